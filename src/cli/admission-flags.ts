@@ -10,8 +10,12 @@ export type AdmissionFlags = Partial<AdmissionSettings>;
 /** Adds the flags; defaults are stated, and set by `admissionFrom`. */
 export function addAdmissionFlags(command: Command): Command {
   for (const { flag, unit, help, default: standard, min, max } of admissionSettings) {
-    const parse = unit === 'n' ? integer({ min, max }) : duration('s', { min, max });
-    command.option(`${flag} <${unit}>`, `${help} (default: ${standard})`, parse);
+    if (unit === 'n') {
+      command.option(`${flag} <n>`, `${help} (default: ${standard})`, integer({ min, max }));
+    } else {
+      const parse = duration('s', { min, max });
+      command.option(`${flag} <duration>`, `${help} (default: ${standard}s)`, parse);
+    }
   }
   return command;
 }

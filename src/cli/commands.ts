@@ -22,7 +22,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/calibrate.ts')).calibrateCommand(),
   },
   claims: {
-    summary: 'Measure what the production stack is advertised with, beside what is claimed.',
+    summary: 'Measure the gains that the production stack is advertised with, beside the claims.',
     load: async () => (await import('./commands/claims.ts')).claimsCommand(),
   },
   compare: {
@@ -34,7 +34,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/deploy.ts')).deployCommand(),
   },
   doctor: {
-    summary: 'Check a cluster and this machine for what keeps a stack from starting.',
+    summary: 'Check a cluster and this machine for anything that would keep a stack from starting.',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand(),
   },
   engine: {
@@ -42,11 +42,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/engine.ts')).engineCommand(),
   },
   env: {
-    summary: 'Print what this machine is, for results and bug reports.',
+    summary: 'Describe this machine, for results and bug reports.',
     load: async () => (await import('./commands/env.ts')).envCommand(),
   },
   config: {
-    summary: 'Show, check and describe values files.',
+    summary: 'Show, edit, check and describe values files.',
     load: async () => (await import('./commands/config.ts')).configCommand(),
   },
   gate: {
@@ -62,7 +62,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/monitor.ts')).monitorCommand(),
   },
   operator: {
-    summary: 'Run the operator for Kubernetes, or print what a cluster needs for it.',
+    summary: 'Run the Kubernetes operator, or print the manifests that it needs.',
     load: async () => (await import('./commands/operator.ts')).operatorCommand(),
   },
   plan: {
@@ -71,7 +71,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/plan.ts')).planCommand(),
   },
   report: {
-    summary: 'Write one page about measured runs: list, trends, comparison, pictures.',
+    summary: 'Write one page about measured runs: list, trends, comparison, charts.',
     load: async () => (await import('./commands/results.ts')).reportCommand(),
   },
   results: {
@@ -79,7 +79,8 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/results.ts')).resultsCommand(),
   },
   router: {
-    summary: 'Route the requests of an OpenAI endpoint to the engine that responds first.',
+    summary:
+      'Route the requests of an OpenAI endpoint to the engine that is expected to respond first.',
     load: async () => (await import('./commands/router.ts')).routerCommand(),
   },
   simulate: {

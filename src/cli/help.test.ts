@@ -32,9 +32,28 @@ for (const [name, { load }] of Object.entries(commands)) {
   }
 }
 
+for (const [name, { load }] of Object.entries(commands)) {
+  test(`the help of ${name} has defaults as they are typed, with their units`, async () => {
+    for (const command of withSubcommands(wrapHelp(await load(), 1000))) {
+      const help = helpOf(command);
+      assert.doesNotMatch(help, /default: (\[(?!"\*"\])|"|null|true|false|\))/, command.name());
+      for (const line of help.split('\n').filter((text) => text.includes('<duration>'))) {
+        assert.doesNotMatch(line, /default: [\d.]+\)/, command.name());
+      }
+    }
+  });
+
+  test(`the help of ${name} begins with a sentence`, async () => {
+    for (const command of withSubcommands(await load())) {
+      assert.match(command.description(), /^[A-Z].*\.$/s, command.name());
+    }
+  });
+}
+
 test('commands with many flags group them', async () => {
   for (const [name, groups] of [
     ['router', ['Listening:', 'Engines:', 'Routing:', 'Access:', 'Limits:', 'Timeouts:', 'Log:']],
+    ['engine', ['Server and API:', 'Scheduler:', 'KV cache:', 'LoRA adapters:', 'Log:']],
     ['plan', ['Input:', 'Output:', 'Workload:', 'Fleet:', 'Operations:', 'Objectives:']],
     ['simulate', ['Traffic:', 'Fleet, with --engines:', 'Stack, with -f:', 'Output:']],
     ['deploy', ['Stack:', 'Deployment:', 'Afterwards:', 'Cluster:', 'Output:']],

@@ -1,5 +1,6 @@
-// The help of all commands: as wide as the terminal, with long flags on lines of their own.
-import type { Command, Help } from 'commander';
+// The help of all commands: as wide as the terminal, with long flags on lines of their own, and defaults as they are
+// typed.
+import type { Command, Help, Option } from 'commander';
 
 /** Widest column of flags; the description of a longer flag starts on the next line. */
 const termColumnsMax = 32;
@@ -16,6 +17,9 @@ export function wrapHelp(command: Command, columns?: number): Command {
   command.configureHelp({
     ...(columns === undefined ? {} : { helpWidth: columns }),
     minWidthToWrap: 1,
+    optionDescription: describe,
+    argumentDescription: ({ description, defaultValue }) =>
+      defaultValue === undefined ? description : `${description} (default: ${defaultValue})`,
     padWidth: (cmd, helper) => Math.min(longestTerm(cmd, helper), termColumns(helper)),
     formatItem: (term, termWidth, description, helper) =>
       item(term, termWidth, description, helper),
@@ -32,6 +36,32 @@ export function addHelpEnd(command: Command, ...paragraphs: readonly string[]): 
     helper.prepareContext(columns === undefined ? {} : { helpWidth: columns });
     return `\n${paragraphs.map((text) => helper.boxWrap(text, widthOf(helper))).join('\n')}`;
   });
+}
+
+/** The description of a flag with its choices and its default, if it has one that can be typed. */
+function describe(option: Option): string {
+  const facts: string[] = [];
+  if (option.argChoices) facts.push(`choices: ${option.argChoices.join(', ')}`);
+  const standard = defaultText(option);
+  if (standard !== '') facts.push(`default: ${standard}`);
+  return facts.length === 0 ? option.description : `${option.description} (${facts.join('; ')})`;
+}
+
+function defaultText({ defaultValue, defaultValueDescription, flags, ...option }: Option): string {
+  if (defaultValueDescription !== undefined) return defaultValueDescription;
+  if (defaultValue === undefined || defaultValue === null) return '';
+  // A switch is off, and its opposite on, unless it is given.
+  if (!option.required && !option.optional) return '';
+  if (typeof defaultValue === 'number') {
+    if (flags.includes('<duration>')) return `${defaultValue}s`;
+    if (/<(size|bytes)>/.test(flags)) return bytesText(defaultValue);
+  }
+  return Array.isArray(defaultValue) ? defaultValue.join(',') : String(defaultValue);
+}
+
+function bytesText(bytes: number): string {
+  if (bytes > 0 && bytes % 2 ** 30 === 0) return `${bytes / 2 ** 30}GiB`;
+  return bytes > 0 && bytes % 2 ** 20 === 0 ? `${bytes / 2 ** 20}MiB` : String(bytes);
 }
 
 function longestTerm(command: Command, helper: Help): number {

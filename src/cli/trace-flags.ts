@@ -39,7 +39,7 @@ export function addTraceFlags(
     .optionsGroup('Traces:')
     .option(
       '--otel-endpoint <host:port>',
-      'OpenTelemetry collector that gets spans; without it, OTEL_EXPORTER_OTLP_ENDPOINT counts, and without both no traces are sent',
+      'OpenTelemetry collector that gets spans; without it, OTEL_EXPORTER_OTLP_ENDPOINT is used, and without either no traces are sent',
     )
     .option('--otel-service-name <name>', `service name of the spans (default: ${serviceName})`)
     .option('--otel-secure', 'use TLS for an endpoint without a scheme')
@@ -51,19 +51,19 @@ export function addTraceFlags(
     )
     .option(
       '--otel-sample-share <share>',
-      'share of traces that are kept, from 0 to 1, if the client has not decided; errors and expensive requests are always kept',
+      'share of traces to keep, from 0 to 1, unless the client has decided; those of errors and expensive requests are always kept',
       number({ min: 0, max: 1 }),
       shareDefault,
     )
     .option(
       '--otel-expensive-usd <usd>',
-      'requests that cost as much are always kept',
+      'traces of requests that cost at least this much are always kept',
       amount,
       standard.expensiveUsd,
     )
     .option(
-      '--otel-expensive-seconds <seconds>',
-      'requests that take as long are always kept',
+      '--otel-expensive-seconds <duration>',
+      'traces of requests that take at least this long are always kept',
       duration('s', { min: 0, max: 86_400 }),
       standard.expensiveSeconds,
     )

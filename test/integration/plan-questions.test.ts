@@ -78,7 +78,7 @@ for (const [name, key] of [
     assert.doesNotMatch(screen, /\n +at |Error|Warning/);
     assert.equal(
       screen.trimEnd().split('\r\n').at(-1),
-      `spillway: interrupted; 2 answers are in ${kept}: give them back with -f, and the rest as flags.`,
+      `spillway: interrupted; 2 answers are in ${kept}: pass them with -f ${kept}, and the others as flags.`,
     );
     assert.equal(existsSync(file), false);
     assert.deepEqual(parse(readFileSync(kept, 'utf8')), {

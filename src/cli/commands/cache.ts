@@ -1,7 +1,7 @@
 // `spillway cache`: a cache server for LMCache, and `spillway cache check`, which tries one.
 import { totalmem } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { type CacheBucket, type CacheDisk, startCache } from '../../apps/cache/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import { createLogger } from '../../io/log/index.ts';
@@ -41,12 +41,15 @@ const serviceNameDefault = 'spillway-cache';
 export function cacheCommand(): Command {
   const command = new Command('cache')
     .description(
-      'Run a cache server that LMCache uses unchanged: lm:// and Redis’ protocol over one bounded store in memory.',
+      'Run a cache server that LMCache uses unchanged: it speaks lm:// and the Redis protocol, and keeps values in one bounded store.',
     )
-    .option('--config <file>', 'YAML file of these options by name; those of the command line win')
+    .option(
+      '--config <file>',
+      'YAML file with these options by name; the command line takes precedence',
+    )
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port of lm://; 0 for any', portOrAny, 65_432)
-    .option('--resp-port <port>', 'port of Redis’ protocol; 0 for any', portOrAny, 6379)
+    .option('--resp-port <port>', 'port of the Redis protocol; 0 for any', portOrAny, 6379)
     .option(
       '--http-port <port>',
       'port of /metrics, /health, /ready and /stats; 0 for any (default: none)',
@@ -54,42 +57,54 @@ export function cacheCommand(): Command {
     )
     .option(
       '--memory <size>',
-      'bound of the values, e.g. 8GiB, or a share of the memory of the container or machine, e.g. 75%',
+      'maximum memory for values, e.g. 8GiB, or a share of the memory of the container or machine, e.g. 75%',
       memorySize({ min: 1 << 20, bytesThere: memoryThere() }),
       2 ** 30,
     )
     .option(
       '--max-value-size <size>',
-      'largest value; larger ones are not stored (default: the memory)',
+      'maximum size of a value; larger ones are not stored (default: that of --memory)',
       byteSize({ min: 1 << 20 }),
     )
     .option(
       '--max-connections <count>',
-      'connections of all clients; one more is rejected',
+      'maximum number of client connections; further ones are rejected',
       positiveInteger,
       10_000,
     )
     .option(
       '--password-env <variable>',
-      'environment variable with the password of Redis clients (lm:// has none)',
+      'environment variable that holds the password of Redis clients (lm:// has none)',
     )
-    .option('--disk <folder>', 'folder for values below memory; it belongs to one server at a time')
-    .option('--disk-size <size>', 'bound of the files in that folder', byteSize({ min: 1 << 20 }))
+    .option(
+      '--disk <folder>',
+      'folder for values that no longer fit in memory; for one server at a time',
+    )
+    .option(
+      '--disk-size <size>',
+      'maximum size of the files in that folder',
+      byteSize({ min: 1 << 20 }),
+    )
     .option(
       '--s3 <s3://bucket/prefix>',
-      'bucket for values below memory and disk; credentials as for Amazon’s tools',
+      'bucket for values that no longer fit in memory or on disk; credentials as for the AWS CLI',
     )
-    .option('--s3-endpoint <url>', 'another object store than Amazon’s, e.g. http://minio:9000')
-    .option('--s3-region <region>', 'region of the bucket (default: AWS_REGION, or us-east-1)')
     .option(
-      '--read-timeout <duration>',
-      'time in which values come from disk or S3; after it, they are misses',
-      duration('ms'),
-      250,
+      '--s3-endpoint <url>',
+      'URL of an object store other than Amazon S3, e.g. http://minio:9000',
+    )
+    .option('--s3-region <region>', 'region of the bucket (default: AWS_REGION, or us-east-1)')
+    .addOption(
+      new Option(
+        '--read-timeout <duration>',
+        'maximum time to read a value from disk or S3, after which it counts as a miss',
+      )
+        .argParser(duration('ms'))
+        .default(250, '250ms'),
     )
     .option(
       '--drain-timeout <duration>',
-      'time for requests in progress after SIGTERM or SIGINT',
+      'maximum time for requests in progress to finish after SIGTERM or SIGINT',
       duration('s', { min: 0 }),
       30,
     )

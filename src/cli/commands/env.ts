@@ -6,7 +6,7 @@ import { collect } from '../arguments/lists.ts';
 export function envCommand(): Command {
   return new Command('env')
     .description(
-      'Print what this machine is: system, processor, memory, GPUs with drivers, container runtimes, and the versions of engines.',
+      'Describe this machine: system, processor, memory, GPUs with drivers, container runtimes, and the versions of engines.',
     )
     .option('--url <url>', 'engine or router to ask for its version; repeatable', collect, [])
     .option('--json', 'print JSON')

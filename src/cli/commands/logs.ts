@@ -23,18 +23,18 @@ interface Flags extends StackFlags {
 export function logsCommand(): Command {
   const command = new Command('logs')
     .description(
-      "Show the logs of a stack's pods: of all, or of components such as router or engine, of models, or of single pods.",
+      "Show the logs of a stack's pods: all of them, or those of components (such as router or engine), models or single pods.",
     )
     .argument('[names...]', 'components, models or pods')
     .optionsGroup('Lines:')
-    .option('--follow', 'go on until Ctrl-C, also with pods that start later')
+    .option('--follow', 'keep printing until Ctrl-C, including pods that start later')
     .option('--tail <n>', 'last lines of each container', positiveInteger, 100)
     .option(
       '--since <duration>',
-      'lines that are not older, in seconds or with a unit',
+      'only lines newer than this, in seconds or with a unit',
       duration('s'),
     )
-    .option('--previous', 'the containers before their last restart')
+    .option('--previous', 'logs of the containers before their last restart')
     .action(run);
   return addHelpEnd(
     addStackFlags(command),

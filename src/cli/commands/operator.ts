@@ -18,12 +18,12 @@ interface Flags extends LogFlags {
 export function operatorCommand(): Command {
   const command = new Command('operator')
     .description(
-      'Keep engines, routers, cache servers and adapters in a Kubernetes cluster as their resources say (VLLMRuntime, VLLMRouter, CacheServer, LoraAdapter).',
+      'Run the operator, which keeps engines, routers, cache servers and LoRA adapters in a Kubernetes cluster as their resources specify (VLLMRuntime, VLLMRouter, CacheServer, LoraAdapter).',
     )
     .option('--namespace <name>', 'work in this namespace only (default: all)')
     .option(
       '--leader-elect-namespace <name>',
-      'namespace of the Lease by which one of several operators works (default: none, for a single operator)',
+      'namespace of the Lease that elects the active one of several operators (default: none, for a single operator)',
     )
     .option('--host <address>', 'address of the health checks', '127.0.0.1')
     .option('--port <port>', 'port of /healthz and /readyz; 0 for any', portOrAny, healthPort)
@@ -41,7 +41,7 @@ export function operatorCommand(): Command {
     )
     .option('--namespace <name>', 'namespace of the operator', 'spillway-system')
     .requiredOption('--image <image>', 'image of Spillway, as built by the Dockerfile')
-    .option('--replicas <n>', 'number of operators, of which one works', positiveInteger, 2)
+    .option('--replicas <n>', 'number of operators, one of which is active', positiveInteger, 2)
     .option('--json', 'print JSON')
     .action((flags: { namespace: string; image: string; replicas: number; json?: boolean }) =>
       print(manifests(flags), flags.json),

@@ -182,6 +182,6 @@ async function keepAnswers({ text, count }: PlanAnswers, save: string): Promise<
   await writeOutput(file, 'answers', text);
   const answers = `${counted(count, 'answer')} ${count === 1 ? 'is' : 'are'}`;
   process.stderr.write(
-    `spillway: interrupted; ${answers} in ${file}: give them back with -f, and the rest as flags.\n`,
+    `spillway: interrupted; ${answers} in ${file}: pass them with -f ${file}, and the others as flags.\n`,
   );
 }

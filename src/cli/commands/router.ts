@@ -80,7 +80,9 @@ const seconds = duration('s', { min: 0, max: timeoutSecondsMax });
 
 export function routerCommand(): Command {
   const command = new Command('router')
-    .description('an OpenAI-compatible reverse proxy that sends each request to the right engine')
+    .description(
+      'Run the router: an OpenAI-compatible reverse proxy that sends each request to the engine that is expected to respond first.',
+    )
     .version(version, '--version', 'print the version');
   addListenerFlags(command);
   addDiscoveryFlags(command)
@@ -103,7 +105,7 @@ export function routerCommand(): Command {
       'end a stream with its engine, instead of continuing it on another one',
     )
     .option(
-      '--slow-start <seconds>',
+      '--slow-start <duration>',
       'time in which the share of an engine that has started, restarted or come back grows to a full one; 0 for none',
       seconds,
       slowStartSecondsDefault,
@@ -139,13 +141,13 @@ export function routerCommand(): Command {
   addHedgeFlags(addAdmissionFlags(command)).optionsGroup('Timeouts:');
   addTimeoutFlags(command)
     .option(
-      '--drain-delay <seconds>',
+      '--drain-delay <duration>',
       'after SIGTERM, how long requests are still accepted while /health responds with 503, so that load balancers notice; 0 after Ctrl-C',
       seconds,
       drainDelayDefaultSeconds,
     )
     .option(
-      '--shutdown-timeout <seconds>',
+      '--shutdown-timeout <duration>',
       'how long after SIGTERM or Ctrl-C requests in flight may take to finish, the drain delay included; then they end with an error',
       seconds,
       shutdownDefaultSeconds,
@@ -166,7 +168,7 @@ export function routerCommand(): Command {
 function addTimeoutFlags(command: Command): Command {
   for (const { flag, help, default: standard } of routerTimeouts) {
     const parse = (text: string) => (standard === 'auto' && text === 'auto' ? text : seconds(text));
-    command.option(`${flag} <seconds>`, help, parse, standard);
+    command.option(`${flag} <duration>`, help, parse, standard);
   }
   return command;
 }

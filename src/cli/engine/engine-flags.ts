@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import {
   type SettingName,
   type Settings,
-  settingNames,
+  settingSubjects,
   settingsTable,
 } from '../../core/layout/index.ts';
 import { addHelpEnd } from '../help.ts';
@@ -12,16 +12,21 @@ import { addLogFlags, type LogFlags } from '../log-flags.ts';
 /** Adds the description, the argument and all flags. */
 export function defineEngineFlags(bare: Command): Command {
   const command = bare
-    .description('an embedded vLLM server: its API and its timing, with synthetic text')
+    .description(
+      'Run an embedded engine: an emulated vLLM server with its API and its timing, whose text is synthetic.',
+    )
     .argument('[model]', 'model to emulate, same as --model');
   addHelpEnd(
     command,
     'Other flags of `vllm serve` are accepted but have no effect; the log says why.',
   );
-  for (const name of settingNames) {
-    for (const option of optionsOf(name)) command.addOption(option);
+  for (const [subject, rows] of Object.entries(settingSubjects)) {
+    command.optionsGroup(`${subject}:`);
+    for (const name of Object.keys(rows)) {
+      for (const option of optionsOf(name as SettingName)) command.addOption(option);
+    }
   }
-  return addLogFlags(command);
+  return addLogFlags(command.optionsGroup('Log:'));
 }
 
 /** The parsed flags; those with a default are always set. */

@@ -58,19 +58,19 @@ export function addDiscoveryFlags(command: Command): Command {
     )
     .option('--static-backend-health-checks', 'no effect: engines are always checked')
     .option(
-      '--static-backend-health-check-interval <seconds>',
+      '--static-backend-health-check-interval <duration>',
       'interval between health checks; a failed engine is checked every second',
       seconds,
       5,
     )
     .option(
-      '--static-backend-health-check-timeout-seconds <seconds>',
+      '--static-backend-health-check-timeout-seconds <duration>',
       'timeout of a health check',
       seconds,
       3,
     )
     .option(
-      '--backend-health-check-timeout-seconds <seconds>',
+      '--backend-health-check-timeout-seconds <duration>',
       'the same setting, by its name with --service-discovery k8s; takes precedence',
       seconds,
     );

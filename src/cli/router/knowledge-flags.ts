@@ -34,12 +34,12 @@ export function addKnowledgeFlags(command: Command): Command {
   return command
     .optionsGroup('What the router knows of engines:')
     .option(
-      '--engine-stats-interval <seconds>',
-      'interval between scrapes of each engine’s /metrics (default: the policy’s own, else 5)',
+      '--engine-stats-interval <duration>',
+      'interval between scrapes of each engine’s /metrics (default: the policy’s own, else 5s)',
       seconds,
     )
     .option(
-      '--request-stats-window <seconds>',
+      '--request-stats-window <duration>',
       'window of request rates',
       duration('s', { min: 1, max: 86_400, isWhole: true }),
       60,
@@ -67,7 +67,7 @@ export function addKnowledgeFlags(command: Command): Command {
         .default({ standard: 'auto' }, 'auto'),
     )
     .option(
-      '--engine-tokenize-timeout <seconds>',
+      '--engine-tokenize-timeout <duration>',
       'how long a pick may wait for the /tokenize of an engine if the router has no tokenizer; 0 never asks an engine',
       seconds,
       0,

@@ -217,7 +217,7 @@ export const serverSettings = {
   otlpTracesEndpoint: setting({
     ...{ flag: '--otlp-traces-endpoint', value: text('<url>'), defaultText: 'none' },
     about:
-      'OpenTelemetry collector that gets the spans of requests; OTEL_EXPORTER_OTLP_ENDPOINT counts without it',
+      'OpenTelemetry collector that gets the spans of requests; without it, OTEL_EXPORTER_OTLP_ENDPOINT is used',
     effects: served,
   }),
   ...without(pooling, text('<value>'), ['poolerConfig']),
