@@ -5,8 +5,12 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
 
-const schemaFile = 'src/tools/plan/fixtures/production-stack-values.schema.json';
-const schema = z.fromJSONSchema(JSON.parse(readFileSync(schemaFile, 'utf8')));
+const schema = schemaOf('src/tools/plan/fixtures/production-stack-values.schema.json');
+const spillwaySchema = schemaOf('charts/spillway/values.schema.json');
+
+function schemaOf(file: string) {
+  return z.fromJSONSchema(JSON.parse(readFileSync(file, 'utf8')));
+}
 
 interface ServiceMonitor {
   readonly enabled: boolean;
@@ -25,6 +29,12 @@ interface ChartValues {
     readonly extraPorts?: readonly { readonly port: number }[];
     readonly lmcacheControllerPort?: number;
   };
+}
+
+/** @throws If Spillway's own chart refuses the file. */
+export function assertSpillwayChartTakes(yaml: string): void {
+  const { error } = spillwaySchema.safeParse(parse(yaml));
+  assert.deepEqual(error?.issues ?? [], [], 'values.schema.json of charts/spillway');
 }
 
 /** The parsed file, once the chart takes it. */

@@ -163,7 +163,7 @@ function nextCommand({ decision }: Plan, { values, save }: PlanFlags, asked: boo
     return `spillway ${given} --values plan.yaml`;
   }
   return decision.stack === 'production-stack'
-    ? `helm install my-stack vllm/vllm-stack -f ${shellWord(values)}`
+    ? `spillway deploy -f ${shellWord(values)}`
     : `spillway up -f ${shellWord(values)}`;
 }
 

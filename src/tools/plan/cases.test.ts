@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { assertInstalls } from '../../../test/support/upstream-chart.ts';
+import { assertInstalls, assertSpillwayChartTakes } from '../../../test/support/upstream-chart.ts';
 import { resolveValues } from '../../core/values/index.ts';
 import { decidePlan } from './decide-plan.ts';
 import { planValues } from './index.ts';
@@ -146,9 +146,10 @@ for (const [file, { decision, refusals = [], rejects = [], exit, also }] of Obje
   });
 }
 
-/** Upstream's chart and `spillway up` accept the values file unchanged, and it contains the decision. */
+/** Both charts and `spillway up` accept the values file unchanged, and it contains the decision. */
 function assertValuesInstall(decided: Awaited<ReturnType<typeof decidePlan>>): void {
   const text = planValues(decided);
+  assertSpillwayChartTakes(text);
   const { servingEngineSpec, routerSpec } = assertInstalls(text);
   const [entry] = servingEngineSpec.modelSpec;
   const isStack = decided.decision.stack === 'production-stack';

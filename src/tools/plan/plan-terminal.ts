@@ -41,12 +41,12 @@ export function planTerminal(plan: Plan, { columns, next }: TerminalOptions): st
       ? [`${counted(warnings.length - shown, 'warning')} more: --markdown`]
       : []),
     // Commands stay on one line, so that they can be copied.
-    `  Next    ${next}`,
+    `  Next  ${next}`,
     ...rows(
       [['Page', '--markdown, or --html plan.html: reasons, sizes, monitoring, assumptions']],
       width,
     ),
-    `  Gate    ${gateShell(plan)}`,
+    `  Gate  ${gateShell(plan)}`,
   ];
   let shown = warnings.length;
   while (shown > 0 && lines(shown).length > linesMax) shown--;

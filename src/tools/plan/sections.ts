@@ -122,7 +122,12 @@ function stackSection(plan: Plan): Section {
       `${capitalised(stackNames[decision.stack])}: ${decision.stackBecause}.`,
       ...(isStack
         ? [
-            `${decision.stack === 'production-stack' ? 'Helm chart vllm/vllm-stack with the values file of this plan. ' : ''}Custom resources that apply: ${customResources(plan).join(', ')}.`,
+            ...(decision.stack === 'production-stack'
+              ? [
+                  'Helm charts that take the values file of this plan unchanged: charts/spillway (spillway deploy), whose router has all policies, and upstream’s vllm/vllm-stack.',
+                ]
+              : []),
+            `Custom resources that apply: ${customResources(plan).join(', ')}.`,
             `With the production-stack operator in place of the chart: ${operatorKinds(plan).join(', ')}.`,
           ]
         : ['One vllm serve per host behind one spillway router; no operator, no CRD.']),

@@ -114,13 +114,14 @@ function headerOf(options: ValuesOptions, routed: string): string {
   const { layout, policy } = options;
   const paragraphs = [
     'Written by "spillway plan".\n' +
-      "On Kubernetes: helm install my-stack vllm/vllm-stack -f FILE (chart 0.1.12; upstream's router and engines).\n" +
+      "On Kubernetes: spillway deploy -f FILE (Spillway's chart and router; the engines are vLLM), or\n" +
+      "helm install my-stack vllm/vllm-stack -f FILE (upstream's chart 0.1.12 and router).\n" +
       'On this machine: spillway up -f FILE (embedded engines); spillway simulate -f FILE plays traffic to it.\n' +
-      "The chart ignores Spillway's own keys: gpu, profile, kvTiers, spillway, and sizes and links of cacheserverSpec.",
+      "Upstream's chart ignores Spillway's own keys: gpu, profile, kvTiers, spillway, and sizes and links of cacheserverSpec.",
     ...(routed === policy
       ? []
       : [
-          `routingLogic ${routed} is for the chart's router, which has no ${policy}${policy === 'kvaware' ? ' without LMCache' : ''};\n` +
+          `routingLogic ${routed} is for the router of upstream's chart, which has no ${policy}${policy === 'kvaware' ? ' without LMCache' : ''};\n` +
             "Spillway's router uses spillway.routingLogic.",
         ]),
     ...(options.decision.stack !== 'single-engine' && !spansNodes(layout)

@@ -16,14 +16,21 @@ const { HELM = 'helm', CHART = '' } = process.env;
 const fixtures = join(import.meta.dirname, 'fixtures', 'vllm-stack');
 const schema = 'src/tools/plan/fixtures/production-stack-values.schema.json';
 
-/** The chart without its subcharts, which would have to be downloaded. */
-before(() => {
-  cpSync(CHART || fixtures, chart, { recursive: true });
-  if (CHART === '') cpSync(schema, join(chart, 'values.schema.json'));
-  const file = join(chart, 'Chart.yaml');
+const spillwayChart = join(directory, 'spillway');
+
+/** Copies a chart without its subcharts, which would have to be downloaded. */
+function copyChart(from: string, to: string): void {
+  cpSync(from, to, { recursive: true });
+  const file = join(to, 'Chart.yaml');
   const [own = ''] = readFileSync(file, 'utf8').split(/^dependencies:/m);
   writeFileSync(file, own);
-  rmSync(join(chart, 'Chart.lock'), { force: true });
+  rmSync(join(to, 'Chart.lock'), { force: true });
+}
+
+before(() => {
+  copyChart(CHART || fixtures, chart);
+  copyChart('charts/spillway', spillwayChart);
+  if (CHART === '') cpSync(schema, join(chart, 'values.schema.json'));
   // It keeps the schema out of Helm's sight.
   rmSync(join(chart, '.helmignore'), { force: true });
 });
@@ -46,12 +53,16 @@ function commandOf(manifests: readonly Manifest[], name: RegExp): readonly strin
   return [...command, ...args].map(String);
 }
 
-async function rendered(text: string): Promise<readonly Manifest[]> {
+async function rendered(
+  text: string,
+  by = chart,
+  ...more: readonly string[]
+): Promise<readonly Manifest[]> {
   const file = join(directory, 'values.yaml');
   writeFileSync(file, text);
   const { stdout } = await promisify(execFile)(
     HELM,
-    ['template', 'my-stack', chart, '--values', file],
+    ['template', 'my-stack', by, '--values', file, ...more],
     { timeout: 60_000, maxBuffer: 16 << 20 },
   );
   return parseAllDocuments(stdout).flatMap((document) => (document.toJS() ?? []) as Manifest);
@@ -79,6 +90,20 @@ for (const name of readdirSync(cases).filter((file) => /^\d\d-/.test(file))) {
       assert.ok(engine.includes(argument), argument);
     const router = commandOf(manifests, /deployment-router$/);
     assert.equal(router[router.indexOf('--routing-logic') + 1], routerSpec.routingLogic);
+  });
+
+  test(`helm renders it with Spillway's chart, with the policy of the plan: ${name}`, async () => {
+    const plan = await decidePlan({
+      ...{ file: join(cases, name), overrides: [], trace: undefined, prometheus: undefined },
+      seed: 1,
+    });
+    const manifests = await rendered(
+      planValues(plan),
+      spillwayChart,
+      ...['--set', 'spillway.image.repository=registry.example/spillway'],
+    );
+    const router = commandOf(manifests, /deployment-router$/);
+    assert.equal(router[router.indexOf('--routing-logic') + 1], plan.routing.policy);
   });
 }
 
