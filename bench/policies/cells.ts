@@ -50,11 +50,14 @@ const eightGenerated = () => fleetOf({ engines: 8, blockTokens: generatedBlockTo
 
 /**
  * Mooncake's synthetic trace: 3,993 requests in 17 minutes, long shared prefixes, responses of 149
- * tokens on average. It is not in this repository: download the URL, check the checksum, and gzip
- * it to the file.
+ * tokens on average. It is not in this repository: download the URL, check the checksum, and name the
+ * file, plain or gzipped, with --synthetic.
  */
 export const syntheticTrace = {
-  file: '.cache/mooncake-synthetic.jsonl.gz',
+  /** From the environment, so that the workers have it too. */
+  get file() {
+    return process.env['MOONCAKE_SYNTHETIC'] ?? '.cache/mooncake-synthetic.jsonl.gz';
+  },
   url: 'https://github.com/kvcache-ai/Mooncake/blob/3b5a594/FAST25-release/traces/synthetic_trace.jsonl',
   sha256: 'bd070915a98fc0ed264d7cfef2ce746002eb3076a695ec31ba2674c0111ec131',
   rows: 3993,
@@ -108,7 +111,9 @@ export const cells: readonly Cell[] = [
       engines: () => fleetOf({ engines: 8, stepCost, maxModelLen: syntheticTrace.maxModelLen }),
       traffic: ({ seed, requests }) =>
         slice(syntheticTrace.file, syntheticTrace.rows, { seed, requests: 2 * requests, speed }),
-      needs: syntheticTrace.file,
+      get needs() {
+        return syntheticTrace.file;
+      },
       ...{ ttftSeconds: 3, tpotSeconds: 0.1 },
     }),
   ),

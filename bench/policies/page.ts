@@ -44,6 +44,7 @@ export function policiesPage({ scores, command, jobs, played }: Played): string 
     '|---|--:|---|---|---|',
     ...present.flatMap((cell) => routersOf(scores, cell).map((n) => verdictRow(scores, cell, n))),
     '',
+    ...behindLines(scores, present),
     ...present.flatMap((cell) => cellSection(scores, cell)),
     ...(played === jobs ? [] : ['Some combinations were not simulated.', '']),
     '## What was simulated',
@@ -52,8 +53,8 @@ export function policiesPage({ scores, command, jobs, played }: Played): string 
     'and the synthetic trace have twice as many requests as the flag says. The arrivals of the conversation trace',
     'have ticks of 3 s, and are drawn anew within each tick.',
     '',
-    'The synthetic trace is not part of this repository. With its file, a run includes its cells; this page was',
-    `written with ${syntheticTrace.url} (SHA-256 ${syntheticTrace.sha256}), kept as \`${syntheticTrace.file}\`.`,
+    'The synthetic trace is not part of this repository, and without it its three cells are left out. `--synthetic FILE` adds them:',
+    `the file (${syntheticTrace.url}, SHA-256 ${syntheticTrace.sha256}).`,
     '',
     'Traces: each seed is another part of the trace, starting with empty caches. Generated workloads: each seed',
     'draws anew (multi-round QA draws nothing; there the seed affects only the policies); conversations continue',
@@ -108,6 +109,34 @@ function verdictRow(scores: readonly Score[], cell: Cell, routers: number): stri
   const own = ofCell(scores, cell, routers);
   const verdicts = measures.map((measure) => inWords(verdictOf(own, measure)));
   return `| ${cell.name} | ${routers} | ${verdicts.join(' | ')} |`;
+}
+
+/** What `predictive` gives up, and gets, where its mean end-to-end time is behind. */
+function behindLines(scores: readonly Score[], present: readonly Cell[]): string[] {
+  const lines = present.flatMap((cell) =>
+    routersOf(scores, cell).flatMap((routers) => {
+      const own = ofCell(scores, cell, routers);
+      const verdict = verdictOf(own, 'e2eMeanSeconds');
+      if (verdict?.state !== 'behind') return [];
+      const compared = (measure: (typeof measures)[number], scale = 1) =>
+        ['predictive', verdict.rival]
+          .map((policy) => (scale * meanOf(own, policy, measure)).toFixed(scale === 1 ? 2 : 1))
+          .join(' against ');
+      return [
+        `- ${cell.name}, ${routers} ${routers === 1 ? 'router' : 'routers'}: mean E2E ${compared('e2eMeanSeconds')} s of \`${verdict.rival}\`, at p90 TTFT ${compared('ttftP90Seconds')} s and goodput ${compared('goodput', 100)} %.`,
+      ];
+    }),
+  );
+  return lines.length === 0 ? [] : ['Behind on the mean end-to-end time:', '', ...lines, ''];
+}
+
+function meanOf(
+  scores: readonly Score[],
+  policy: string,
+  measure: (typeof measures)[number],
+): number {
+  const own = scores.filter((score) => score.policy === policy);
+  return own.reduce((sum, score) => sum + score[measure], 0) / own.length;
 }
 
 function inWords(verdict: Verdict | undefined): string {
