@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
+import { build, type Metafile } from 'esbuild';
 
 const { values } = parseArgs({
   options: { 'if-stale': { type: 'boolean' }, out: { type: 'string', default: 'web/dist' } },
@@ -17,22 +17,12 @@ if (!values['if-stale'] || isStale()) await buildWebpage();
 async function buildWebpage(): Promise<void> {
   const startedAt = performance.now();
   rmSync(output, { recursive: true, force: true });
-  const result = await build({
-    entryPoints: ['web/src/main.tsx'],
-    bundle: true,
-    format: 'esm',
-    target: 'es2022',
-    minify: true,
-    metafile: true,
-    outdir: join(output, 'assets'),
-    entryNames: '[name]-[hash]',
-    jsx: 'automatic',
-    jsxImportSource: 'preact',
-    loader: { '.svg': 'dataurl' },
-    legalComments: 'linked',
-    logLevel: 'warning',
+  const worker = await bundle('web/src/what-if-worker.ts', {});
+  const result = await bundle('web/src/main.tsx', {
+    // JSON of the URL, which replaces the name in the source.
+    __WHAT_IF_WORKER__: JSON.stringify(`/assets/${basename(Object.keys(worker.outputs)[0] ?? '')}`),
   });
-  const files = Object.keys(result.metafile.outputs).map((path) => basename(path));
+  const files = Object.keys(result.outputs).map((path) => basename(path));
   const icon = readFileSync('web/icon.svg');
   const hash = createHash('sha256').update(icon).digest('hex').slice(0, 8);
   writeFileSync(join(output, 'assets', `icon-${hash}.svg`), icon);
@@ -48,18 +38,35 @@ async function buildWebpage(): Promise<void> {
   );
   writeFileSync(join(output, 'licences.txt'), licences.join('\n\n'));
   const kilobytes =
-    Object.values(result.metafile.outputs).reduce((sum, o) => sum + o.bytes, 0) / 1e3;
+    [...Object.values(result.outputs), ...Object.values(worker.outputs)].reduce(
+      (sum, o) => sum + o.bytes,
+      0,
+    ) / 1e3;
   const milliseconds = performance.now() - startedAt;
   process.stderr.write(
     `spillway: built the web page, ${kilobytes.toFixed(0)} KB in ${milliseconds.toFixed(0)} ms\n`,
   );
 }
 
+async function bundle(entry: string, define: Record<string, string>): Promise<Metafile> {
+  const { metafile } = await build({
+    ...{ entryPoints: [entry], define, bundle: true, format: 'esm', target: 'es2022' },
+    ...{ minify: true, metafile: true, outdir: join(output, 'assets') },
+    entryNames: '[name]-[hash]',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    loader: { '.svg': 'dataurl' },
+    legalComments: 'linked',
+    logLevel: 'warning',
+  });
+  return metafile;
+}
+
 /** Returns whether a source of the page is newer than the bundle. */
 function isStale(): boolean {
   const built = modifiedAt(join(output, 'index.html'));
-  const sources = readdirSync('web/src', { recursive: true, encoding: 'utf8' }).map((file) =>
-    join('web/src', file),
+  const sources = ['web/src', 'src/core'].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
   );
   return [
     ...sources,

@@ -48,6 +48,7 @@ function viewAt(path: string, policy: string): unknown {
       return urls.map((url) => ({
         ...{ atSeconds: 1, requestId: `to ${url}`, model: 'm', url, engine: url, status: 200 },
         ...{ outcome: 'completed', ttftSeconds: null, seconds: 1, outputTokens: null },
+        ...{ sentSeconds: 0, attempts: 1, promptTokens: 5, cachedTokens: null },
       }));
     case '/debug/picks':
       return urls.map((url) => ({

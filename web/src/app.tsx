@@ -5,6 +5,7 @@ import { EmulatedMark } from './emulated.tsx';
 import { cardsMax, Engines } from './engines.tsx';
 import { FleetCharts, ranges } from './fleet-charts.tsx';
 import { duration } from './format.ts';
+import { HbmMap } from './hbm-map.tsx';
 import { emptyHistory, type History, mergeHistory, newestSeconds } from './history.ts';
 import { KeyForm } from './key-form.tsx';
 import { FleetLatencies } from './latencies.tsx';
@@ -12,7 +13,9 @@ import { type Connection, connectLive, fetchHistory, poll } from './live.ts';
 import { Recent } from './recent.tsx';
 import { storedKey, storeKey } from './router-request.ts';
 import { ThemeSwitch } from './theme.tsx';
+import { TierFlowChart } from './tier-flow-chart.tsx';
 import { Totals } from './totals.tsx';
+import { WhatIf } from './what-if.tsx';
 
 /** How long the page shows a notice about a restart of the router. */
 const restartNoticeSeconds = 60;
@@ -88,6 +91,10 @@ export function App() {
               {...{ history, engines, colours, rangeSeconds }}
               onRange={(seconds) => setRange(seconds)}
             />
+            <div class="maps">
+              <HbmMap engines={engines} />
+              <TierFlowChart engines={engines} />
+            </div>
             <Engines
               {...{ engines, colours, history, rangeSeconds, chosenUrl }}
               onChoose={(url) => setChosenUrl(chosenUrl === url ? undefined : url)}
@@ -100,6 +107,7 @@ export function App() {
               onClear={() => setChosenUrl(undefined)}
               isLive={connection === 'live'}
             />
+            <WhatIf snapshot={snapshot} />
           </>
         )}
       </main>

@@ -9,7 +9,10 @@ const engines = [
   engineView('qwen-2', {
     reported: { kvUsage: 0.9, waiting: 0, running: 4 },
     latencies: { ttft: { count: 1, p50: 1, p90: 2, p99: 3 }, tpot: null, e2e: null },
-    rates: { promptTokensPerSecond: 0, generationTokensPerSecond: 50, hitRate: null },
+    rates: {
+      ...{ promptTokensPerSecond: 0, generationTokensPerSecond: 50, hitRate: null },
+      ...{ hbmHitTokensPerSecond: 0, lowerTierTokensPerSecond: 0 },
+    },
   }),
   engineView('llama-1', {
     state: 'dead',

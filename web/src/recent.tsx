@@ -10,6 +10,7 @@ import {
 import { count, latency } from './format.ts';
 import { poll } from './live.ts';
 import { routerFetch } from './router-request.ts';
+import { WaterfallList } from './waterfall-list.tsx';
 
 interface RecentProps {
   /** Colour of each engine, by URL. */
@@ -19,6 +20,8 @@ interface RecentProps {
   readonly onClear: () => void;
   readonly isLive: boolean;
 }
+
+type Tab = keyof Lists | 'waterfall';
 
 interface Lists {
   readonly picks: readonly PickView[];
@@ -30,19 +33,22 @@ const rowsMax = 15;
 
 export function Recent({ colours, chosen, onClear, isLive }: RecentProps) {
   const [lists, setLists] = useState<Lists>({ picks: [], requests: [] });
-  const [tab, setTab] = useState<keyof Lists>('picks');
+  const [tab, setTab] = useState<Tab>('picks');
   const [isPaused, setPaused] = useState(false);
   useEffect(() => {
     if (isPaused || !isLive) return;
     return poll(pollMs, async (signal) => {
-      const response = await routerFetch(`/debug/${tab}`, signal);
-      if (!response.ok) return;
-      const text = await response.text();
-      const list =
-        tab === 'picks'
-          ? { picks: parsePickViews(text).toReversed() }
-          : { requests: parseRequestViews(text).toReversed() };
-      setLists((before) => ({ ...before, ...list }));
+      const textOf = async (path: string): Promise<string | undefined> => {
+        const response = await routerFetch(path, signal);
+        return response.ok ? response.text() : undefined;
+      };
+      const picks = tab === 'requests' ? undefined : await textOf('/debug/picks');
+      const requests = tab === 'picks' ? undefined : await textOf('/debug/requests');
+      setLists((before) => ({
+        picks: picks === undefined ? before.picks : parsePickViews(picks).toReversed(),
+        requests:
+          requests === undefined ? before.requests : parseRequestViews(requests).toReversed(),
+      }));
     });
   }, [isPaused, isLive, tab]);
 
@@ -59,6 +65,9 @@ export function Recent({ colours, chosen, onClear, isLive }: RecentProps) {
         </TabButton>
         <TabButton isChosen={tab === 'requests'} onClick={() => setTab('requests')}>
           Requests
+        </TabButton>
+        <TabButton isChosen={tab === 'waterfall'} onClick={() => setTab('waterfall')}>
+          Waterfall
         </TabButton>
         {chosen !== undefined && (
           <button type="button" onClick={onClear}>
@@ -78,6 +87,8 @@ export function Recent({ colours, chosen, onClear, isLive }: RecentProps) {
         <p class="quiet">
           No requests yet. The terminal that runs Spillway shows a curl line to try.
         </p>
+      ) : tab === 'waterfall' ? (
+        <WaterfallList requests={requests} picks={lists.picks} />
       ) : tab === 'picks' ? (
         <PickTable picks={picks} colours={colours} />
       ) : (

@@ -13,6 +13,7 @@ const process: ProcessSnapshot = {
 const request: RequestView = {
   ...{ atSeconds: 1, requestId: 'req-1', model: 'm', url: 'http://a:1', engine: 'a-1' },
   ...{ outcome: 'completed', status: 200, ttftSeconds: 0.05, seconds: 1.5, outputTokens: 32 },
+  ...{ sentSeconds: 0.001, attempts: 1, promptTokens: 1200, cachedTokens: 1024 },
 };
 const pick: PickView = {
   ...{ atSeconds: 1, requestId: 'req-1', model: 'm', promptTokens: 1200, url: 'http://a:1' },
@@ -27,7 +28,10 @@ const details: EngineDetails = {
 };
 const engine = engineView('a-1', {
   emulated: true,
-  rates: { promptTokensPerSecond: 0, generationTokensPerSecond: 310, hitRate: null },
+  rates: {
+    ...{ promptTokensPerSecond: 0, generationTokensPerSecond: 310, hitRate: null },
+    ...{ hbmHitTokensPerSecond: 0, lowerTierTokensPerSecond: 0 },
+  },
   reported: { kvUsage: 0.33, running: 12, waiting: 0 },
   latencies: { ttft: { count: 176, p50: 0.049, p90: 0.1, p99: 0.981 }, tpot: null, e2e: null },
   totals: { requests: 40, errors: 0, retries: 0, clientErrors: 2, serverErrors: 1 },

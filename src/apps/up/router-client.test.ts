@@ -20,6 +20,7 @@ async function clientOf(context: TestContext, views: Readonly<Record<string, unk
 const requestTo = (url: string | null) => ({
   ...{ atSeconds: 1, requestId: 'r', model: 'm', url, engine: url, status: 200, seconds: 1 },
   ...{ outcome: 'completed', ttftSeconds: null, outputTokens: null },
+  ...{ sentSeconds: 0.1, attempts: 1, promptTokens: 1, cachedTokens: null },
 });
 const pickOf = (url: string) => ({
   ...{ atSeconds: 1, requestId: 'r', model: 'm', promptTokens: 1, url, engine: url },

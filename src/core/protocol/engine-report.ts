@@ -9,6 +9,8 @@ export interface EngineReport {
   /** Tokens looked up in the prefix cache, and tokens found. */
   readonly prefixCacheQueries: number | undefined;
   readonly prefixCacheHits: number | undefined;
+  /** Tokens found in tiers below HBM: host memory, disk, other engines. */
+  readonly lowerTierHits: number | undefined;
   readonly preemptions: number | undefined;
   readonly promptTokens: number | undefined;
   readonly generationTokens: number | undefined;
@@ -22,6 +24,7 @@ export interface EngineReport {
 
 const fields = [
   ...(['running', 'waiting', 'kvUsage', 'prefixCacheQueries', 'prefixCacheHits'] as const),
+  'lowerTierHits',
   ...(['preemptions', 'promptTokens', 'generationTokens', 'startedAtSeconds'] as const),
   ...(['blocksTotal', 'blockTokens', 'awake'] as const),
 ] as const;
@@ -40,6 +43,7 @@ const fieldOfMetric: Readonly<Record<string, Field>> = {
   'vllm:gpu_prefix_cache_queries_total': 'prefixCacheQueries',
   'vllm:prefix_cache_hits_total': 'prefixCacheHits',
   'vllm:gpu_prefix_cache_hits_total': 'prefixCacheHits',
+  'vllm:external_prefix_cache_hits_total': 'lowerTierHits',
   'vllm:num_preemptions_total': 'preemptions',
   'vllm:prompt_tokens_total': 'promptTokens',
   'vllm:generation_tokens_total': 'generationTokens',
@@ -86,6 +90,7 @@ export function parseEngineReport(page: string | Uint8Array): EngineReport {
     kvUsage: mean('kvUsage'),
     prefixCacheQueries: sum('prefixCacheQueries'),
     prefixCacheHits: sum('prefixCacheHits'),
+    lowerTierHits: sum('lowerTierHits'),
     preemptions: sum('preemptions'),
     promptTokens: sum('promptTokens'),
     generationTokens: sum('generationTokens'),

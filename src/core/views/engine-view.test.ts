@@ -13,7 +13,10 @@ const latencies = {
 
 const engine = engineView('a', {
   ...{ emulated: null, latencies },
-  rates: { promptTokensPerSecond: 1, generationTokensPerSecond: 2, hitRate: null },
+  rates: {
+    ...{ promptTokensPerSecond: 1, generationTokensPerSecond: 2, hitRate: null },
+    ...{ hbmHitTokensPerSecond: 3, lowerTierTokensPerSecond: 4 },
+  },
   reported: { prefixCacheQueries: null, prefixCacheHits: null, preemptions: null },
   kvEvents: { coverage: 'partial', blocks: 4, problem: null },
 });

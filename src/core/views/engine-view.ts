@@ -55,6 +55,9 @@ export interface EngineRatesView {
   readonly generationTokensPerSecond: number;
   /** Share of prompt tokens found in the prefix cache; null if none were looked up. */
   readonly hitRate: number | null;
+  /** Prompt tokens found in HBM, and in tiers below it: host memory, disk, other engines. */
+  readonly hbmHitTokensPerSecond: number;
+  readonly lowerTierTokensPerSecond: number;
 }
 
 /**
@@ -165,6 +168,8 @@ const engine = objectOf<EngineView>({
       promptTokensPerSecond: number,
       generationTokensPerSecond: number,
       hitRate: nullable(number),
+      hbmHitTokensPerSecond: number,
+      lowerTierTokensPerSecond: number,
     }),
   ),
   totals: objectOf<EngineTotalsView>({

@@ -17,6 +17,7 @@ const pick: PickView = {
 const request: RequestView = {
   ...{ atSeconds: 1, requestId: 'r', model: 'm', url: null, engine: null, outcome: 'failed' },
   ...{ status: 404, ttftSeconds: null, seconds: 0.1, outputTokens: null },
+  ...{ sentSeconds: null, attempts: 0, promptTokens: 5, cachedTokens: null },
 };
 
 test('a pick is read back whole, also of a policy without scores', () => {
@@ -27,7 +28,7 @@ test('a pick is read back whole, also of a policy without scores', () => {
 test('a request is read back whole, whether or not it reached an engine', () => {
   const served: RequestView = {
     ...{ ...request, url: 'http://a', engine: 'a', outcome: 'completed', status: 200 },
-    ...{ ttftSeconds: 0.2, outputTokens: 7 },
+    ...{ ttftSeconds: 0.2, outputTokens: 7, sentSeconds: 0.01, attempts: 2, cachedTokens: 4 },
   };
   assert.deepEqual(parseRequestViews(JSON.stringify([request, served])), [request, served]);
 });

@@ -42,6 +42,14 @@ export interface RequestView {
   readonly ttftSeconds: number | null;
   /** From its arrival to its end. */
   readonly seconds: number;
+  /** From its arrival until it was sent to that engine; null if it was not. */
+  readonly sentSeconds: number | null;
+  /** How often it was sent. */
+  readonly attempts: number;
+  /** As the response reported them, else as the router counted or estimated them. */
+  readonly promptTokens: number;
+  /** The part of them that came from the prefix cache. Null if the response did not report it. */
+  readonly cachedTokens: number | null;
   /** Null if the response did not report them. */
   readonly outputTokens: number | null;
 }
@@ -72,6 +80,10 @@ const requests = listOf(
     status: number,
     ttftSeconds: nullable(number),
     seconds: number,
+    sentSeconds: nullable(number),
+    attempts: number,
+    promptTokens: number,
+    cachedTokens: nullable(number),
     outputTokens: nullable(number),
   }),
 );

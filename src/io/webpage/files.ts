@@ -23,7 +23,7 @@ const contentTypes: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads the built web page: URL path to file, with `/` for index.html. A few files, below 200 KB.
+ * Reads the built web page: URL path to file, with `/` for index.html. A few files, below 500 KB.
  *
  * @param directory Output directory of `scripts/build-web.ts`. @default found in a clone and in a
  * package

@@ -8,7 +8,10 @@ function reports(
   const meter = new ReportRateMeter();
   for (const [atSeconds, generationTokens, prefixCacheQueries, prefixCacheHits] of list) {
     meter.add(
-      { promptTokens: 0, generationTokens, prefixCacheQueries, prefixCacheHits },
+      {
+        ...{ promptTokens: 0, generationTokens, prefixCacheQueries, prefixCacheHits },
+        lowerTierHits: prefixCacheHits / 10,
+      },
       atSeconds,
     );
   }
@@ -23,6 +26,8 @@ test('rates are the growth of counters over ten seconds', () => {
     promptTokensPerSecond: 0,
     generationTokensPerSecond: 50,
     hitRate: 0.75,
+    hbmHitTokensPerSecond: 30,
+    lowerTierTokensPerSecond: 3,
   });
   const changed = [...list, [31, 1500, 1200, 900] as const];
   assert.equal(reports(changed)?.generationTokensPerSecond, 45);
@@ -41,11 +46,12 @@ test('two reports are enough, however far apart, and one is not', () => {
 
 test('prompt tokens and generated tokens have rates of their own', () => {
   const meter = new ReportRateMeter();
-  const none = { prefixCacheQueries: 0, prefixCacheHits: 0 };
+  const none = { prefixCacheQueries: 0, prefixCacheHits: 0, lowerTierHits: undefined };
   meter.add({ ...none, promptTokens: 1000, generationTokens: 100 }, 1);
   meter.add({ ...none, promptTokens: 5000, generationTokens: 180 }, 5);
   assert.deepEqual(meter.rates, {
     ...{ promptTokensPerSecond: 1000, generationTokensPerSecond: 20, hitRate: null },
+    ...{ hbmHitTokensPerSecond: 0, lowerTierTokensPerSecond: 0 },
   });
 });
 
@@ -77,7 +83,10 @@ test('frequent reports are bounded and keep their rate', () => {
 
 test('a counter that an engine does not report has a rate of 0, before and after', () => {
   const meter = new ReportRateMeter();
-  const counters = { prefixCacheQueries: 10, prefixCacheHits: 10, generationTokens: 100 };
+  const counters = {
+    ...{ prefixCacheQueries: 10, prefixCacheHits: 10, generationTokens: 100 },
+    lowerTierHits: undefined,
+  };
   meter.add({ ...counters, promptTokens: 500 }, 1);
   meter.add({ ...counters, promptTokens: undefined }, 2);
   assert.equal(meter.rates?.promptTokensPerSecond, 0);
@@ -85,7 +94,7 @@ test('a counter that an engine does not report has a rate of 0, before and after
 
 test('one query is enough for a hit rate, and a meter that is cleared has no rates', () => {
   const meter = new ReportRateMeter();
-  const none = { promptTokens: 0, generationTokens: 0 };
+  const none = { promptTokens: 0, generationTokens: 0, lowerTierHits: undefined };
   meter.add({ ...none, prefixCacheQueries: 10, prefixCacheHits: 10 }, 1);
   meter.add({ ...none, prefixCacheQueries: 11, prefixCacheHits: 11 }, 2);
   assert.equal(meter.rates?.hitRate, 1);

@@ -8,7 +8,7 @@ const reportsMax = 16;
 
 type Counters = Pick<
   EngineReport,
-  'promptTokens' | 'generationTokens' | 'prefixCacheQueries' | 'prefixCacheHits'
+  'promptTokens' | 'generationTokens' | 'prefixCacheQueries' | 'prefixCacheHits' | 'lowerTierHits'
 >;
 
 export interface ReportRates {
@@ -16,6 +16,9 @@ export interface ReportRates {
   readonly generationTokensPerSecond: number;
   /** Share of prompt tokens found in the prefix cache; null if none were looked up. */
   readonly hitRate: number | null;
+  /** Prompt tokens found in HBM, and in tiers below it. */
+  readonly hbmHitTokensPerSecond: number;
+  readonly lowerTierTokensPerSecond: number;
 }
 
 export class ReportRateMeter {
@@ -53,6 +56,8 @@ export class ReportRateMeter {
       promptTokensPerSecond: growth('promptTokens') / seconds,
       generationTokensPerSecond: growth('generationTokens') / seconds,
       hitRate: queries > 0 ? Math.min(1, growth('prefixCacheHits') / queries) : null,
+      hbmHitTokensPerSecond: growth('prefixCacheHits') / seconds,
+      lowerTierTokensPerSecond: growth('lowerTierHits') / seconds,
     };
   }
 }

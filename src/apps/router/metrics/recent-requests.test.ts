@@ -13,6 +13,10 @@ const streamed: EndedRequest = {
   status: 200,
   ttftSeconds: 0.25,
   seconds: 1.5,
+  sentSeconds: 0.125,
+  attempts: 2,
+  promptTokens: 40,
+  cachedTokens: 32,
   outputTokens: 7,
 };
 
@@ -26,6 +30,10 @@ const refused: EndedRequest = {
   status: 503,
   ttftSeconds: undefined,
   seconds: 0.001,
+  sentSeconds: undefined,
+  attempts: 0,
+  promptTokens: 4,
+  cachedTokens: undefined,
   outputTokens: undefined,
 };
 
@@ -36,7 +44,10 @@ test('requests come back as they ended, oldest first, with the names of their en
   recent.add(refused);
   assert.deepEqual(recent.views(nameOf), [
     { ...streamed, engine: 'name of http://a' },
-    { ...refused, engine: null, ttftSeconds: null, outputTokens: null },
+    {
+      ...{ ...refused, engine: null, ttftSeconds: null, outputTokens: null },
+      ...{ sentSeconds: null, cachedTokens: null },
+    },
   ]);
 });
 

@@ -5,8 +5,14 @@ import type { RequestView } from '../../../core/views/index.ts';
 const requestsMax = 256;
 
 /** A request as it is added: the name of its engine is looked up on request. */
-export interface EndedRequest extends Omit<RequestView, 'engine' | 'ttftSeconds' | 'outputTokens'> {
+export interface EndedRequest
+  extends Omit<
+    RequestView,
+    'engine' | 'ttftSeconds' | 'sentSeconds' | 'cachedTokens' | 'outputTokens'
+  > {
   readonly ttftSeconds: number | undefined;
+  readonly sentSeconds: number | undefined;
+  readonly cachedTokens: number | undefined;
   readonly outputTokens: number | undefined;
 }
 
@@ -24,6 +30,10 @@ export class RecentRequests {
   readonly #seconds = new Float64Array(requestsMax);
   /** NaN stands for null, here and below. */
   readonly #ttftSeconds = new Float64Array(requestsMax);
+  readonly #sentSeconds = new Float64Array(requestsMax);
+  readonly #attempts = new Uint16Array(requestsMax);
+  readonly #promptTokens = new Float64Array(requestsMax);
+  readonly #cachedTokens = new Float64Array(requestsMax);
   readonly #outputTokens = new Float64Array(requestsMax);
   /** Number of requests added so far. */
   #added = 0;
@@ -38,6 +48,10 @@ export class RecentRequests {
     this.#atSeconds[slot] = request.atSeconds;
     this.#seconds[slot] = request.seconds;
     this.#ttftSeconds[slot] = request.ttftSeconds ?? Number.NaN;
+    this.#sentSeconds[slot] = request.sentSeconds ?? Number.NaN;
+    this.#attempts[slot] = request.attempts;
+    this.#promptTokens[slot] = request.promptTokens;
+    this.#cachedTokens[slot] = request.cachedTokens ?? Number.NaN;
     this.#outputTokens[slot] = request.outputTokens ?? Number.NaN;
   }
 
@@ -57,6 +71,10 @@ export class RecentRequests {
         status: this.#statuses[slot] as number,
         ttftSeconds: numberOrNull(this.#ttftSeconds[slot] as number),
         seconds: this.#seconds[slot] as number,
+        sentSeconds: numberOrNull(this.#sentSeconds[slot] as number),
+        attempts: this.#attempts[slot] as number,
+        promptTokens: this.#promptTokens[slot] as number,
+        cachedTokens: numberOrNull(this.#cachedTokens[slot] as number),
         outputTokens: numberOrNull(this.#outputTokens[slot] as number),
       };
     });

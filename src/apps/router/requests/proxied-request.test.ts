@@ -56,6 +56,7 @@ test('a request is sent to the picked engine; its response, its time and its tok
   assert.deepEqual(recent(), {
     ...{ atSeconds: 100.4, requestId: 'r', model: 'm', url: 'http://a', engine: 'http://a' },
     ...{ outcome: 'completed', status: 200, ttftSeconds: null, seconds: 0.5, outputTokens: 3 },
+    ...{ sentSeconds: 0.1, attempts: 1, promptTokens: 7, cachedTokens: null },
   });
 });
 

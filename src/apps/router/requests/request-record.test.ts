@@ -26,6 +26,7 @@ const usage = { promptTokens: 7, outputTokens: 3, cachedTokens: 2 };
 
 test('a completed request counts at its engine with its tokens, and is kept with its times', (t) => {
   const { record, a, state, value, recent } = begin(t);
+  record.sending('http://a');
   record.firstByte(a.metrics, true, state.nowMs);
   state.nowMs += 400;
   assert.deepEqual(record.attemptEnded('completed', usage), { status: 'completed', ...usage });
@@ -35,6 +36,7 @@ test('a completed request counts at its engine with its tokens, and is kept with
   assert.deepEqual(recent(), {
     ...{ atSeconds: 100.4, requestId: 'r', model: 'm', url: 'http://a', engine: 'http://a' },
     ...{ outcome: 'completed', status: 200, ttftSeconds: 0.1, seconds: 0.5, outputTokens: 3 },
+    ...{ sentSeconds: 0.1, attempts: 1, promptTokens: 7, cachedTokens: 2 },
   });
 });
 

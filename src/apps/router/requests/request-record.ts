@@ -21,6 +21,9 @@ export class RequestRecord {
   readonly #request: RoutingRequest;
   readonly #generates: boolean;
   readonly #trace: RequestTrace | undefined;
+  /** From the arrival to the last sending; undefined before the first. */
+  #sentSeconds: number | undefined = undefined;
+  #attempts = 0;
   /** Of the last attempt. */
   #outcome: Outcome = { status: 'cancelled' };
 
@@ -39,11 +42,13 @@ export class RequestRecord {
 
   /** The request is being sent. Writes the log line that upstream's end-to-end tests read. */
   sending(url: string): void {
+    const nowMs = performance.now();
+    this.#sentSeconds = this.timing.seconds(nowMs);
+    this.#attempts++;
     if (!this.#context.log.infoEnabled) return;
     const { id, session } = this.#request;
-    const nowMs = performance.now();
     const at = (performance.timeOrigin + nowMs) / 1000;
-    const took = this.timing.seconds(nowMs);
+    const took = this.#sentSeconds;
     this.#context.log.info(
       `Routing request ${id} with session id ${session ?? 'None'} to ${url} at ${at}, ` +
         `process time = ${took.toFixed(4)}`,
@@ -141,6 +146,10 @@ export class RequestRecord {
       status,
       ttftSeconds,
       seconds,
+      sentSeconds: this.#sentSeconds,
+      attempts: this.#attempts,
+      promptTokens: this.#outcome.promptTokens ?? this.#request.promptTokens,
+      cachedTokens: this.#outcome.cachedTokens,
       outputTokens,
     });
   }

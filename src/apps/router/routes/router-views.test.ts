@@ -119,6 +119,7 @@ test('ended requests have the name of their engine', () => {
   const ended = {
     ...({ atSeconds: 1, requestId: 'r', model: 'm', outcome: 'completed', status: 200 } as const),
     ...{ ttftSeconds: undefined, seconds: 1, outputTokens: undefined },
+    ...{ sentSeconds: 0, attempts: 1, promptTokens: 3, cachedTokens: undefined },
   };
   for (const url of ['http://a:1', 'http://b:2', null]) metrics.recent.add({ ...ended, url });
   assert.deepEqual(
