@@ -23,7 +23,16 @@ interface Asked {
 }
 
 /** A router that traces this share of its requests, and what it exports. */
-function begin(context: TestContext, { share = 1, expensiveSeconds = Infinity } = {}) {
+function begin(
+  context: TestContext,
+  {
+    share = 1,
+    expensiveSeconds = Infinity,
+    inputUsdPerMillion = 1_000,
+    outputUsdPerMillion = 10_000,
+    reroutesMax = 2,
+  } = {},
+) {
   const exported: { readonly spans: readonly Span[]; readonly keptFor: string }[] = [];
   let ids = 0;
   const tracing: Tracing = {
@@ -33,20 +42,21 @@ function begin(context: TestContext, { share = 1, expensiveSeconds = Infinity } 
     },
     sampler: new Sampler({
       ...{ share, expensiveSeconds, expensiveUsd: 1 },
-      ...{ inputUsdPerMillion: 1_000, outputUsdPerMillion: 10_000 },
+      ...{ inputUsdPerMillion, outputUsdPerMillion },
     }),
     exporter: {
       add: (spans: readonly Span[], keptFor: string) => exported.push({ spans, keptFor }),
     },
     unixMs: () => unixAtStart + router.state.nowMs - 100_000,
   } as unknown as Tracing;
-  const router = routerInMemory(context, { tracing });
+  const router = routerInMemory(context, { tracing, router: { reroutesMax } });
   const ask = ({
     headers = {},
     target = '/v1/chat/completions?a=b',
-    model = 'm',
     waitedMs = 0,
+    ...rest
   }: Asked = {}) => {
+    const model = 'model' in rest ? rest.model : 'm';
     const client = new Client(headers, { target });
     new ProxiedRequest(router.proxy, {
       exchange: client.exchange,
@@ -81,6 +91,7 @@ test('a request has a span of its own and one for its engine, with their times a
   );
   assert.deepEqual([server.startMs, server.endMs], [unixAtStart - 100, unixAtStart + 900]);
   assert.deepEqual([server.error, server.traceState], [undefined, undefined]);
+  assert.match(server.spanId, /^\d{16}$/);
   const of = (span: Span, name: string) => span.attributes[name];
   assert.deepEqual(
     ['http.request.method', 'http.route', 'url.path', 'http.response.status_code'].map((name) =>
@@ -309,4 +320,44 @@ test('the histograms of a request that is kept name its trace', (t) => {
     exemplarOf('spillway_router_time_to_first_token_seconds'),
     `{trace_id="${traceId}"} 0.5 ${atSeconds}`,
   );
+});
+
+test('a request without token counts costs what its prompt is taken to have', (t) => {
+  // Ten tokens are a dollar.
+  const { ask, flight, exported } = begin(t, { share: 0, inputUsdPerMillion: 100_000 });
+  ask();
+  flight(0).respond(200, '{}');
+  assert.equal(exported[0]?.keptFor, 'expensive');
+});
+
+test('a response without token counts costs nothing', (t) => {
+  const { ask, flight, exported } = begin(t, { share: 0, outputUsdPerMillion: 1_000_000 });
+  ask();
+  flight(0).respond(200, '{}');
+  assert.equal(exported.length, 0);
+});
+
+test('a trace that is not kept is named by no histogram', (t) => {
+  const { ask, flight, openMetrics } = begin(t, { share: 0 });
+  ask();
+  flight(0).respond(200, '{}');
+  assert.doesNotMatch(openMetrics(), /trace_id/);
+});
+
+test('a failure without a reason of its own is told by its status, and its attempt as failed', (t) => {
+  const { ask, flight, spans } = begin(t, { reroutesMax: 0 });
+  ask();
+  flight(0).respond(500, '{}');
+  assert.deepEqual([spans()[0]?.error, spans()[1]?.error], ['status 500', 'failed']);
+  ask();
+  flight(1).stream('data: {"a":1}\n\n');
+  flight(1).send(['data: {"error":{"code":500}}\n\n', 'data: [DONE]\n\n'], { ended: true });
+  assert.deepEqual([spans()[0]?.error, spans()[1]?.error], ['status 200', 'failed']);
+});
+
+test('a request without a model is named by its operation alone', (t) => {
+  const { ask, flight, spans } = begin(t);
+  ask({ model: undefined });
+  flight(0).respond(200, '{}');
+  assert.equal(spans()[1]?.name, 'chat');
 });
