@@ -341,3 +341,21 @@ test('a stream that was declined for a reason of its request keeps that reason',
   flight(0).fail('reset', { answered: true });
   assert.equal(migrations('declined', 'ids'), 1);
 });
+
+test('a read that ends with an event, but not with its chunk, waits for the end of the chunk', (t) => {
+  const { ask, asked, flight, migrations } = begin(t);
+  const client = ask();
+  const [opening = '', first = '', second = ''] = events(0, 2);
+  const framed = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+  flight(0).begin({ text: framed(opening) });
+  flight(0).betweenChunks = false;
+  flight(0).read(framed(first).slice(0, -2));
+  assert.equal(textOf(client), '');
+  flight(0).betweenChunks = true;
+  flight(0).read(`\r\n${framed(second)}`);
+  assert.equal(textOf(client), words(2));
+  assert.doesNotMatch(client.text, /"token_ids":\[/);
+  flight(0).fail('reset', { answered: true });
+  assert.deepEqual(asked(1).kv_transfer_params.prompt_token_ids, [...promptIds, 100, 101]);
+  assert.equal(migrations('declined', 'tokens'), undefined);
+});
