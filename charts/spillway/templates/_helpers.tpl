@@ -57,6 +57,11 @@ run as it is, with lmcache_server. Takes the root.
 {{- if and (eq $image.repository "lmcache/vllm-openai") (not $image.digest) }}true{{ end -}}
 {{- end }}
 
+{{/* Whether there are several cache servers, which then share the keys. Takes the root. */}}
+{{- define "spillway.cache-server.has-peers" -}}
+{{- if and (include "spillway.cache-server.is-own" .) (gt (int .Values.cacheserverSpec.replicaCount) 1) }}true{{ end -}}
+{{- end }}
+
 {{/* A number as digits, where Go would print 1.048576e+06; other values as they are. */}}
 {{- define "spillway.text" -}}
 {{- if and (kindIs "float64" .) (eq . (floor .)) -}}{{ printf "%.0f" . }}

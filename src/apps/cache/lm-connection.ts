@@ -101,11 +101,13 @@ export class LmConnection {
         if (length === 0) this.#endPut();
         return;
       case 'get':
-        if (this.#has(key) && this.#store.isBelow(key)) this.#getBelow(key);
-        else this.#get(key);
+        if ((this.#has(key) && this.#store.isBelow(key)) || this.#store.isElsewhere(key)) {
+          this.#afterLoad(key, () => this.#get(key));
+        } else this.#get(key);
         return;
       case 'exist':
-        this.#replies.write(lmReply(this.#has(key) && this.#store.exists(key) ? 200 : 400));
+        if (this.#store.isElsewhere(key)) this.#afterLoad(key, () => this.#exist(key));
+        else this.#exist(key);
         return;
       case 'health':
         this.#replies.write(lmReply(200));
@@ -131,13 +133,17 @@ export class LmConnection {
     return this.#store.label(key) !== undefined;
   }
 
-  #getBelow(key: string): void {
+  #afterLoad(key: string, reply: () => void): void {
     this.#isBusy = true;
     this.#load([key]).then(() => {
       this.#isBusy = false;
-      this.#get(key);
+      reply();
       this.whenReady();
     });
+  }
+
+  #exist(key: string): void {
+    this.#replies.write(lmReply(this.#has(key) && this.#store.exists(key) ? 200 : 400));
   }
 
   #get(key: string): void {

@@ -19,7 +19,9 @@ export function valueLoader(store: TieredStore, timeoutMs: number): LoadValues {
       };
       const timer = setTimeout(end, timeoutMs);
       const loadAll = async () => {
-        for (const key of keys) if (!isOver && store.isBelow(key)) await store.load(key);
+        for (const key of keys) {
+          if (!isOver && (store.isBelow(key) || store.isElsewhere(key))) await store.load(key);
+        }
       };
       loadAll().then(end, end);
     });

@@ -14,6 +14,7 @@ import {
 } from '../../core/resp/index.ts';
 import { argumentsError, type Reply, type RespCall, type StreamedValue } from './commands/call.ts';
 import { respCommands } from './commands/index.ts';
+import { receiveFor } from './commands/peer.ts';
 import { badClientName, isClientName, redisVersion } from './commands/server.ts';
 import { keysRead, streamedAt } from './commands/values.ts';
 import type { LoadValues } from './loading.ts';
@@ -47,7 +48,7 @@ export class RespConnection {
   constructor(service: RespService, replies: ReplyWriter, id: number) {
     const { store, wallClock, password, sizes } = service;
     const misses = new MissPadding(sizes);
-    this.#call = { store, wallClock, replies, id, version: 2, name: '', misses };
+    this.#call = { store, wallClock, replies, id, version: 2, name: '', misses, isPeer: false };
     this.#service = service;
     this.#isAllowed = password === undefined;
     this.#reader = new RequestReader({
@@ -56,8 +57,11 @@ export class RespConnection {
         const name = (args[0] as string).toUpperCase();
         misses.saw(name, isInline);
         const keys = this.#isAllowed ? (keysRead[name]?.(args.slice(1)) ?? []) : [];
-        if (keys.some((key) => store.isBelow(key))) this.#afterLoad(keys, args);
-        else this.#reply(this.#command(args));
+        const asked = this.#call.isPeer || !this.#isAllowed ? [] : keysAsked(name, args, keys);
+        const isAway = (key: string) => store.isBelow(key);
+        if (keys.some(isAway) || asked.some((key) => store.isElsewhere(key))) {
+          this.#afterLoad(asked.length > 0 ? asked : keys, args);
+        } else this.#reply(this.#command(args));
       },
       streamed: (args, size) => this.#streamed(args, size),
     });
@@ -170,7 +174,7 @@ export class RespConnection {
     const key = args[1] as string;
     const isTooLarge = this.#isAllowed && isValue && size > store.valueBytesMax;
     const isKept = this.#isAllowed && isValue && !isTooLarge;
-    this.#writer = isKept ? store.receive(key, size) : undefined;
+    this.#writer = isKept ? receiveFor(this.#call, name, args, size) : undefined;
     return {
       write: (bytes) => this.#writer?.write(bytes),
       end: (all) => {
@@ -260,6 +264,15 @@ const knownNames = new Set([...respCommands.keys(), 'AUTH', 'HELLO', 'QUIT', 'RE
 const wrongPassword = 'WRONGPASS invalid username-password pair or user is disabled.';
 /** Characters of arguments, and of a name, that the error repeats. */
 const shownMax = 128;
+
+/** The keys that other servers may have values of: those that are read, and those that EXISTS asks for. */
+function keysAsked(
+  name: string,
+  args: readonly string[],
+  read: readonly string[],
+): readonly string[] {
+  return name === 'EXISTS' ? args.slice(1) : read;
+}
 
 /** Redis 7's error; texts end at a NUL, as in C. */
 function unknownText(name: string, args: readonly string[]): string {

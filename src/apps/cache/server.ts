@@ -25,6 +25,7 @@ import {
 import { tracedLoader } from './load-spans.ts';
 import { valueLoader } from './loading.ts';
 import { ValueSizes } from './miss-padding.ts';
+import { declarePeers, type PeerOptions, Peers } from './peers.ts';
 import { lmConversation, respConversation } from './protocols.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import { type CacheBucket, type CacheDisk, openTiers } from './tiers.ts';
@@ -57,6 +58,8 @@ export interface CacheOptions {
   readonly connectionsMax?: number | undefined;
   /** What RESP clients must know; `lm://` has no passwords. */
   readonly password?: string | undefined;
+  /** Other servers that share the keys; `self` is known once the port is open. @default none */
+  readonly peers?: Omit<PeerOptions, 'password' | 'timeoutMs' | 'waitingBytesMax'> | undefined;
   /** Stays open when the server is closed. @default no spans */
   readonly tracing?: OpenTracing | undefined;
   readonly clock: Clock;
@@ -72,6 +75,8 @@ export interface CacheServer {
   readonly diskStats: DiskStats | undefined;
   /** Undefined without a bucket. */
   readonly objectStats: ObjectStats | undefined;
+  /** Undefined without other servers. */
+  readonly peers: Peers | undefined;
   /** Where clients connect, e.g. `lm://127.0.0.1:65432`. */
   readonly urls: readonly string[];
   /**
@@ -96,12 +101,15 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const { disk, objects } = tiers;
   const memory = new MemoryStore({ bytesMax, valueBytesMax, clock, checksum: crc32 });
   const store = new TieredStore(memory, wallClock, tiers.below);
+  const peers = options.peers && new Peers(store, peerOptions(options.peers, options));
+  store.others = peers;
   const loader = valueLoader(store, options.readTimeoutMs ?? defaultReadTimeoutMs);
   const loadFor = (protocol: CacheProtocol) =>
     tracedLoader(loader, store, protocol, options.tracing);
   const clients = new Clients(options, memory);
   if (disk !== undefined) declareDisk(clients.metrics.registry, disk);
   if (objects !== undefined) declareObjects(clients.metrics.registry, objects);
+  if (peers !== undefined) declarePeers(clients.metrics.registry, peers);
   if (options.tracing) declareSpanMetrics(clients.metrics.registry, options.tracing.exporter);
   const lmLoad = loadFor('lm');
   const lm = clients.serve('lm', (replies, { requested }) =>
@@ -127,6 +135,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       memory: store.stats,
       disk: disk?.stats,
       s3: objects?.stats,
+      peers: peers && { members: peers.members, ...peers.stats },
     }),
   });
   const servers = [lm, resp, http];
@@ -145,6 +154,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const close = async () => {
     clients.destroy();
     tiers.close();
+    peers?.close();
     http.closeAllConnections();
     await Promise.all(servers.map((server) => closed(server)));
   };
@@ -157,6 +167,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       return objects?.stats;
     },
     urls,
+    peers,
     async drain(timeoutMs) {
       let timer: NodeJS.Timeout | undefined;
       const isOver = new Promise<void>((resolve) => {
@@ -165,6 +176,10 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
           resolve();
         }, timeoutMs);
       });
+      const hurry = new AbortController();
+      isOver.then(() => hurry.abort());
+      await peers?.leave(hurry.signal);
+      await Promise.race([peers?.flushed(), isOver]);
       clients.finish();
       // The HTTP port stays: /ready says that the server stops.
       await Promise.all([closed(lm), closed(resp)]);
@@ -174,6 +189,18 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
     },
     close,
   };
+}
+
+/** Share of the memory whose values may wait to be sent to other servers. */
+const peersWaitingShare = 1 / 8;
+
+function peerOptions(
+  given: NonNullable<CacheOptions['peers']>,
+  { password, readTimeoutMs = defaultReadTimeoutMs, memoryBytes }: CacheOptions,
+): PeerOptions {
+  // A client waits for all servers together as long as for one disk.
+  const timeoutMs = Math.max(1000, readTimeoutMs);
+  return { ...given, password, timeoutMs, waitingBytesMax: memoryBytes * peersWaitingShare };
 }
 
 /** LMCache gives up a worker whose GET takes seconds. */

@@ -2,7 +2,12 @@
 import { totalmem } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { Command, Option } from 'commander';
-import { type CacheBucket, type CacheDisk, startCache } from '../../apps/cache/index.ts';
+import {
+  type CacheBucket,
+  type CacheDisk,
+  membershipOf,
+  startCache,
+} from '../../apps/cache/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import { createLogger } from '../../io/log/index.ts';
 import { openTracing } from '../../io/otlp/index.ts';
@@ -29,6 +34,10 @@ interface CacheFlags extends TraceFlags, LogFlags {
   readonly s3?: string;
   readonly s3Endpoint?: string;
   readonly s3Region?: string;
+  readonly peers?: string;
+  readonly peerAddress?: string;
+  readonly copies: number;
+  readonly handoverRate: number;
   readonly readTimeout: number;
   readonly drainTimeout: number;
 }
@@ -94,10 +103,24 @@ export function cacheCommand(): Command {
       'URL of an object store other than Amazon S3, e.g. http://minio:9000',
     )
     .option('--s3-region <region>', 'region of the bucket (default: AWS_REGION, or us-east-1)')
+    .option(
+      '--peers <list>',
+      'all servers that share the keys, as HOST:PORT of the Redis protocol; or one name that resolves to them, such as a headless Service',
+    )
+    .option('--peer-address <address>', 'this server’s own entry among them (default: by address)')
+    .option('--copies <count>', 'number of servers that keep each value', positiveInteger, 1)
+    .addOption(
+      new Option(
+        '--handover-rate <size>',
+        'bytes per second at which values move when a server joins or leaves',
+      )
+        .argParser(byteSize({ min: 1 << 20 }))
+        .default(100 << 20, '100MiB'),
+    )
     .addOption(
       new Option(
         '--read-timeout <duration>',
-        'maximum time to read a value from disk or S3, after which it counts as a miss',
+        'maximum time to read a value from disk, S3 or another server, after which it counts as a miss',
       )
         .argParser(duration('ms'))
         .default(250, '250ms'),
@@ -133,6 +156,8 @@ async function run(command: Command): Promise<void> {
   });
   const traces = tracingFrom(flags, serviceNameDefault);
   const tracing = traces && (await openTracing(traces, log));
+  const membership =
+    flags.peers === undefined ? undefined : await membershipOf(flags.peers, flags.peerAddress);
   const server = await startCache({
     host: flags.host,
     lmPort: flags.port,
@@ -144,13 +169,19 @@ async function run(command: Command): Promise<void> {
     disk: diskOf(flags),
     s3: bucketOf(flags),
     readTimeoutMs: flags.readTimeout,
+    peers: membership && {
+      ...{ self: membership.self, members: membership.members, copies: flags.copies },
+      handOverBytesPerSecond: flags.handoverRate,
+    },
     password,
     tracing,
     clock: { nowSeconds: () => performance.now() / 1000 },
     wallClock: { nowSeconds: () => Date.now() / 1000 },
   });
   process.stdout.write(`ready: ${server.urls.join(' ')}\n`);
+  const watch = membership?.watch((members) => void server.peers?.change(members));
   await stopped(signals);
+  watch?.stop();
   await server.drain(1000 * flags.drainTimeout);
   await tracing?.exporter.close(tracesCloseMs);
   log.flush();

@@ -8,7 +8,8 @@ export {
   type ValueWriter,
 } from './memory-store.ts';
 export type { Checksum } from './pages-writer.ts';
+export { ownersOf } from './rendezvous.ts';
 export type { ScanStep } from './scan-order.ts';
 export { TierChain } from './tier-chain.ts';
 export { type PlacedValue, TierIndex } from './tier-index.ts';
-export { TieredStore } from './tiered-store.ts';
+export { type OtherServers, TieredStore } from './tiered-store.ts';

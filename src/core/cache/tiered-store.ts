@@ -4,6 +4,17 @@ import type { LowerTier, StoredValue } from './lower-tier.ts';
 import type { MemoryStore, StoreStats, ValueLease, ValueWriter } from './memory-store.ts';
 import type { ScanStep } from './scan-order.ts';
 
+/** Other servers that may have a value; they are asked when this one lacks it. */
+export interface OtherServers {
+  mayHave(key: string): boolean;
+  /** Brings a value to memory. @returns Whether it is there. */
+  fetch(key: string): Promise<boolean>;
+  /** A client has stored a value here, has deleted keys, or all of them. */
+  stored(key: string): void;
+  deleted(keys: readonly string[]): void;
+  cleared(): void;
+}
+
 /**
  * What a value needs to be read: a client of the server sees one store. Values are kept in memory when they arrive and in
  * the tier below some time later; eviction from memory leaves them there.
@@ -14,6 +25,9 @@ export class TieredStore {
   readonly #wallClock: Clock;
   /** Values that are on their way to memory. */
   readonly #loading = new Map<string, Promise<boolean>>();
+
+  /** @default this server is alone */
+  others: OtherServers | undefined;
 
   /** @param below The tier below memory. @param wallClock Seconds since 1970. */
   constructor(memory: MemoryStore, wallClock: Clock, below?: LowerTier) {
@@ -41,6 +55,26 @@ export class TieredStore {
 
   /** As `MemoryStore.receive`; a value that is complete goes to the tier below, too. */
   receive(key: string, size: number, label?: Uint8Array): ValueWriter {
+    const writer = this.receiveCopy(key, size, label);
+    if (this.others === undefined) return writer;
+    return {
+      ...writer,
+      get checksum() {
+        return writer.checksum;
+      },
+      get isDropped() {
+        return writer.isDropped;
+      },
+      commit: (ttlSeconds) => {
+        const isKept = writer.commit(ttlSeconds);
+        if (isKept) this.others?.stored(key);
+        return isKept;
+      },
+    };
+  }
+
+  /** As `receive`, for a value that comes from another server. */
+  receiveCopy(key: string, size: number, label?: Uint8Array): ValueWriter {
     const writer = this.#memory.receive(key, size, label);
     const below = this.#below;
     if (below === undefined) return writer;
@@ -64,15 +98,31 @@ export class TieredStore {
     return this.#below?.find(key) !== undefined && this.#memory.size(key) === undefined;
   }
 
+  /** Whether this server lacks the value and another one may have it: `load` asks for it. */
+  isElsewhere(key: string): boolean {
+    return (
+      this.others !== undefined &&
+      this.#memory.size(key) === undefined &&
+      this.#below?.find(key) === undefined &&
+      this.others.mayHave(key)
+    );
+  }
+
   /** Brings a value to memory. @returns Whether it is there. */
   load(key: string): Promise<boolean> {
-    const value = this.#below?.find(key);
-    if (value === undefined) return Promise.resolve(false);
     const known = this.#loading.get(key);
     if (known !== undefined) return known;
-    const loading = this.#loaded(value).finally(() => this.#loading.delete(key));
+    const value = this.#below?.find(key);
+    const coming = value === undefined ? this.others?.fetch(key) : this.#loaded(value);
+    if (coming === undefined) return Promise.resolve(false);
+    const loading = coming.finally(() => this.#loading.delete(key));
     this.#loading.set(key, loading);
     return loading;
+  }
+
+  /** A value in memory without a use of it, for another server. */
+  peek(key: string): ValueLease | undefined {
+    return this.#memory.peek(key);
   }
 
   /** Returns a value in memory. */

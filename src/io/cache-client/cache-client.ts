@@ -39,7 +39,50 @@ export function openCacheClient(
   const options = { host, port, timeoutMs, retryMs };
   return protocol === 'lm'
     ? lmClient(new Connection(options))
-    : respClient(new Connection({ ...options, ...greetingOf(address) }));
+    : respClient(openRespCommands(address, { timeoutMs, retryMs }));
+}
+
+/** Commands of Redis' protocol, one by one. */
+export interface RespCommands {
+  /**
+   * @param last The last argument, which may be large.
+   * @param sink Gets the bytes of a value.
+   * @returns The text of a status or a number, and the size of a value; undefined for none.
+   * @throws {NoResponseError} If the server is gone or late, or replies with an error.
+   */
+  ask(
+    args: readonly string[],
+    last: Uint8Array | string | readonly Uint8Array[],
+    sink?: ValueSink,
+  ): Promise<{ readonly text: string; readonly size: number | undefined }>;
+  close(): void;
+}
+
+/** @param greeting A command that is sent first on each connection. */
+export function openRespCommands(
+  address: CacheAddress,
+  { timeoutMs = 10_000, retryMs = 1000 }: CacheClientOptions,
+  greeting?: string,
+): RespCommands {
+  const { host, port } = address;
+  const connection = new Connection({
+    ...{ host, port, timeoutMs, retryMs },
+    ...greetingOf(address, greeting),
+  });
+  return {
+    async ask(args, last, sink) {
+      const parts =
+        typeof last === 'string' ? [latin1Bytes(last)] : last instanceof Uint8Array ? [last] : last;
+      const size = parts.reduce((total, { length }) => total + length, 0);
+      const reply = new RespExchange(sink);
+      await connection.send([commandHead(args, size), ...parts, lineEnd], reply);
+      if (reply.error !== undefined) {
+        throw new NoResponseError(`The cache server refused ${args[0]}: ${reply.error}`);
+      }
+      return reply;
+    },
+    close: () => connection.close(),
+  };
 }
 
 /** Format 4 of LMCache, bytes that are no tensor: 28 bytes of format, dtype, location and shape. */
@@ -105,22 +148,14 @@ class LmExchange implements Exchange {
   }
 }
 
-function respClient(connection: Connection): CacheClient {
-  const ask = async (args: readonly string[], last: Uint8Array, sink?: ValueSink) => {
-    const reply = new RespExchange(sink);
-    await connection.send([commandHead(args, last.length), last, lineEnd], reply);
-    if (reply.error !== undefined) {
-      throw new NoResponseError(`The cache server refused ${args[0]}: ${reply.error}`);
-    }
-    return reply;
-  };
+function respClient(commands: RespCommands): CacheClient {
   return {
     put: async (key, value) => {
-      await ask(['SET', key], value);
+      await commands.ask(['SET', key], value);
     },
-    exists: async (key) => (await ask(['EXISTS'], latin1Bytes(key))).text === '1',
-    get: async (key, sink) => (await ask(['GET'], latin1Bytes(key), sink)).size,
-    close: () => connection.close(),
+    exists: async (key) => (await commands.ask(['EXISTS'], key)).text === '1',
+    get: async (key, sink) => (await commands.ask(['GET'], key, sink)).size,
+    close: () => commands.close(),
   };
 }
 
@@ -162,7 +197,7 @@ class RespExchange implements Exchange {
 }
 
 /** Says who it is: a client that says nothing is taken for LMCache's in C++, which gets misses of its own. */
-function greetingOf({ user, password }: CacheAddress) {
+function greetingOf({ user, password }: CacheAddress, own?: string) {
   const auth = [
     ...(user === undefined ? [] : [user]),
     ...(password === undefined ? [] : [password]),
@@ -170,6 +205,7 @@ function greetingOf({ user, password }: CacheAddress) {
   const commands = [
     ...(auth.length === 0 ? [] : [['AUTH', ...auth]]),
     ['CLIENT', 'SETNAME', 'spillway'],
+    ...(own === undefined ? [] : [[own]]),
   ];
   const greeting = commands.flatMap((words) => {
     const last = latin1Bytes(words.at(-1) as string);

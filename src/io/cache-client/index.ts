@@ -1,3 +1,9 @@
 // Clients of a cache server: `lm://` and Redis' protocol behind one contract.
 export { type CacheAddress, parseCacheUrl } from './cache-address.ts';
-export { type CacheClient, openCacheClient, type ValueSink } from './cache-client.ts';
+export {
+  type CacheClient,
+  openCacheClient,
+  openRespCommands,
+  type RespCommands,
+  type ValueSink,
+} from './cache-client.ts';

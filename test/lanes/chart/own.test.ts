@@ -243,6 +243,8 @@ test('the cache server is Spillway’s, and LMCache’s for any other image than
   const containerOf = async (spec: object) => {
     const all = await objects({ cacheserverSpec: { enabled: true, ...spec } });
     const ports = one(all, 'Service', '-cache-server-service')['spec'].ports;
+    const isShared = all.some(({ metadata }) => metadata.name.endsWith('-cache-server-peers'));
+    assert.equal(isShared, 'replicaCount' in spec);
     return { ports, ...podOf(all, '-deployment-cache-server').containers[0] };
   };
   const own = await containerOf({ memory: '4GiB', extraArgs: ['--disk', '/data'] });
@@ -258,6 +260,8 @@ test('the cache server is Spillway’s, and LMCache’s for any other image than
     own.ports.map(({ containerPort, port }: Record<string, number>) => containerPort ?? port),
     [8000, 6379, 9400],
   );
+  const several = await containerOf({ replicaCount: 3 });
+  assert.equal(after(several.command, '--peers'), 'vllm-cache-server-peers:6379');
   const kept = await containerOf({ image: { repository: 'docker.io/lmcache/vllm-openai' } });
   assert.deepEqual(kept.command, ['/opt/venv/bin/lmcache_server', '0.0.0.0', '8000']);
   assert.equal(kept.ports.length, 1);

@@ -15,6 +15,8 @@ export interface RespCall {
   readonly id: number;
   version: RespVersion;
   name: string;
+  /** Whether it is another cache server: what it asks for is not asked of others again. */
+  isPeer: boolean;
   /** What a miss looks like to this client. */
   readonly misses: MissPadding;
 }

@@ -2,6 +2,7 @@
 import { arrayHead, integerReply, mapReply } from '../../../core/resp/index.ts';
 import { any, type RespCommand } from './call.ts';
 import { keyCommands } from './keys.ts';
+import { peerCommands } from './peer.ts';
 import { serverCommands } from './server.ts';
 import { valueCommands } from './values.ts';
 
@@ -20,5 +21,11 @@ const command: RespCommand = {
 
 /** By name, in capitals, without those of the connection. */
 export const respCommands: ReadonlyMap<string, RespCommand> = new Map(
-  Object.entries({ ...valueCommands, ...keyCommands, ...serverCommands, COMMAND: command }),
+  Object.entries({
+    ...valueCommands,
+    ...keyCommands,
+    ...serverCommands,
+    ...peerCommands,
+    COMMAND: command,
+  }),
 );

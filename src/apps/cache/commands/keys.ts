@@ -65,6 +65,7 @@ export const keyCommands: Readonly<Record<string, RespCommand>> = {
 };
 
 function remove({ store }: RespCall, keys: readonly string[]): Reply {
+  store.others?.deleted(keys);
   return integerReply(keys.filter((key) => store.delete(key)).length);
 }
 
@@ -125,5 +126,6 @@ function flush({ store }: RespCall, words: readonly string[]): Reply {
   if (words.length > 1 || (how !== 'SYNC' && how !== 'ASYNC'))
     return errorReply('ERR syntax error');
   store.clear();
+  store.others?.cleared();
   return ok;
 }

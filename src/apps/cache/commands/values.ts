@@ -75,10 +75,14 @@ export const keysRead: Readonly<Record<string, (args: readonly string[]) => read
   // The time of a value is set in memory.
   ...{ EXPIRE: firstKey, PEXPIRE: firstKey, EXPIREAT: firstKey, PEXPIREAT: firstKey },
   PERSIST: firstKey,
+  // Another server asks for what is to be read next.
+  'PEER.INFO': firstKey,
 };
 
 /** Commands whose value may be streamed into the store, by the number of words before it. */
-export const streamedAt: Readonly<Record<string, number>> = { SET: 2, SETEX: 3, PSETEX: 3 };
+export const streamedAt: Readonly<Record<string, number>> = {
+  ...{ SET: 2, SETEX: 3, PSETEX: 3, 'PEER.SET': 5 },
+};
 
 function set(
   call: RespCall,

@@ -1,0 +1,229 @@
+// Other cache servers: a value is kept by the servers that its key belongs to, and found through any of them.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type OtherServers, ownersOf, type TieredStore } from '../../core/cache/index.ts';
+import type { MetricsRegistry } from '../../core/metrics/index.ts';
+import { openRespCommands, type RespCommands } from '../../io/cache-client/index.ts';
+import { infoOf, readInfo } from './commands/peer.ts';
+
+export interface PeerOptions {
+  /** This server's own name, as it stands in `members`. */
+  readonly self: string;
+  /** All servers, this one too: `host:port` of Redis' protocol. */
+  readonly members: readonly string[];
+  /** Servers that keep each value. */
+  readonly copies: number;
+  readonly password: string | undefined;
+  /** Time for one request to another server. */
+  readonly timeoutMs: number;
+  /** Bytes that may wait to be sent; values beyond are not copied. */
+  readonly waitingBytesMax: number;
+  /** Bytes per second at which keys are handed over. */
+  readonly handOverBytesPerSecond: number;
+}
+
+const counts = {
+  copied: 'Values that were sent to other servers.',
+  fetched: 'Values that came from other servers.',
+  missed: 'Values that no other server had.',
+  dropped: 'Values that were not sent: too many waited, or the other server was gone.',
+  failed: 'Requests to other servers that got no reply.',
+  handed_over: 'Values that moved because a server joined or left.',
+} as const;
+
+export class Peers implements OtherServers {
+  readonly #options: PeerOptions;
+  readonly #store: TieredStore;
+  readonly #connections = new Map<string, RespCommands>();
+  #members: readonly string[];
+  #waitingBytes = 0;
+  readonly #sending = new Set<Promise<void>>();
+  readonly stats = { copied: 0, fetched: 0, missed: 0, dropped: 0, failed: 0, handed_over: 0 };
+
+  constructor(store: TieredStore, options: PeerOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.#members = options.members;
+  }
+
+  get members(): readonly string[] {
+    return this.#members;
+  }
+
+  mayHave(key: string): boolean {
+    return this.#ownersBut(key).length > 0;
+  }
+
+  /** Asks the servers that keep the key, one after the other. */
+  async fetch(key: string): Promise<boolean> {
+    for (const name of this.#ownersBut(key)) {
+      try {
+        if (!(await this.#fetchFrom(name, key))) continue;
+        this.stats.fetched++;
+        return true;
+      } catch {
+        // A server that is gone costs what it alone had.
+        this.stats.failed++;
+      }
+    }
+    this.stats.missed++;
+    return false;
+  }
+
+  stored(key: string): void {
+    for (const name of this.#ownersBut(key)) {
+      const sent = this.#send(name, key, 'copied').finally(() => this.#sending.delete(sent));
+      this.#sending.add(sent);
+    }
+  }
+
+  /** A client has deleted keys. */
+  deleted(keys: readonly string[]): void {
+    const last = keys.at(-1);
+    if (last === undefined) return;
+    this.#tellAll(['PEER.DEL', ...keys.slice(0, -1)], last);
+  }
+
+  cleared(): void {
+    this.#tellAll([], 'PEER.FLUSH');
+  }
+
+  /** Resolves when what was to be sent is sent, or cannot be. */
+  async flushed(): Promise<void> {
+    while (this.#sending.size > 0) await Promise.all(this.#sending);
+  }
+
+  /**
+   * The servers are others from now on. Values whose keys belong to servers that did not keep them before are sent there, at a
+   * bounded rate.
+   */
+  async change(members: readonly string[], signal?: AbortSignal): Promise<void> {
+    const [before, copies] = [this.#members, this.#options.copies];
+    this.#members = members;
+    for (const [name, connection] of this.#connections) {
+      if (members.includes(name)) continue;
+      connection.close();
+      this.#connections.delete(name);
+    }
+    let cursor = 0;
+    do {
+      const step = this.#store.scan(cursor, 64);
+      cursor = step.next;
+      for (const key of step.keys) {
+        if (signal?.aborted) return;
+        const old = ownersOf(key, before, copies);
+        if (!old.includes(this.#options.self)) continue;
+        for (const name of ownersOf(key, members, copies)) {
+          if (name === this.#options.self || old.includes(name)) continue;
+          const bytes = this.#store.size(key) ?? 0;
+          await this.#send(name, key, 'handed_over');
+          const seconds = bytes / this.#options.handOverBytesPerSecond;
+          await sleep(1000 * seconds, undefined, { signal }).catch(() => {});
+        }
+      }
+    } while (cursor !== 0);
+  }
+
+  /** Hands over what this server keeps, as it is about to leave. */
+  leave(signal?: AbortSignal): Promise<void> {
+    const { self } = this.#options;
+    return this.change(
+      this.#members.filter((name) => name !== self),
+      signal,
+    );
+  }
+
+  close(): void {
+    for (const connection of this.#connections.values()) connection.close();
+    this.#connections.clear();
+  }
+
+  #ownersBut(key: string): readonly string[] {
+    const { self, copies } = this.#options;
+    return ownersOf(key, this.#members, copies).filter((name) => name !== self);
+  }
+
+  async #fetchFrom(name: string, key: string): Promise<boolean> {
+    const connection = this.#connection(name);
+    let text = '';
+    const info = await connection.ask(['PEER.INFO'], key, (bytes) => {
+      text += Buffer.from(bytes).toString('latin1');
+    });
+    const read = info.size === undefined ? undefined : readInfo(text);
+    if (read === undefined) return false;
+    const parts: Buffer[] = [];
+    const { size } = await connection.ask(['GET'], key, (bytes) => parts.push(Buffer.from(bytes)));
+    if (size === undefined) return false;
+    const writer = this.#store.receiveCopy(key, size, read.label);
+    for (const part of parts) writer.write(part);
+    if (writer.checksum === read.checksum) return writer.commit(read.ttlSeconds);
+    writer.abort();
+    return false;
+  }
+
+  async #send(name: string, key: string, counted: 'copied' | 'handed_over'): Promise<void> {
+    const value = this.#store.peek(key);
+    if (value === undefined) return;
+    const { size } = value;
+    try {
+      if (this.#waitingBytes + size > this.#options.waitingBytesMax) {
+        this.stats.dropped++;
+        return;
+      }
+      this.#waitingBytes += size;
+      try {
+        const info = infoOf(this.#store.ttlSeconds(key), value);
+        await this.#connection(name).ask(['PEER.SET', key, ...info], value.spans);
+        this.stats[counted]++;
+      } finally {
+        this.#waitingBytes -= size;
+      }
+    } catch {
+      this.stats.dropped++;
+    } finally {
+      value.release();
+    }
+  }
+
+  #tellAll(args: readonly string[], last: string): void {
+    for (const name of this.#members) {
+      if (name === this.#options.self) continue;
+      this.#connection(name)
+        .ask(args, last)
+        .catch(() => {
+          this.stats.failed++;
+        });
+    }
+  }
+
+  #connection(name: string): RespCommands {
+    const known = this.#connections.get(name);
+    if (known !== undefined) return known;
+    const { password, timeoutMs } = this.#options;
+    const at = name.lastIndexOf(':');
+    const address = {
+      ...({ protocol: 'resp', user: undefined, password } as const),
+      ...{ host: name.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(name.slice(at + 1)) },
+    };
+    const opened = openRespCommands(address, { timeoutMs }, 'PEER.HELLO');
+    this.#connections.set(name, opened);
+    return opened;
+  }
+}
+
+/** Declares the metrics of other servers. */
+export function declarePeers(registry: MetricsRegistry, peers: Peers): void {
+  const members = registry
+    .gauge({
+      name: 'spillway_cache_peers_members',
+      help: 'Servers that share the keys, this one too.',
+    })
+    .with();
+  const counters = Object.entries(counts).map(([name, help]) => ({
+    name: name as keyof typeof counts,
+    counter: registry.counter({ name: `spillway_cache_peers_${name}`, help }).with(),
+  }));
+  registry.onRender(() => {
+    members.set(peers.members.length);
+    for (const { name, counter } of counters) counter.inc(peers.stats[name] - counter.value);
+  });
+}
