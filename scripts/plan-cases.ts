@@ -54,7 +54,7 @@ async function casePage(file: string): Promise<string> {
     ...(today
       ? [
           [
-            'told against',
+            'compared with',
             `today's ${today.engines} engines, offload ${today.kvOffload}, ${today.policy}.`,
           ] as [string, string],
         ]

@@ -18,6 +18,9 @@ const replaced: readonly (readonly [RegExp, string])[] = [
   [/\bunless given\b/i, 'default …'],
   [/\b(no|some)body\b/i, 'the thing or person that is meant: no client, another router, a user'],
   [/\bwhoever\b/i, 'the thing or person that is meant'],
+  [/\bin turns\b/i, 'alternately'],
+  [/\btold against\b/i, 'compared with'],
+  [/\banew\b/i, 'again, from the start'],
 ];
 
 for (const file of globSync(['*.md', 'docs/**/*.md', 'src/**/*.md'], { cwd: root })) {

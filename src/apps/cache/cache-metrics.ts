@@ -74,14 +74,17 @@ function declareStore(registry: MetricsRegistry, store: MemoryStore): void {
   const counter = (name: string, help: string) =>
     registry.counter({ name: `spillway_cache_${name}`, help }).with();
   const values = gauge('values', 'Values in memory.');
-  const bytes = gauge('memory_bytes', 'Bytes of the values in memory.');
-  const bytesMax = gauge('memory_max_bytes', 'Bound of the memory of values.');
+  const bytes = gauge('memory_bytes', 'Size of the values in memory, in bytes.');
+  const bytesMax = gauge('memory_max_bytes', 'Maximum memory for values, in bytes.');
   const counts = [
-    [counter('hits', 'Values that were read.'), 'hits'],
-    [counter('misses', 'Reads of values that were not there.'), 'misses'],
-    [counter('evictions', 'Values that made room for others.'), 'evictions'],
+    [counter('hits', 'Reads of values that the cache had.'), 'hits'],
+    [counter('misses', 'Reads of values that the cache did not have.'), 'misses'],
+    [counter('evictions', 'Values evicted to make room for others.'), 'evictions'],
     [
-      counter('refused', 'Values that found no room: all others were in use, or too large.'),
+      counter(
+        'refused',
+        'Values that were not stored: all others were in use, or the value was too large.',
+      ),
       'refused',
     ],
     [counter('corrupt', 'Values whose bytes did not match their checksum.'), 'corrupt'],
@@ -100,11 +103,11 @@ export function declareDisk(registry: MetricsRegistry, disk: { readonly stats: D
   declareTier(registry, 'disk', () => disk.stats, [
     ['entries', 'values', 'Values on disk.'],
     ['bytes', 'bytes', 'Bytes of the files.'],
-    ['bytesMax', 'max_bytes', 'Bound of the files.'],
+    ['bytesMax', 'max_bytes', 'Maximum size of the files, in bytes.'],
     ['waitingBytes', 'waiting_bytes', 'Bytes that wait to be written.'],
     ['written', 'written_total', 'Values written.'],
     ['read', 'read_total', 'Values read.'],
-    ['evictions', 'evictions_total', 'Values that made room for others.'],
+    ['evictions', 'evictions_total', 'Values evicted to make room for others.'],
     [
       'dropped',
       'dropped_total',

@@ -52,7 +52,7 @@ export function serveCommand(): Command {
       '--beside-simulation <file>',
       'simulate the same requests on the stack of this values file, and print both',
     )
-    .option('--html <file>', 'a page with the table and pictures')
+    .option('--html <file>', 'a page with the table and charts')
     .option(
       '--csv <file>',
       'a line per response, with the columns of multi-round-qa.py of the production stack',

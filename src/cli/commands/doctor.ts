@@ -22,7 +22,7 @@ interface Flags extends StackFlags {
 export function doctorCommand(): Command {
   const command = new Command('doctor')
     .description(
-      'Check a cluster and this machine: context, rights, storage, GPUs, room, images, Hugging Face, ports 8000, 3000 and 9090.',
+      'Check a cluster and this machine: context, permissions, storage, GPUs, capacity, images, Hugging Face, ports 8000, 3000 and 9090.',
     )
     .optionsGroup('Stack:')
     .option('-f, --file <file>', 'values file of the stack to check for; repeatable', collect)

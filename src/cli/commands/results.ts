@@ -17,7 +17,7 @@ import {
 /** The command `results`. */
 export function resultsCommand(): Command {
   return new Command('results')
-    .description('List the runs in a folder, which bench --run-dir has written.')
+    .description('List the runs that bench --run-dir has written to a folder.')
     .argument('[folder]', 'folder of runs', 'runs')
     .option('--json', 'the list as JSON')
     .exitOverride()
@@ -31,7 +31,7 @@ export function resultsCommand(): Command {
 export function reportCommand(): Command {
   return new Command('report')
     .description(
-      'Write one page about runs: their list, trends of equal loads, the last against the one before, differences of their environments, and pictures.',
+      'Write one page about runs: their list, trends of equal loads, the last against the one before, differences of their environments, and charts.',
     )
     .argument('<folders...>', 'folders of runs, or runs')
     .option('--html <file>', 'the page (default: report.html in the first folder)')

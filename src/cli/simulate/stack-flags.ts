@@ -66,12 +66,12 @@ export function addStackFlags(command: Command): Command {
     )
     .option(
       '--lose-store <time>',
-      `START[+DURATION] in seconds: the shared store is unavailable`,
+      `START[+DURATION], such as 60s+30s: the shared store is unavailable`,
       checked(toOutage),
     )
     .option(
       '--fail <failure>',
-      `ENGINE@START[+DURATION] in seconds: an engine, counted from 0, is stopped; repeatable`,
+      `ENGINE@START[+DURATION], such as 0@60s+30s: an engine, counted from 0, is stopped; repeatable`,
       (text: string, before?: readonly string[]) => collect(checked(toFailure)(text), before),
     )
     .option(

@@ -98,7 +98,7 @@ export class PrometheusClient {
 
   #unusable(expression: string): PrometheusError {
     return new PrometheusError(
-      `${this.#where} returned for ${expression} what Prometheus would not return; check the URL.`,
+      `${this.#where} returned an unexpected result for the query ${expression}; check that it is a Prometheus server.`,
     );
   }
 

@@ -25,7 +25,7 @@ export interface RunComparison {
 
 /** Said of each comparison of saved runs. */
 const apart =
-  'The runs were not taken in turns: whatever else changed between them counts as a difference of B.';
+  'The runs did not alternate: whatever else changed between them counts as a difference of B.';
 
 /** Differences of environments that are named. */
 const namedMax = 5;

@@ -305,7 +305,7 @@ function observabilitySection({ decision }: Plan): Section {
     title: 'Observability',
     lines: [
       `Prometheus scrapes each engine's /metrics${isStack ? ' (ServiceMonitor) and the router’s' : ' and the proxy’s'}, every 15 s.`,
-      'Traces should carry the OTel GenAI attributes (routerSpec.otel of the chart; the router of Spillway does not trace yet): gen_ai.system and gen_ai.provider.name, gen_ai.operation.name, gen_ai.request.model, gen_ai.usage.input_tokens, gen_ai.usage.output_tokens, gen_ai.response.finish_reasons.',
+      'Traces should carry the OTel GenAI attributes (routerSpec.otel of the charts; --otel-endpoint of Spillway’s router): gen_ai.system and gen_ai.provider.name, gen_ai.operation.name, gen_ai.request.model, gen_ai.usage.input_tokens, gen_ai.usage.output_tokens, gen_ai.response.finish_reasons.',
       `Dashboards: ${isStack ? 'those of the production-stack chart (grafanaDashboards.enabled), ' : ''}TTFT, queue, KV-cache use, hit rate, preemptions.`,
     ],
   };

@@ -109,12 +109,12 @@ export class RouterMetrics {
     });
     this.deadlines = registry.counter({
       name: 'spillway_router_deadlines_expired',
-      help: 'Deadlines that passed, by engine: firstByte, streamIdle, engineStall, or total, which is the request’s own.',
+      help: 'Deadlines that expired, by engine and kind: firstByte, streamIdle, engineStall, or total (that of the request).',
       labels: ['server', 'deadline'],
     });
     this.stalls = registry.counter({
       name: 'spillway_router_engine_stalls',
-      help: 'How often no stream of the engine had data for too long, so that it was ejected.',
+      help: 'Times that the engine was ejected because none of its streams had data for too long.',
       labels: ['server'],
     });
     this.migrations = registry.counter({
@@ -124,7 +124,7 @@ export class RouterMetrics {
     });
     this.hedges = registry.counter({
       name: 'spillway_router_hedges',
-      help: 'Requests that were sent to a second engine because the first byte of this one was late, by outcome: won (the second response was used), lost (the first was), failed (the second engine did), or cancelled.',
+      help: 'Requests that were also sent to a second engine because the first byte of this one was late, by outcome: won (the second response was used), lost (the first was used), failed (the second engine failed), or cancelled.',
       labels: ['server', 'outcome'],
     });
     this.firstByte = registry.histogram({
@@ -135,7 +135,7 @@ export class RouterMetrics {
     });
     this.prediction = registry.histogram({
       name: 'spillway_router_first_byte_prediction_seconds',
-      help: 'Of streamed requests with a prediction, in seconds: the predicted time from sending to the first byte, the actual one, and their difference without sign (error).',
+      help: 'Time from sending a streamed request to its first byte, in seconds: predicted, actual, and the absolute error of the prediction.',
       labels: ['server', 'value'],
       bounds: firstByteBounds,
     });

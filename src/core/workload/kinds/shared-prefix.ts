@@ -33,7 +33,7 @@ export const sharedPrefix: Kind<Settings> = {
     answer: meaning(lengths, 'Tokens of a response.'),
     order: meaning(
       z.enum(['shuffled', 'shuffled-once', 'by-group']).default('shuffled'),
-      'Order of the questions: drawn anew for each pass, drawn once as inference-perf does, or group after group.',
+      'Order of the questions: drawn again for each pass, drawn once as inference-perf does, or group after group.',
     ),
     primed: meaning(
       z.boolean().default(false),
