@@ -9,9 +9,10 @@ import { type FaultSettings, faultSettings, type MachineFactory } from './fault-
 import { FaultyEngine } from './faulty-engine.ts';
 import { FaultyRequest } from './faulty-request.ts';
 import { FaultyRouter } from './faulty-router.ts';
-import { Invariants, InvariantViolation } from './invariants.ts';
+import { Invariants } from './invariants.ts';
 import { strikeInTurn } from './strikes.ts';
 import { Timeline } from './timeline.ts';
+import { InvariantViolation } from './violation.ts';
 
 export interface FaultRunResult {
   readonly seed: number;

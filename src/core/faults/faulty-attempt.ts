@@ -9,7 +9,7 @@ import type { Ticket } from '../routing/index.ts';
 import { FaultConnection, type ResponseListener } from './fault-connection.ts';
 import type { FaultyEngine, SentRequest } from './faulty-engine.ts';
 import type { FaultyRequestOptions } from './faulty-request-options.ts';
-import type { CheckedRequest } from './invariants.ts';
+import type { CheckedRequest } from './request-book.ts';
 
 /** The request that an attempt belongs to. */
 export interface FaultyAttemptOwner extends CheckedRequest {

@@ -1,101 +1,22 @@
 // The invariants of every fault run, checked after each event. Keeps independent records of what the drivers
 // do, and compares.
-import type {
-  AttemptDeadline,
-  AttemptFailureKind,
-  AttemptOutcome,
-  HedgeOutcome,
-  RetryPolicy,
-} from '../attempts/index.ts';
+import type { AttemptOutcome, HedgeOutcome, RetryPolicy } from '../attempts/index.ts';
 import type { Clock } from '../base/index.ts';
-import type { EndpointLoad } from '../routing/index.ts';
+import { type AttemptEnd, AttemptEnds } from './attempt-ends.ts';
+import { AttemptsUnderWay } from './attempts-under-way.ts';
+import { EngineFailures } from './engine-failures.ts';
 import type { FaultyEngine } from './faulty-engine.ts';
 import type { FaultyRouter } from './faulty-router.ts';
-
-/** Why an attempt may have ended, as the router observed it. */
-export type AttemptEnd = AttemptFailureKind | AttemptDeadline | number;
-
-/** An invariant is violated. */
-export class InvariantViolation extends Error {
-  override readonly name = 'InvariantViolation';
-}
-
-/** A request as the invariants look at it. */
-export interface CheckedRequest {
-  readonly name: string;
-  readonly router: FaultyRouter;
-  /** Whether an attempt of it has an open connection. */
-  readonly isConnected: boolean;
-  /** Whether its response may go on at another engine. */
-  readonly migrates: boolean;
-  /** Tokens of its whole response. */
-  readonly responseTokens: number;
-}
-
-/** The record of one request. */
-interface RequestBook {
-  /** Without those after which another engine took the place of one. */
-  attempts: number;
-  /** Of the part of the response that is being made. */
-  sends: number;
-  /** Engine of the attempt in flight. */
-  url: string | undefined;
-  /** Engine of the last attempt that was or is the request's only one. */
-  lastUrl: string;
-  /** Engines that have the request or failed it. */
-  readonly tried: Set<string>;
-  /** Reads of the response of the last attempt, all that were relayed. */
-  reads: number;
-  /** Number of times that a response which had begun went on at another engine. */
-  migrations: number;
-  /** Tokens of the response that the client has received. */
-  tokens: number;
-  lastEnd: AttemptEnd | undefined;
-  /** Engine of the second attempt beside it. */
-  hedgeUrl: string | undefined;
-  isHedged: boolean;
-  /** How the second attempt ended, as the router observed it; and `wasFailing` and `isExcused` of it. */
-  hedgeEnd: AttemptEnd | undefined;
-  hedgeWasFailing: boolean;
-  hedgeIsExcused: boolean;
-  /** Engines that failed after they had received the request, without having failed another one shortly before. */
-  broken: BrokenEngine[];
-  /** When the last attempt and the hedge were sent, and when they failed. */
-  sentSeconds: number;
-  hedgeSentSeconds: number;
-  failedSeconds: number;
-  hedgeFailedSeconds: number;
-  /** Whether the engine of the last attempt had failed another request when this one was sent. */
-  wasFailing: boolean;
-  /** Whether an engine that the request was never sent to had failed shortly before the last attempt did. */
-  isExcused: boolean;
-  readonly met: Set<string>;
-  /** What its client has received. */
-  hasHead: boolean;
-  hasLastWord: boolean;
-  hasLeft: boolean;
-  outcome: AttemptOutcome | undefined;
-}
-
-interface BrokenEngine {
-  readonly url: string;
-  readonly atSeconds: number;
-  readonly isExcused: boolean;
-}
-
-/** A failure of an engine, as a router observed it. */
-interface EngineFailure {
-  readonly sentSeconds: number;
-  /** Undefined for one of another router. */
-  readonly request: CheckedRequest | undefined;
-  readonly atSeconds: number;
-}
+import {
+  type BrokenEngine,
+  type CheckedRequest,
+  newRequestBook,
+  type RequestBook,
+} from './request-book.ts';
+import { must } from './violation.ts';
 
 /** An engine that fails a request which it got so long after another one broke it was to blame for that one, too. */
 const aftermathSeconds = 0.5;
-/** An engine that failed another request so shortly before is to blame for the next failure. */
-const failingSeconds = 10;
-
 /** Every so many events, all loads are checked. */
 const fullCheckEvery = 256;
 
@@ -105,15 +26,14 @@ export class Invariants {
   readonly #retryPolicy: RetryPolicy;
   readonly #queuedRequestsMax: number;
   readonly #clock: Clock;
-  /** Failures by router and engine, those of the last seconds. */
-  readonly #failures = new Map<FaultyRouter, Map<string, EngineFailure[]>>();
+  readonly #ends: AttemptEnds;
+  readonly #failures: EngineFailures;
   /** The records of all requests; those that have ended are kept as long as anything can still happen to them. */
   readonly #books = new WeakMap<CheckedRequest, RequestBook>();
   /** Requests that have not ended. */
   readonly #open = new Set<CheckedRequest>();
   readonly #outcomes: Record<AttemptOutcome, number> = { completed: 0, cancelled: 0, failed: 0 };
-  /** Number of attempts in flight, by router and engine. */
-  readonly #underWay = new Map<FaultyRouter, Map<string, number>>();
+  readonly #underWay = new AttemptsUnderWay();
   /** Requests that the current event involves. */
   readonly #touched = new Set<CheckedRequest>();
   /** Requests whose second attempt has ended, until that is reported. */
@@ -131,6 +51,8 @@ export class Invariants {
   /** @param queuedRequestsMax Maximum length of a router's admission queue. */
   constructor(retryPolicy: RetryPolicy, queuedRequestsMax: number, clock: Clock) {
     this.#clock = clock;
+    this.#failures = new EngineFailures(clock);
+    this.#ends = new AttemptEnds(retryPolicy);
     this.#retryPolicy = retryPolicy;
     this.#queuedRequestsMax = queuedRequestsMax;
   }
@@ -165,7 +87,7 @@ export class Invariants {
   /** The router receives the status of a response. */
   responded(request: CheckedRequest, status: number): void {
     this.#bookOf(request).lastEnd = status;
-    if (this.#isBroken(status) && status >= 500) this.#noteLastFailure(request);
+    if (this.#ends.isBroken(status) && status >= 500) this.#noteLastFailure(request);
   }
 
   /** The router observes that an attempt failed. */
@@ -178,7 +100,7 @@ export class Invariants {
   hedgeFailed(request: CheckedRequest, end: AttemptEnd): void {
     const book = this.#bookOf(request);
     book.hedgeEnd = end;
-    if (typeof end === 'number' && (end < 500 || !this.#isBroken(end))) return;
+    if (typeof end === 'number' && (end < 500 || !this.#ends.isBroken(end))) return;
     book.hedgeIsExcused = this.#noteFailure(request, book.hedgeUrl);
   }
 
@@ -202,11 +124,11 @@ export class Invariants {
     book.hedgeUrl = url;
     book.hedgeSentSeconds = this.#clock.nowSeconds();
     book.hedgeEnd = undefined;
-    book.hedgeWasFailing = this.#wasFailing(request, url);
+    book.hedgeWasFailing = this.#failures.hasFailedOther(request, url);
     book.tried.add(url);
     book.met.add(url);
     this.#hedges++;
-    this.#count(router, url, 1);
+    this.#underWay.count(router, url, 1);
     const hedges = (this.#routerHedges.get(router) ?? 0) + 1;
     this.#routerHedges.set(router, hedges);
     const most = router.hedgeShare * (this.#routerRequests.get(router) ?? 0);
@@ -222,8 +144,8 @@ export class Invariants {
       must(book.url === undefined, `${who} while the first attempt is under way`);
       book.url = book.hedgeUrl;
       // An engine that was only slower may be tried again.
-      if (!this.#mayReroute(book.lastEnd)) book.tried.delete(book.lastUrl);
-      if (this.#hasBroken(book.lastEnd) && !book.wasFailing) this.#broke(book);
+      if (!this.#ends.mayReroute(book.lastEnd)) book.tried.delete(book.lastUrl);
+      if (this.#ends.hasBroken(book.lastEnd) && !book.wasFailing) this.#broke(book);
       book.lastUrl = book.hedgeUrl as string;
       book.sentSeconds = book.hedgeSentSeconds;
       book.failedSeconds = book.hedgeFailedSeconds;
@@ -234,7 +156,7 @@ export class Invariants {
     } else {
       must(this.#endedHedges.delete(request), `${who} before its attempt`);
       if (outcome === 'lost') book.tried.delete(book.hedgeUrl as string);
-      if (outcome === 'failed' && this.#hasBroken(book.hedgeEnd) && !book.hedgeWasFailing) {
+      if (outcome === 'failed' && this.#ends.hasBroken(book.hedgeEnd) && !book.hedgeWasFailing) {
         const { hedgeUrl: url = '', hedgeFailedSeconds: atSeconds, hedgeIsExcused } = book;
         book.broken.push({ url, atSeconds, isExcused: hedgeIsExcused });
       }
@@ -268,13 +190,13 @@ export class Invariants {
       book.attempts = 1;
       book.sends = 1;
       book.broken = [];
-    } else if (this.#isBroken(book.lastEnd) && !book.wasFailing) this.#broke(book);
+    } else if (this.#ends.isBroken(book.lastEnd) && !book.wasFailing) this.#broke(book);
     // All engines were out: those that are back may be tried again.
     if (request.router.emptySeconds >= book.failedSeconds) book.tried.clear();
     book.sentSeconds = this.#clock.nowSeconds();
     book.reads = 0;
     book.met.add(url);
-    book.wasFailing = this.#wasFailing(request, url);
+    book.wasFailing = this.#failures.hasFailedOther(request, url);
     if (wasSpared && book.attempts > 0) book.attempts--;
     const who = `${request.name} was sent to ${url}`;
     const sendsMax = reroutesMax === 0 ? 1 : 1 + reroutesMax + substitutesMax;
@@ -296,7 +218,7 @@ export class Invariants {
       `${who} as attempt ${book.attempts + 1} of ${reroutesMax + 1}`,
     );
     must(
-      book.attempts === 0 || this.#mayReroute(book.lastEnd),
+      book.attempts === 0 || this.#ends.mayReroute(book.lastEnd),
       `${who} after an attempt that ended with ${book.lastEnd}, which is not to be retried`,
     );
     const broken = this.#brokenOf(request, book);
@@ -307,25 +229,21 @@ export class Invariants {
     book.url = url;
     book.lastUrl = url;
     book.tried.add(url);
-    this.#count(request.router, url, 1);
+    this.#underWay.count(request.router, url, 1);
   }
 
   attemptEnded(request: CheckedRequest, url: string): void {
     const book = this.#bookOf(request);
     const isUnderWay = url === book.url || url === book.hedgeUrl;
     must(isUnderWay, `${request.name} ended an attempt that is not under way`);
-    this.#count(request.router, url, -1);
+    this.#underWay.count(request.router, url, -1);
     if (url === book.url) book.url = undefined;
     else this.#endedHedges.add(request);
   }
 
   /** A router hears from another one that an engine has failed. */
   heardFailure(to: FaultyRouter, from: FaultyRouter, url: string): void {
-    const isTrue = this.#failuresOf(from, url).length > 0;
-    must(isTrue, `${from.name} tells of a failure at ${url} that it has not seen`);
-    const atSeconds = this.#clock.nowSeconds();
-    const sentSeconds = Number.NEGATIVE_INFINITY;
-    this.#failuresOf(to, url).push({ request: undefined, atSeconds, sentSeconds });
+    this.#failures.heard(to, from, url);
   }
 
   rerouted(): void {
@@ -380,7 +298,7 @@ export class Invariants {
     }
     this.#touched.clear();
     for (const router of routers) {
-      if (router.isTouched) this.#checkLoads(router);
+      if (router.isTouched) this.#underWay.check(router);
       router.isTouched = false;
       const queued = router.admission?.queued ?? 0;
       must(
@@ -391,11 +309,8 @@ export class Invariants {
   }
 
   /** Checks that a router that ends has no attempts of its own in flight. */
-  checkStopped({ name, core, admission }: FaultyRouter): void {
-    must(!admission?.isStanding, `${name} stopped while a request waits in it`);
-    for (const { url, ownLoad } of core.liveView()) {
-      must(isEmpty(ownLoad), `${name} stopped with ${JSON.stringify(ownLoad)} at ${url}`);
-    }
+  checkStopped(router: FaultyRouter): void {
+    this.#underWay.checkStopped(router);
   }
 
   /** Checks that nothing is left at the end. */
@@ -404,18 +319,7 @@ export class Invariants {
       this.#checkRequest(request);
       must(false, `${request.name} never ended`);
     }
-    for (const router of routers) {
-      this.#checkLoads(router);
-      const { name, core, admission } = router;
-      must(!admission?.isStanding, `${name} keeps the place of a request that has ended`);
-      for (const { url, load, ownLoad } of core.liveView()) {
-        must(isEmpty(load), `${name} counts ${JSON.stringify(load)} at ${url} after all has ended`);
-        must(
-          isEmpty(ownLoad),
-          `${name} counts own ${JSON.stringify(ownLoad)} at ${url} at the end`,
-        );
-      }
-    }
+    for (const router of routers) this.#underWay.checkEnd(router);
     for (const { url, stats } of engines) {
       const { running, waiting, blocksUsed } = stats;
       must(
@@ -441,36 +345,6 @@ export class Invariants {
     }
   }
 
-  /** Checks that the routing core counts the attempts in flight: its own and those of updates received. */
-  #checkLoads(router: FaultyRouter): void {
-    const own = this.#underWay.get(router);
-    for (const { url, load, ownLoad } of router.core.liveView()) {
-      const underWay = own?.get(url) ?? 0;
-      const expected = underWay + (router.peerInflight.get(url) ?? 0);
-      if (ownLoad.inflight !== underWay || load.inflight !== expected || !isSound(load)) {
-        throw new InvariantViolation(
-          `${router.name} counts ${JSON.stringify(load)} at ${url}, ${ownLoad.inflight} of its own; ` +
-            `under way are ${expected}, ${underWay} of its own`,
-        );
-      }
-    }
-  }
-
-  /** Whether an attempt failed, and the request may be to blame; a status alone is no failure. */
-  #hasBroken(end: AttemptEnd | undefined): boolean {
-    return this.#mayReroute(end) && this.#isBroken(end);
-  }
-
-  /** Whether the request may be to blame for the end of its attempt. */
-  #isBroken(end: AttemptEnd | undefined): boolean {
-    const { failures, timers, busyStatuses } = this.#retryPolicy;
-    if (end === undefined || end === 'total') return false;
-    if (typeof end === 'number') return !busyStatuses.has(end);
-    if (end === 'engineStall') return false;
-    if (end === 'firstByte' || end === 'streamIdle') return timers[end].blamesRequest;
-    return failures[end].blamesRequest;
-  }
-
   #noteLastFailure(request: CheckedRequest): void {
     const book = this.#bookOf(request);
     if (book.url !== undefined) book.isExcused = this.#noteFailure(request, book.url);
@@ -479,22 +353,12 @@ export class Invariants {
   /** @returns Whether an engine that the request was never sent to had failed shortly before. */
   #noteFailure(request: CheckedRequest, url = ''): boolean {
     const book = this.#bookOf(request);
-    const { met } = book;
-    const others = this.#failures.get(request.router)?.keys() ?? [];
-    const isExcused = [...others].some(
-      (other) => !met.has(other) && this.#failuresOf(request.router, other).length > 0,
-    );
     const atSeconds = this.#clock.nowSeconds();
     const isHedge = url === book.hedgeUrl;
     if (isHedge) book.hedgeFailedSeconds = atSeconds;
     else book.failedSeconds = atSeconds;
     const sentSeconds = isHedge ? book.hedgeSentSeconds : book.sentSeconds;
-    this.#failuresOf(request.router, url).push({ request, atSeconds, sentSeconds });
-    return isExcused;
-  }
-
-  #wasFailing(request: CheckedRequest, url: string): boolean {
-    return this.#failuresOf(request.router, url).some((failure) => failure.request !== request);
+    return this.#failures.note(request, url, { met: book.met, atSeconds: sentSeconds });
   }
 
   #broke({ broken, lastUrl: url, failedSeconds: atSeconds, isExcused }: RequestBook): void {
@@ -508,20 +372,10 @@ export class Invariants {
 
   /** Engines that broke on the request, without those that have broken on a later one since. */
   #standing({ router }: CheckedRequest, { broken }: RequestBook): readonly BrokenEngine[] {
-    return broken.filter(({ url, atSeconds }) =>
-      this.#failuresOf(router, url).every(
-        ({ sentSeconds }) => sentSeconds < atSeconds + aftermathSeconds,
-      ),
+    return broken.filter(
+      ({ url, atSeconds }) =>
+        !this.#failures.hasFailedSentSince(router, url, atSeconds + aftermathSeconds),
     );
-  }
-
-  #failuresOf(router: FaultyRouter, url: string): EngineFailure[] {
-    const byUrl = this.#failures.get(router) ?? new Map<string, EngineFailure[]>();
-    this.#failures.set(router, byUrl);
-    const sinceSeconds = this.#clock.nowSeconds() - failingSeconds;
-    const recent = (byUrl.get(url) ?? []).filter(({ atSeconds }) => atSeconds >= sinceSeconds);
-    byUrl.set(url, recent);
-    return recent;
   }
 
   /**
@@ -530,59 +384,18 @@ export class Invariants {
    */
   #isSpared({ lastEnd, wasFailing, hasHead }: RequestBook): boolean {
     if (lastEnd === 'connect') return true;
-    if (this.#isRefused(lastEnd)) return hasHead;
-    return wasFailing && this.#hasBroken(lastEnd);
-  }
-
-  /** Whether an engine did not accept the request. */
-  #isRefused(end: AttemptEnd | undefined): boolean {
-    return (
-      end === 'connect' || (typeof end === 'number' && this.#retryPolicy.busyStatuses.has(end))
-    );
-  }
-
-  #mayReroute(end: AttemptEnd | undefined): boolean {
-    const { failures, timers, reroutedStatuses } = this.#retryPolicy;
-    if (end === undefined || end === 'total') return false;
-    if (typeof end === 'number') return reroutedStatuses.has(end);
-    if (end === 'engineStall') return true;
-    if (end === 'firstByte' || end === 'streamIdle') return timers[end].reroutes;
-    return failures[end].reroutes;
+    if (this.#ends.isRefused(lastEnd)) return hasHead;
+    return wasFailing && this.#ends.hasBroken(lastEnd);
   }
 
   #bookOf(request: CheckedRequest): RequestBook {
     this.#touched.add(request);
     let book = this.#books.get(request);
     if (book === undefined) {
-      book = {
-        ...{ attempts: 0, url: undefined, lastUrl: '', tried: new Set(), lastEnd: undefined },
-        ...{ sentSeconds: 0, hedgeSentSeconds: 0, failedSeconds: 0, hedgeFailedSeconds: 0 },
-        ...{ broken: [], wasFailing: false, isExcused: false, met: new Set() },
-        ...{ hedgeUrl: undefined, isHedged: false, hedgeEnd: undefined },
-        ...{ hedgeWasFailing: false, hedgeIsExcused: false },
-        ...{ reads: 0, migrations: 0, sends: 0, tokens: 0 },
-        ...{ hasHead: false, hasLastWord: false, hasLeft: false, outcome: undefined },
-      };
+      book = newRequestBook();
       this.#books.set(request, book);
       this.#open.add(request);
     }
     return book;
   }
-
-  #count(router: FaultyRouter, url: string, change: number): void {
-    const counts = this.#underWay.get(router) ?? new Map<string, number>();
-    this.#underWay.set(router, counts.set(url, (counts.get(url) ?? 0) + change));
-  }
-}
-
-function must(holds: boolean, message: string): void {
-  if (!holds) throw new InvariantViolation(message);
-}
-
-function isEmpty({ inflight, prefilling, prefillTokens, decodeTokens }: EndpointLoad): boolean {
-  return inflight === 0 && prefilling === 0 && prefillTokens === 0 && decodeTokens === 0;
-}
-
-function isSound({ inflight, prefilling, prefillTokens, decodeTokens }: EndpointLoad): boolean {
-  return prefilling >= 0 && prefilling <= inflight && prefillTokens >= 0 && decodeTokens >= 0;
 }
