@@ -14,10 +14,8 @@ import type { Logger } from '../../../io/log/index.ts';
 import { EngineMetrics } from '../metrics/engine-metrics.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
 import type { ProxyTarget } from '../requests/proxy-target.ts';
+import { EngineModels, type ModelCard } from './engine-models.ts';
 import { ReportRateMeter, type ReportRates } from './report-rates.ts';
-
-/** A model as the engine's /v1/models lists it, passed on unchanged. */
-export type ModelCard = Readonly<Record<string, unknown>> & { readonly id: string };
 
 export interface EngineOptions {
   /** Without a trailing slash. */
@@ -43,7 +41,6 @@ export interface EngineOptions {
 const modelsBytesMax = 1_048_576;
 const metricsBytesMax = 8 * 1_048_576;
 const healthBytesMax = 65_536;
-const modelsPerEngineMax = 1_000;
 /** Consecutive failed probes before a live engine is marked dead; a refused connection needs only one. */
 const failedProbesMax = 2;
 /** Minimum interval between looks for a restart: an engine may close its idle connections often. */
@@ -65,11 +62,11 @@ export class Engine implements ProxyTarget {
   readonly metrics: EngineMetrics;
   /** Unix time in seconds. */
   readonly createdSeconds = Math.floor(Date.now() / 1000);
-  models: readonly ModelCard[] = [];
   report: EngineReport | undefined = undefined;
   reportedAtSeconds = 0;
   readonly #options: EngineOptions;
   readonly #rates = new ReportRateMeter();
+  readonly #models: EngineModels;
   #stateSinceMs = performance.now();
   #failedProbes = 0;
   /** Counts state changes, so that a probe that started before one does not undo it. */
@@ -82,10 +79,7 @@ export class Engine implements ProxyTarget {
   #scrape = Promise.resolve();
   #lookedForRestartMs = Number.NEGATIVE_INFINITY;
   #scrapes = 0;
-  #listsModels = false;
-  #assumedModels: readonly string[];
   #isLeaving = false;
-  #silence: string | undefined;
 
   constructor(options: EngineOptions) {
     const { url, core, ticker, limits, tls } = options;
@@ -99,7 +93,12 @@ export class Engine implements ProxyTarget {
     this.host = parsed.host;
     this.basePath = parsed.pathname.replace(/\/$/, '');
     this.metrics = new EngineMetrics(options.metrics, url);
-    this.#assumedModels = options.assumedModels;
+    this.#models = new EngineModels({
+      ...{ url, core, log: options.log, assumed: options.assumedModels },
+      request: () => this.#get('/v1/models', modelsBytesMax),
+      label: () => this.label,
+      isLeaving: () => this.#isLeaving,
+    });
     core.addEndpoint({
       url,
       models: options.assumedModels,
@@ -114,6 +113,11 @@ export class Engine implements ProxyTarget {
     this.name = name ?? address;
     this.label = this.name === address ? this.url : `${this.name} (${this.url})`;
     this.headerLines = `x-spillway-engine: ${this.url}\r\nx-spillway-engine-name: ${this.name}\r\n`;
+  }
+
+  /** The models that it lists. */
+  get models(): readonly ModelCard[] {
+    return this.#models.cards;
   }
 
   /** Time since its state last changed. */
@@ -161,8 +165,12 @@ export class Engine implements ProxyTarget {
 
   /** @param models Assumed if the engine does not list its own. */
   assumeModels(models: readonly string[]): void {
-    this.#assumedModels = models;
-    if (!this.#listsModels) this.#options.core.addEndpoint({ url: this.url, models });
+    this.#models.assume(models);
+  }
+
+  /** Reads the models that it lists. */
+  learnModels(): Promise<void> {
+    return this.#models.learn();
   }
 
   /** A request found it dead: marked dead at once, live again when a probe succeeds. */
@@ -249,7 +257,7 @@ export class Engine implements ProxyTarget {
       if (body === undefined || this.#isLeaving) return;
       this.#setReport(body, nowSeconds());
       // Adapters are loaded and unloaded, and models renamed, while an engine is live.
-      if (readsModels && this.live && this.#listsModels) await this.learnModels();
+      if (readsModels && this.live && this.#models.areListed) await this.learnModels();
     } catch (error) {
       this.#options.log.debug(`engine ${this.label}: no metrics: ${error}`);
     } finally {
@@ -266,7 +274,7 @@ export class Engine implements ProxyTarget {
 
   async #healthy(): Promise<void> {
     this.#failedProbes = 0;
-    if (this.live && this.#listsModels) return;
+    if (this.live && this.#models.areListed) return;
     const generation = this.#generation;
     // Its start time tells, before the first pick, whether it has lost its cache.
     await Promise.all([this.learnModels(), this.scrape(() => performance.now() / 1000)]);
@@ -298,42 +306,6 @@ export class Engine implements ProxyTarget {
     const isChanged = this.#options.core.setState(this.url, state, why);
     if (isChanged) this.#stateSinceMs = performance.now();
     return isChanged;
-  }
-
-  /** Adopts the models that the engine lists; its static ones stay if it lists none. */
-  async learnModels(): Promise<void> {
-    const { core } = this.#options;
-    try {
-      const { status, body } = await this.#get('/v1/models', modelsBytesMax);
-      if (this.#isLeaving) return;
-      if (status !== 200) {
-        this.#listsNone(`/v1/models returned ${status}${cure(status)}`);
-        return;
-      }
-      const cards = modelCards(JSON.parse(body.toString()));
-      if (cards.length === 0) return this.#listsNone('/v1/models lists none');
-      this.#listsModels = true;
-      this.#silence = undefined;
-      this.models = cards;
-      const models = cards.map(({ id }) => id);
-      const before = core.endpoint(this.url)?.models.join('\n');
-      // Also called at each scrape, when they are the same almost always.
-      if (models.join('\n') !== before) core.addEndpoint({ url: this.url, models });
-    } catch (error) {
-      this.#listsNone(`/v1/models: ${error instanceof Error ? error.message : error}`);
-    }
-  }
-
-  /** Logged once, and reported to clients that request a model which no engine is known to serve. */
-  #listsNone(why: string): void {
-    if (this.#isLeaving) return;
-    const { core, log } = this.#options;
-    core.setModelsUnknown(this.url, why);
-    if (this.#silence === why) return;
-    this.#silence = why;
-    log[this.#assumedModels.length > 0 ? 'debug' : 'warning'](
-      `engine ${this.label}: no list of models: ${why}`,
-    );
   }
 
   #setReport(report: EngineReport, nowSeconds: number): void {
@@ -381,19 +353,4 @@ export class Engine implements ProxyTarget {
       bytesMax,
     };
   }
-}
-
-/** What to do about an engine that refuses the router's requests. */
-function cure(status: number): string {
-  return status === 401 || status === 403
-    ? ': give the router the key of the engines in VLLM_API_KEY'
-    : '';
-}
-
-function modelCards(listing: unknown): ModelCard[] {
-  const data = (listing as { data?: unknown } | null)?.data;
-  if (!Array.isArray(data)) return [];
-  return data
-    .filter((card): card is ModelCard => typeof (card as ModelCard | null)?.id === 'string')
-    .slice(0, modelsPerEngineMax);
 }
