@@ -6,6 +6,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import { latenciesOf, type RequestRecord } from '../../core/stats/index.ts';
+import { makeFolder } from './make-folder.ts';
 
 /** Layout of the folder; readers refuse others. */
 export const runFormat = 1;
@@ -114,7 +115,7 @@ async function newFolder(
   parent: string,
   { command, label, startedAt }: RunHeader,
 ): Promise<string> {
-  await mkdir(parent, { recursive: true });
+  await makeFolder(parent);
   const at = startedAt.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
   const words = [at, command, label ?? ''].join(' ').trim();
   const name = words.replaceAll(/[^\w.-]+/g, '-').slice(0, 120);

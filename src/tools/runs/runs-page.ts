@@ -121,6 +121,7 @@ function trendSection(group: readonly SavedRun[]): Markup {
       xLabel: 'run',
       yLabel: figure.unit === 'ms' ? 'milliseconds' : figure.name,
       series: [{ name: figure.name, points }],
+      xTicks: runTicks(group.length),
     });
     return [chart];
   });
@@ -128,6 +129,15 @@ function trendSection(group: readonly SavedRun[]): Markup {
   return markup`<h2>${group.length} runs of the same load</h2>
 <p class="soft"><code>${first === undefined ? '' : loadOf(first)}</code></p>
 <div class="charts">${charts}</div>`;
+}
+
+/** At most ten whole numbers of runs. */
+function runTicks(runs: number): { readonly at: number; readonly text: string }[] {
+  const step = Math.ceil(runs / 10);
+  return Array.from({ length: Math.ceil(runs / step) }, (_, i) => {
+    const at = 1 + i * step;
+    return { at, text: String(at) };
+  });
 }
 
 /** The last two runs of the same load; of two runs, these. */

@@ -169,6 +169,7 @@ describe('runs', () => {
     const page = runsPage(runs, responses);
     assert.match(page, /<h1>2 runs<\/h1>/);
     assert.match(page, /2 runs of the same load/);
+    assert.deepEqual(page.match(/>1\.\d<\/text>/g), null, 'runs are whole numbers');
     assert.match(page, /run &lt;2&gt; against run &lt;1&gt;/);
     assert.match(page, /\+20 %/);
     assert.match(page, /24\.1\.0<\/td><td>24\.2\.0/);

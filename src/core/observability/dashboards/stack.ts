@@ -88,7 +88,7 @@ export const stack: Dashboard = {
           queries: {
             running: `sum(vllm:num_requests_running{${engines}})`,
             waiting: `sum(vllm:num_requests_waiting{${engines}})`,
-            'queued in routers': `sum(spillway_router_queued_requests{${routers}})`,
+            'queued in routers': `sum(spillway_router_queued_requests{${routers}}) or vector(0)`,
           },
         },
       ],
