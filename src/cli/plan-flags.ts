@@ -7,9 +7,13 @@ import type { DocumentOverride } from '../core/values/index.ts';
 
 /** Adds one flag per key. */
 export function addPlanFlags(command: Command): Command {
-  for (const { path, description } of planInputKeys()) {
+  for (const { path, description, isList, allowed } of planInputKeys()) {
     command.optionsGroup(groups[path[0] ?? ''] ?? 'Other:');
-    command.option(`${flagOf(path)} <value>`, description);
+    const texts = allowed && `${isList ? 'Comma-separated' : 'One of'}: ${allowed.join(', ')}.`;
+    command.option(
+      `${flagOf(path)} <${isList ? 'list' : 'value'}>`,
+      [description, texts].filter((part) => part !== undefined).join(' '),
+    );
   }
   return command;
 }
@@ -27,12 +31,17 @@ const groups: Readonly<Record<string, string>> = {
 
 /** Returns the keys that were set by flags. */
 export function planOverrides(options: Readonly<Record<string, unknown>>): DocumentOverride[] {
-  return planInputKeys().flatMap(({ path }) => {
+  return planInputKeys().flatMap(({ path, isList }) => {
     const flag = flagOf(path);
     const text = options[camelCase(flag)];
     if (typeof text !== 'string') return [];
-    return [{ path, value: parse(text) as unknown, source: `${flag} ${text}` }];
+    return [{ path, value: parsedValue(text, isList), source: `${flag} ${text}` }];
   });
+}
+
+/** YAML, as in the file; a list may also be separated by commas alone. */
+function parsedValue(text: string, isList: boolean): unknown {
+  return parse(isList && !text.trimStart().startsWith('[') ? `[${text}]` : text) as unknown;
 }
 
 /** Sections whose names are part of the flags, because their keys would be unclear or ambiguous alone. */

@@ -156,6 +156,10 @@ export function planInputJsonSchema(): object {
 export interface PlanInputKey {
   readonly path: readonly string[];
   readonly description: string;
+  /** Whether the key takes a list. */
+  readonly isList: boolean;
+  /** The texts that the key, or an element of its list, can be; undefined if it takes others. */
+  readonly allowed: readonly string[] | undefined;
 }
 
 /** Returns all keys of the file, in order. */
@@ -164,16 +168,34 @@ export function planInputKeys(): PlanInputKey[] {
     Object.entries(sectionShape(schema)).map(([name, value]) => ({
       path: [section, name],
       description: value.meta()?.description ?? '',
+      ...allowedIn(value),
     })),
   );
 }
 
-/** Returns the keys of a section, without the wrappers that make it optional. */
-function sectionShape(schema: z.ZodType): Readonly<Record<string, z.ZodType>> {
+/** What a key takes, if it is one of a few texts, or a list of them. */
+function allowedIn(schema: z.ZodType): Pick<PlanInputKey, 'isList' | 'allowed'> {
+  const inner = required(schema);
+  const isList = inner instanceof z.ZodArray;
+  const element = isList ? required(inner.element as z.ZodType) : inner;
+  return {
+    isList,
+    allowed: element instanceof z.ZodEnum ? element.options.map(String) : undefined,
+  };
+}
+
+/** The schema without the wrappers that make it optional. */
+function required(schema: z.ZodType): z.ZodType {
   let inner = schema;
   while (inner instanceof z.ZodPrefault || inner instanceof z.ZodOptional) {
     inner = inner.unwrap() as z.ZodType;
   }
+  return inner;
+}
+
+/** Returns the keys of a section. */
+function sectionShape(schema: z.ZodType): Readonly<Record<string, z.ZodType>> {
+  const inner = required(schema);
   if (!(inner instanceof z.ZodObject)) throw new Error('A section of the input is no map');
   return inner.shape;
 }
