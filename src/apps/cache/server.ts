@@ -22,6 +22,7 @@ import {
   type OpenConversation,
   type RequestDeadlines,
 } from './conversation.ts';
+import { createCoordinator } from './coordinator.ts';
 import { tracedLoader } from './load-spans.ts';
 import { valueLoader } from './loading.ts';
 import { ValueSizes } from './miss-padding.ts';
@@ -44,6 +45,8 @@ export interface CacheOptions {
   readonly respPort: number;
   /** Port of /metrics, /health, /ready and /stats; 0 for any free one. @default none */
   readonly httpPort?: number | undefined;
+  /** Port of LMCache's coordinator; 0 for any free one. @default none */
+  readonly coordinatorPort?: number | undefined;
   /** Bytes of values. */
   readonly memoryBytes: number;
   /** Largest value. @default the memory */
@@ -138,7 +141,8 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       peers: peers && { members: peers.members, ...peers.stats },
     }),
   });
-  const servers = [lm, resp, http];
+  const coordinator = createCoordinator(wallClock);
+  const servers = [lm, resp, http, coordinator.server];
   const urls: string[] = [];
   try {
     urls.push(`lm://${host}:${await listen(lm, host, options.lmPort, '--port')}`);
@@ -146,7 +150,17 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
     if (options.httpPort !== undefined) {
       urls.push(`http://${host}:${await listen(http, host, options.httpPort, '--http-port')}`);
     }
+    if (options.coordinatorPort !== undefined) {
+      const port = await listen(
+        coordinator.server,
+        host,
+        options.coordinatorPort,
+        '--coordinator-port',
+      );
+      urls.push(`coordinator=http://${host}:${port}`);
+    }
   } catch (error) {
+    coordinator.close();
     await Promise.all(servers.map((server) => closed(server)));
     tiers.close();
     throw error;
@@ -155,6 +169,8 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
     clients.destroy();
     tiers.close();
     peers?.close();
+    coordinator.close();
+    coordinator.server.closeAllConnections();
     http.closeAllConnections();
     await Promise.all(servers.map((server) => closed(server)));
   };

@@ -25,6 +25,7 @@ interface CacheFlags extends TraceFlags, LogFlags {
   readonly port: number;
   readonly respPort: number;
   readonly httpPort?: number;
+  readonly coordinatorPort?: number;
   readonly memory: number;
   readonly maxValueSize?: number;
   readonly maxConnections: number;
@@ -62,6 +63,11 @@ export function cacheCommand(): Command {
     .option(
       '--http-port <port>',
       'port of /metrics, /health, /ready and /stats; 0 for any (default: none)',
+      portOrAny,
+    )
+    .option(
+      '--coordinator-port <port>',
+      'port of LMCache’s coordinator for its multiprocess mode, by default 9300 there; 0 for any (default: none)',
       portOrAny,
     )
     .option(
@@ -163,6 +169,7 @@ async function run(command: Command): Promise<void> {
     lmPort: flags.port,
     respPort: flags.respPort,
     httpPort: flags.httpPort,
+    coordinatorPort: flags.coordinatorPort,
     memoryBytes: flags.memory,
     valueBytesMax: flags.maxValueSize,
     connectionsMax: flags.maxConnections,

@@ -1,0 +1,213 @@
+// The coordinator of LMCache's multiprocess mode, over HTTP: its servers register, report what they have, and others ask
+// who has a chunk.
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { z } from 'zod';
+import type { Clock } from '../../core/base/index.ts';
+import { ChunkDirectory, type ChunkKey, chunkHashes } from '../../core/lmcache/index.ts';
+import { createServer } from '../../io/node-http/index.ts';
+
+/** Largest body: an event of a server has some hundred bytes for each chunk. */
+const bodyBytesMax = 32 << 20;
+const requestTimeoutMs = 10_000;
+const connectionsMax = 1024;
+/** How often silent servers are forgotten. */
+const expiryMs = 5_000;
+/** Keys that one listing returns. */
+const keysMax = 10_000;
+
+const key = z.object({
+  chunk_hash_hex: z.string().max(128),
+  model_name: z.string().max(512),
+  kv_rank: z.number().int().min(0),
+  object_group_id: z.number().int().min(0).default(0),
+  cache_salt: z.string().max(128).default(''),
+});
+const count = z.number().int().min(0);
+const schemas = {
+  instance: z.object({
+    instance_id: z.string().min(1).max(256),
+    ip: z.string().max(256),
+    http_port: count,
+    metadata: z.record(z.string(), z.unknown()).default({}),
+    p2p_advertised_url: z.string().max(512).default(''),
+    mq_port: count.default(0),
+  }),
+  events: z.object({
+    batches: z.array(
+      z.object({
+        instance_id: z.string().min(1).max(256),
+        incarnation: count,
+        seq: count,
+        event_type: z.enum(['store', 'delete', 'access', 'config']),
+        tier: z.enum(['l1', 'l2']),
+        backend: z.string().max(128).default(''),
+        shared: z.boolean().default(false),
+        capacity_bytes: count.default(0),
+        entries: z.array(z.object({ key, size_bytes: count.default(0) })).default([]),
+      }),
+    ),
+  }),
+  lookup: z.object({
+    keys: z.array(key).optional(),
+    token_ids: z.array(z.number().int().min(0).max(0xffffffff)).optional(),
+    model_name: z.string().default(''),
+    world_size: z.number().int().min(1).max(255).default(1),
+    cache_salt: z.string().max(128).default(''),
+  }),
+};
+
+interface Answer {
+  readonly status: number;
+  readonly body?: unknown;
+}
+
+export interface Coordinator {
+  readonly server: Server;
+  close(): void;
+}
+
+/** @param wallClock Seconds since 1970. */
+export function createCoordinator(wallClock: Clock): Coordinator {
+  const directory = new ChunkDirectory();
+  const server = createServer({ requestTimeout: requestTimeoutMs }, (request, response) => {
+    void respond(directory, wallClock, request, response);
+  });
+  server.maxConnections = connectionsMax;
+  const timer = setInterval(() => directory.expire(wallClock.nowSeconds()), expiryMs).unref();
+  return { server, close: () => clearInterval(timer) };
+}
+
+async function respond(
+  directory: ChunkDirectory,
+  wallClock: Clock,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  let answer: Answer;
+  try {
+    const body = await bodyOf(request);
+    answer =
+      body === undefined
+        ? { status: 413, body: { detail: `The body has more than ${bodyBytesMax} bytes.` } }
+        : route(directory, wallClock.nowSeconds(), request, body);
+  } catch (error) {
+    if (response.destroyed) return;
+    const isOurs = error instanceof z.ZodError || error instanceof SyntaxError;
+    const detail = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
+    answer = { status: isOurs ? 422 : 500, body: { detail } };
+  }
+  const text = answer.body === undefined ? undefined : JSON.stringify(answer.body);
+  response.writeHead(
+    answer.status,
+    text === undefined ? {} : { 'content-type': 'application/json' },
+  );
+  response.end(text);
+}
+
+/** Undefined for one that is too large. */
+async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes <= bodyBytesMax) parts.push(part);
+  }
+  return bytes > bodyBytesMax ? undefined : Buffer.concat(parts).toString('utf8');
+}
+
+/** @throws {z.ZodError | SyntaxError} If the body is not what the route takes. */
+function route(
+  directory: ChunkDirectory,
+  nowSeconds: number,
+  { method = '', url = '' }: IncomingMessage,
+  body: string,
+): Answer {
+  const { pathname, searchParams } = new URL(url, 'http://coordinator');
+  const ok = (value: unknown): Answer => ({ status: 200, body: value });
+  const [, instanceId, rest] = /^\/instances\/([^/]+)(\/heartbeat)?$/.exec(pathname) ?? [];
+  switch (`${method} ${pathname}`) {
+    case 'GET /healthz':
+      return ok({ status: 'ok' });
+    case 'POST /instances': {
+      const instance = schemas.instance.parse(JSON.parse(body));
+      const re_registered = directory.register(instance, nowSeconds);
+      return ok({ instance_id: instance.instance_id, re_registered });
+    }
+    case 'GET /instances':
+      return ok({
+        instances: directory.instances.map(({ instance, registeredSeconds }) => ({
+          ...instance,
+          registration_time: registeredSeconds,
+        })),
+      });
+    case 'GET /instances/usage':
+      return ok(usage(directory));
+    case 'POST /events':
+      return ok(directory.apply(schemas.events.parse(JSON.parse(body)).batches, nowSeconds));
+    case 'POST /directory/lookup':
+      return ok(lookup(directory, schemas.lookup.parse(JSON.parse(body))));
+    case 'GET /directory/keys': {
+      const limit = Math.min(keysMax, Number(searchParams.get('limit') ?? 100) || 0);
+      const keys = directory.keys(limit).map(({ key: found, placements, accesses }) => ({
+        ...{ key: found, placements, num_tokens: 0, access_count: accesses },
+      }));
+      return ok({ total: directory.stats.keys, keys });
+    }
+    case 'GET /directory/stats':
+      return ok(stats(directory));
+  }
+  if (instanceId !== undefined) {
+    const id = decodeURIComponent(instanceId);
+    if (method === 'PUT' && rest !== undefined) {
+      if (directory.heard(id, nowSeconds)) return ok({ instance_id: id });
+      return { status: 404, body: { detail: `There is no instance ${id}; register it again.` } };
+    }
+    if (method === 'DELETE' && rest === undefined) {
+      if (directory.remove(id)) return { status: 204 };
+      return { status: 404, body: { detail: `There is no instance ${id}.` } };
+    }
+  }
+  return { status: 404, body: { detail: 'Not Found' } };
+}
+
+/** By keys, or by the tokens of a prompt: the keys of rank 0 of each chunk. */
+function lookup(directory: ChunkDirectory, asked: z.infer<typeof schemas.lookup>) {
+  const { keys, token_ids = [], model_name, world_size, cache_salt } = asked;
+  const kv_rank = world_size * 2 ** 24 + world_size * 2 ** 8;
+  const wanted: readonly ChunkKey[] =
+    keys ??
+    chunkHashes(token_ids).map((chunk_hash_hex) => ({
+      ...{ chunk_hash_hex, model_name, kv_rank, object_group_id: 0, cache_salt },
+    }));
+  const results = wanted.map((one) => {
+    const { placements, accesses } = directory.find(one);
+    return { key: one, placements, token_ids: [], access_count: accesses };
+  });
+  return { chunks: results.length, results };
+}
+
+function stats(directory: ChunkDirectory) {
+  const { keys, placements, l1ByInstance, l1, l2 } = directory.stats;
+  return {
+    ...{ num_keys: keys, num_placements: placements, l1_keys_by_instance: l1ByInstance },
+    ...{ l1_count: l1.count, l1_size_bytes: l1.bytes },
+    ...{ l2_count: l2.count, l2_size_bytes: l2.bytes },
+  };
+}
+
+function usage(directory: ChunkDirectory) {
+  return {
+    instances: directory.instances.map(({ instance: { instance_id } }) => {
+      const modules = directory.usage(instance_id);
+      return {
+        ...{ instance_id, registered: true },
+        declared_capacity: modules.some(({ capacityBytes }) => capacityBytes > 0),
+        modules: modules.map(({ tier, backend, shared, usedBytes, capacityBytes }) => ({
+          ...{ tier, backend, shared, used_bytes: usedBytes, capacity_bytes: capacityBytes },
+          usage_ratio: capacityBytes > 0 ? usedBytes / capacityBytes : null,
+        })),
+      };
+    }),
+    shared_modules: [],
+  };
+}
