@@ -9,6 +9,7 @@ import {
   stackJson,
   statusLines,
 } from '../../tools/deploy/index.ts';
+import { benchAt, readBenchFlags } from '../cluster/deploy-bench.ts';
 import { apiKeyOf, printJson, progressOf, type StackFlags } from '../cluster/stack-flags.ts';
 import { valuesChecks } from '../values-checks.ts';
 import { withHosts } from './hosts-flags.ts';
@@ -24,6 +25,7 @@ export interface HostsDeployFlags extends StackFlags {
   readonly diff?: true;
   readonly rollback?: true;
   readonly smoke?: true;
+  readonly bench?: string | true;
 }
 
 export async function runDeployOnHosts(flags: HostsDeployFlags): Promise<void> {
@@ -37,6 +39,7 @@ export async function runDeployOnHosts(flags: HostsDeployFlags): Promise<void> {
     ...{ files: file, sets: set, setStrings: setString, ...(await valuesChecks()) },
   });
   for (const line of problemLines(warnings)) process.stderr.write(`warning: ${line}\n`);
+  const load = flags.bench === undefined ? undefined : readBenchFlags(flags.bench);
   const print = progressOf(flags);
   const work = async (session: Parameters<typeof smokeOnHosts>[0]['session']) => {
     const apiKey = apiKeyOf();
@@ -48,17 +51,20 @@ export async function runDeployOnHosts(flags: HostsDeployFlags): Promise<void> {
     });
     printOutcome(deployment, flags, print);
     const isServing = deployment.outcome?.isServing ?? true;
-    const tested = isServing && flags.smoke === true && deployment.outcome !== undefined;
-    const smoke: SmokeReport | undefined = tested
-      ? await smokeOnHosts({
-          session,
-          installed: deployment.installed,
-          routerUrl: deployment.routerUrl,
-          print,
-        })
-      : undefined;
-    if (flags.json) printJson(jsonOf(release, deployment, smoke));
-    process.exitCode = isServing && smoke?.ok !== false ? 0 : 1;
+    const { installed, routerUrl } = deployment;
+    const goesOn = isServing && deployment.outcome !== undefined;
+    const smoke =
+      goesOn && flags.smoke
+        ? await smokeOnHosts({ session, installed, routerUrl, print })
+        : undefined;
+    const bench =
+      goesOn && load !== undefined && routerUrl !== undefined
+        ? await benchAt(routerUrl, load, session.signal ?? new AbortController().signal)
+        : undefined;
+    if (bench !== undefined) print(bench.table.trimEnd());
+    if (flags.json)
+      printJson({ ...jsonOf(release, deployment, smoke), ...(bench && { bench: bench.json }) });
+    process.exitCode = isServing && smoke?.ok !== false && bench?.ok !== false ? 0 : 1;
   };
   await withHosts(flags, work, values.spillway.bareMetal.hosts);
 }

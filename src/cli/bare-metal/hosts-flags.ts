@@ -22,6 +22,11 @@ export async function withHosts(
       'Hosts have no contexts and namespaces: leave out --context and --namespace, or name a target that is a cluster.',
     );
   }
+  if (flags.group !== undefined) {
+    throw new InputError(
+      '--group is for clusters: on bare metal, name the hosts of each stack with --hosts, and the stack with --release.',
+    );
+  }
   const signals = watchStopSignals();
   endOnHurry(signals);
   try {

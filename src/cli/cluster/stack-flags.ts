@@ -1,6 +1,7 @@
 // Flags of the commands that work on a stack in a cluster.
 import { type Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
+import { type Group, groupRelease, groups } from '../../core/deploy/index.ts';
 import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
 import {
   Cluster,
@@ -17,6 +18,7 @@ export interface StackFlags {
   readonly context?: string;
   readonly namespace?: string;
   readonly release: string;
+  readonly group?: Group;
   /** Of bare metal. */
   readonly hosts?: string;
   readonly json?: true;
@@ -45,6 +47,12 @@ export function addStackFlags(command: Command): Command {
     )
     .option('-n, --namespace <name>', 'namespace (default: that of the context)')
     .option('--release <name>', 'name of the Helm release', 'vllm')
+    .addOption(
+      new Option(
+        '--group <group>',
+        'one of two stacks on nodes with the label spillway/group=a or b; its release is RELEASE-a or RELEASE-b',
+      ).choices(groups),
+    )
     .option(
       '--hosts <list>',
       'bare metal: hosts such as gpu1,admin@gpu2:2222, or localhost; the router is on the first (default: spillway.bareMetal.hosts)',
@@ -73,7 +81,8 @@ export async function withStack(
   try {
     const cluster = new Cluster(access, { signal: signals.stop });
     const namespace = flags.namespace ?? access.namespace;
-    await work({ cluster, namespace, release: flags.release, signal: signals.stop });
+    const release = groupRelease(flags.release, flags.group);
+    await work({ cluster, namespace, release, signal: signals.stop });
   } catch (error) {
     if (!signals.stop.aborted) throw error;
     process.exitCode = interruptedStatus;
@@ -98,8 +107,8 @@ export async function existingRelease({ cluster, namespace, release }: Stack): P
 /** @throws {InputError} If the names are not those of Kubernetes and Helm. */
 export function checkStackNames({ namespace, release }: StackFlags): void {
   checkName('--namespace', namespace, 63);
-  // Helm allows 53, so that names of objects still fit.
-  checkName('--release', release, 53);
+  // Helm allows 53, so that names of objects still fit; a group takes two.
+  checkName('--release', release, 51);
 }
 
 function checkName(flag: string, name: string | undefined, lengthMax: number): void {

@@ -23,7 +23,8 @@ import { checkWritable } from '../bench/run-measured.ts';
 import { addLoadFlags, type LoadFlags } from '../bench/serve-flags.ts';
 import { apiBase, serveOptions, trafficOf } from '../bench/serve-options.ts';
 import { againstHistory, betweenRuns } from '../compare/saved.ts';
-import { type Server, type ServerPlan, withServers } from '../compare/servers.ts';
+import type { GroupCluster, Server } from '../compare/server.ts';
+import { type ServerPlan, withServers } from '../compare/servers.ts';
 import { type Source, sourcesOf } from '../compare/sources.ts';
 
 interface CompareFlags extends LoadFlags {
@@ -31,6 +32,9 @@ interface CompareFlags extends LoadFlags {
   readonly setB?: readonly string[];
   readonly against?: string;
   readonly history: string;
+  readonly context?: string;
+  readonly namespace?: string;
+  readonly release: string;
   readonly blocks?: number;
   readonly detect: number;
   readonly tolerance: number;
@@ -51,8 +55,11 @@ export function compareCommand(): Command {
     .description(
       'Say whether B is better, worse, or not different: two servers get the same load alternately (A B B A …), two values files are started for it, or two saved runs are compared. Exit status 0: better or no worse, 1: worse, 3: not enough data.',
     )
-    .argument('[a]', 'what to compare with: a base URL, a values file, or the folder of a run')
-    .argument('[b]', 'what to judge: a base URL, a values file, or the folder of a run');
+    .argument(
+      '[a]',
+      'what to compare with: a base URL, a values file, group:a of spillway deploy --group, or the folder of a run',
+    )
+    .argument('[b]', 'what to judge, given in the same ways');
   return addLoadFlags(command)
     .optionsGroup('Comparison:')
     .option('--set-a <key=value>', 'set one value of the values file A; repeatable', collect)
@@ -74,6 +81,10 @@ export function compareCommand(): Command {
       0.1,
     )
     .option('--tolerance <share>', 'difference that is too small to matter', share, 0.02)
+    .optionsGroup('Cluster of group:a and group:b:')
+    .option('--context <name>', 'context of the kubeconfig (default: the current one)')
+    .option('-n, --namespace <name>', 'namespace (default: that of the context)')
+    .option('--release <name>', 'name of the Helm release, without the group', 'vllm')
     .optionsGroup('Output:')
     .option('--json [file]', 'result as JSON, to a file or standard output')
     .exitOverride()
@@ -95,7 +106,7 @@ async function runCommand(
   }
   if (a === undefined || b === undefined) {
     throw new InputError(
-      'Give what to compare: two URLs, two values files, or the folders of two runs; or --against LABEL.',
+      'Give what to compare: two URLs, two values files, group:a and group:b, or the folders of two runs; or --against LABEL.',
     );
   }
   const sources = await sourcesOf(a, b);
@@ -109,9 +120,10 @@ async function runCommand(
 
 function planOf(side: 'a' | 'b', source: Source, sets: readonly string[] = []): ServerPlan {
   if (source.kind === 'run') throw new TypeError('A run is no server.');
-  if (source.kind === 'url' && sets.length > 0) {
+  if (source.kind !== 'values' && sets.length > 0) {
+    const what = source.kind === 'url' ? 'a URL' : 'deployed';
     throw new InputError(
-      `--set-${side} changes a values file, and ${side.toUpperCase()} is a URL: drop it.`,
+      `--set-${side} changes a values file, and ${side.toUpperCase()} is ${what}: drop it.`,
     );
   }
   return { side, source, sets };
@@ -137,7 +149,7 @@ async function compareServers(
   const trafficFor = (side: 'a' | 'b', id: string) =>
     // Equal lengths, other words: the servers may share a cache, or be one server.
     serveTraffic({ ...traffic, textSeed: 2 * flags.seed + (side === 'a' ? 0 : 1) }, { id });
-  const measured = await inTurns(plans, optionsFor, trafficFor);
+  const measured = await inTurns(plans, optionsFor, trafficFor, flags);
   if (measured === undefined) return;
   await print(measured.view, json, measured.environment);
 }
@@ -147,6 +159,7 @@ async function inTurns(
   plans: readonly [ServerPlan, ServerPlan],
   optionsFor: (a: Server, b: Server) => CompareOptions,
   trafficFor: Parameters<typeof runCompare>[1],
+  cluster: GroupCluster,
 ): Promise<{ readonly view: ComparedView; readonly environment: object } | undefined> {
   const signals = watchStopSignals();
   endOnHurry(signals);
@@ -155,33 +168,40 @@ async function inTurns(
     if (isTerminal) process.stderr.write(`\r\x1b[2Kblock ${blocks} of ${blocksTotal}`);
   };
   try {
-    return await withServers(plans, signals, async (a, b) => {
-      const options = optionsFor(a, b);
-      const outcome = await runCompare(options, trafficFor, {
-        clock: { nowSeconds: () => performance.now() / 1000 },
-        signal: signals.stop,
-        onProgress: show,
-      });
-      if (signals.stop.aborted) process.exitCode = interruptedStatus;
-      const environment = await readEnvironment({ urls: [options.a.url.href, options.b.url.href] });
-      const sideOf = (side: 'a' | 'b', { name }: Server) => {
-        const { url } = options[side];
-        const isUrl = plans[side === 'a' ? 0 : 1].source.kind === 'url';
-        const origin = { url: url.href, ...(isUrl ? {} : { values: name }) };
-        return { name: isUrl ? url.href : name, model: outcome.models[side], origin };
-      };
-      const view = {
-        ...{ a: sideOf('a', a), b: sideOf('b', b) },
-        comparison: outcome.comparison,
-        limits: options.limits,
-        blockRequests: outcome.blockRequests,
-        seed: options.seed,
-        seconds: outcome.seconds,
-        isPartial: outcome.isPartial,
-        gone: outcome.gone,
-      };
-      return { view, environment };
-    });
+    return await withServers(
+      plans,
+      signals,
+      async (a, b) => {
+        const options = optionsFor(a, b);
+        const outcome = await runCompare(options, trafficFor, {
+          clock: { nowSeconds: () => performance.now() / 1000 },
+          signal: signals.stop,
+          onProgress: show,
+        });
+        if (signals.stop.aborted) process.exitCode = interruptedStatus;
+        const environment = await readEnvironment({
+          urls: [options.a.url.href, options.b.url.href],
+        });
+        const sideOf = (side: 'a' | 'b', { name }: Server) => {
+          const { url } = options[side];
+          const isUrl = plans[side === 'a' ? 0 : 1].source.kind === 'url';
+          const origin = { url: url.href, ...originOf(plans[side === 'a' ? 0 : 1], name) };
+          return { name: isUrl ? url.href : name, model: outcome.models[side], origin };
+        };
+        const view = {
+          ...{ a: sideOf('a', a), b: sideOf('b', b) },
+          comparison: outcome.comparison,
+          limits: options.limits,
+          blockRequests: outcome.blockRequests,
+          seed: options.seed,
+          seconds: outcome.seconds,
+          isPartial: outcome.isPartial,
+          gone: outcome.gone,
+        };
+        return { view, environment };
+      },
+      cluster,
+    );
   } catch (error) {
     if (!signals.stop.aborted) throw error;
     process.exitCode = interruptedStatus;
@@ -190,6 +210,12 @@ async function inTurns(
     if (isTerminal) process.stderr.write('\r\x1b[2K');
     signals.release();
   }
+}
+
+/** What a saved comparison says of where a server came from, beside its URL. */
+function originOf({ source: { kind } }: ServerPlan, name: string): object {
+  if (kind === 'url') return {};
+  return kind === 'values' ? { values: name } : { group: name };
 }
 
 /** Prints the comparison and sets the exit status of its verdict, unless it was stopped. */

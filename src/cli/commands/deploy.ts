@@ -4,6 +4,7 @@ import { InputError } from '../../core/base/index.ts';
 import { problemLines, toPlain } from '../../core/values/index.ts';
 import { readValues } from '../../io/values/index.ts';
 import {
+  checkGroupNodes,
   componentLine,
   type Deployment,
   deploy,
@@ -14,6 +15,8 @@ import {
 } from '../../tools/deploy/index.ts';
 import { collect } from '../arguments/lists.ts';
 import { duration } from '../arguments/quantities.ts';
+import { benchStack, readBenchFlags } from '../cluster/deploy-bench.ts';
+import { withGroupArgs } from '../cluster/group-file.ts';
 import { checkLine } from '../cluster/smoke-line.ts';
 import {
   addStackFlags,
@@ -39,6 +42,7 @@ interface Flags extends StackFlags {
   readonly diff?: true;
   readonly rollback?: true;
   readonly smoke?: true;
+  readonly bench?: string | true;
 }
 
 export function deployCommand(): Command {
@@ -70,6 +74,10 @@ export function deployCommand(): Command {
     .option('--helm <program>', 'Helm to use, 3.14 or newer', 'helm')
     .optionsGroup('Afterwards:')
     .option('--smoke', 'test the stack, as "spillway smoke" does')
+    .option(
+      '--bench [flags]',
+      'send it a load and print the figures; flags are those of "spillway bench serve" in quotes (default: 120 prompts of 300 and 40 tokens, 4 per second)',
+    )
     .action(run);
   return addHelpEnd(
     addStackFlags(command),
@@ -83,25 +91,34 @@ async function run(flags: Flags): Promise<void> {
     return runDeployOnHosts(flags);
   }
   const values = await checkedValues(flags);
+  const load = flags.bench === undefined ? undefined : readBenchFlags(flags.bench);
   await withStack(flags, async (stack) => {
     const print = progressOf(flags);
-    const deployment = await deploy({
-      ...{ ...stack, values, chart: flags.chart ?? ownChart(), helm: flags.helm },
-      valueArgs: valueArgs(flags),
-      ...{ waitMs: flags.wait * 1000, rollsBack: flags.rollback === true },
-      ...{ isDryRun: flags.dryRun === true || flags.diff === true, apiKey: apiKeyOf() },
-      ...{ onStep: print, onChange: (component) => print(componentLine(component)) },
-    });
+    if (flags.group !== undefined) await checkGroupNodes(stack.cluster, flags.group);
+    const deployment = await withGroupArgs(values, flags.group, (groupArgs) =>
+      deploy({
+        ...{ ...stack, values, chart: flags.chart ?? ownChart(), helm: flags.helm },
+        valueArgs: [...valueArgs(flags), ...groupArgs],
+        ...{ waitMs: flags.wait * 1000, rollsBack: flags.rollback === true },
+        ...{ isDryRun: flags.dryRun === true || flags.diff === true, apiKey: apiKeyOf() },
+        ...{ onStep: print, onChange: (component) => print(componentLine(component)) },
+      }),
+    );
     printOutcome(deployment, flags, print);
     const isServing = deployment.outcome?.isServing ?? true;
-    const tested = isServing && flags.smoke && deployment.outcome !== undefined;
-    const smoke = tested ? await smokeOf(stack, print) : undefined;
+    const goesOn = isServing && deployment.outcome !== undefined;
+    const smoke = goesOn && flags.smoke ? await smokeOf(stack, print) : undefined;
+    const bench = goesOn && load !== undefined ? await benchStack(stack, load) : undefined;
+    if (bench !== undefined) print(bench.table.trimEnd());
     if (flags.json) {
       const { namespace, release } = stack;
-      const json = { release, namespace, ...deploymentJson(deployment), ...(smoke && { smoke }) };
-      printJson(json);
+      printJson({
+        ...{ release, namespace, ...deploymentJson(deployment) },
+        ...(smoke && { smoke }),
+        ...(bench && { bench: bench.json }),
+      });
     }
-    process.exitCode = isServing && smoke?.ok !== false ? 0 : 1;
+    process.exitCode = isServing && smoke?.ok !== false && bench?.ok !== false ? 0 : 1;
   });
 }
 

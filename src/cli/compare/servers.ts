@@ -1,14 +1,8 @@
 // The two servers of a comparison: those that run already, and those that values files describe.
 import { argv, env, execArgv, execPath, stderr } from 'node:process';
 import type { StopSignals } from '../../io/signals/index.ts';
+import type { GroupCluster, HeldServer, Server } from './server.ts';
 import type { Source } from './sources.ts';
-
-/** A server that gets load. */
-export interface Server {
-  readonly url: URL;
-  /** What the user calls it. */
-  readonly name: string;
-}
 
 /** Where a server comes from. */
 export interface ServerPlan {
@@ -16,11 +10,6 @@ export interface ServerPlan {
   readonly source: Exclude<Source, { readonly kind: 'run' }>;
   /** Changes to its values file, `KEY=VALUE`. */
   readonly sets: readonly string[];
-}
-
-/** A server while it is needed. */
-interface HeldServer extends Server {
-  stop(hurry: AbortSignal): Promise<void>;
 }
 
 type Signals = Pick<StopSignals, 'stop' | 'hurry'>;
@@ -34,8 +23,9 @@ export async function withServers<Result>(
   plans: readonly [ServerPlan, ServerPlan],
   signals: Signals,
   work: (a: Server, b: Server) => Promise<Result>,
+  cluster: GroupCluster,
 ): Promise<Result> {
-  const [startA, startB] = [await starterOf(plans[0]), await starterOf(plans[1])];
+  const [startA, startB] = [await starterOf(plans[0], cluster), await starterOf(plans[1], cluster)];
   const held: HeldServer[] = [];
   try {
     for (const start of [startA, startB]) {
@@ -49,10 +39,15 @@ export async function withServers<Result>(
 }
 
 /** Reads the values file, and returns what starts its stack. */
-async function starterOf({ side, source, sets }: ServerPlan) {
+async function starterOf({ side, source, sets }: ServerPlan, cluster: GroupCluster) {
   if (source.kind === 'url') {
     const { url } = source;
     return async (): Promise<HeldServer> => ({ url, name: url.href, stop: async () => {} });
+  }
+  if (source.kind === 'group') {
+    const { group } = source;
+    const { openGroup } = await import('./group-server.ts');
+    return (): Promise<HeldServer> => openGroup(group, cluster);
   }
   // Only a comparison that starts engines loads what that takes.
   const [{ startLocalStack }, { loadValues }, { valuesChecks }] = await Promise.all([

@@ -2,18 +2,28 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
+import { type Group, groups } from '../../core/deploy/index.ts';
 
 export type Source =
   | { readonly kind: 'url'; readonly url: URL }
   | { readonly kind: 'values'; readonly file: string }
+  | { readonly kind: 'group'; readonly group: Group }
   | { readonly kind: 'run'; readonly folder: string };
 
-/** @throws {InputError} If it is none of the three. */
+/** @throws {InputError} If it is none of them. */
 async function sourceOf(text: string): Promise<Source> {
   if (/^https?:\/\//i.test(text)) {
     const url = URL.parse(text);
     if (url === null) throw new InputError(`${text} is not a URL.`);
     return { kind: 'url', url };
+  }
+  const group = /^group:(.*)$/.exec(text)?.[1];
+  if (group !== undefined) {
+    const known = groups.find((one) => one === group);
+    if (known !== undefined) return { kind: 'group', group: known };
+    throw new InputError(
+      `${text}: the groups of "spillway deploy --group" are group:a and group:b.`,
+    );
   }
   const found = await stat(text).catch(() => undefined);
   if (found?.isFile()) return { kind: 'values', file: text };
@@ -23,7 +33,7 @@ async function sourceOf(text: string): Promise<Source> {
     throw new InputError(`${text} is not the folder of a run: it has no run.json.`);
   }
   throw new InputError(
-    `There is no ${text}: give two URLs such as http://10.0.0.7:8000, two values files, or the folders of two runs.`,
+    `There is no ${text}: give two URLs such as http://10.0.0.7:8000, two values files, group:a and group:b, or the folders of two runs.`,
   );
 }
 

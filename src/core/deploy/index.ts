@@ -15,6 +15,7 @@ export {
   type ObservedComponent,
   type Role,
 } from './component.ts';
+export { type Group, groupLabel, groupRelease, groups, groupValues } from './group.ts';
 export { causeOf, type LogCause, stageOf } from './log-causes.ts';
 export { type MonitoringService, monitoringServices } from './monitoring-services.ts';
 export { readNode, readRequests } from './nodes.ts';

@@ -4,6 +4,7 @@ export { Cluster } from './cluster.ts';
 export { type Deployment, type DeployOptions, deploy } from './deploy.ts';
 export { componentLine, deploymentJson, stackJson, statusLines } from './deploy-text.ts';
 export { doctor } from './doctor.ts';
+export { checkGroupNodes } from './group-nodes.ts';
 export { type LogLine, readStackLogs } from './logs.ts';
 export { type MonitoredName, openMonitor } from './monitor.ts';
 export { observeStack } from './observe.ts';

@@ -114,15 +114,18 @@ async function objectsIn(namespace: string): Promise<string[]> {
 async function podsOf(
   namespace: string,
   component: string,
-): Promise<{ metadata: { name: string }; status: { podIP: string } }[]> {
+): Promise<
+  { metadata: { name: string }; spec: { nodeName: string }; status: { podIP: string } }[]
+> {
   const path = `/api/v1/namespaces/${namespace}/pods?labelSelector=app.kubernetes.io/component=${component}`;
   return (await cluster.expect('GET', path))['items'] as never;
 }
 
 /** Gives the pods of the router the address of this machine as soon as they have one, and so the Service, too. */
-async function playRouter(namespace: string): Promise<void> {
+async function playRouter(namespace: string, release = 'vllm'): Promise<void> {
   await until(async () => {
-    const pods = await podsOf(namespace, 'router');
+    const all = await podsOf(namespace, 'router');
+    const pods = all.filter(({ metadata }) => metadata.name.startsWith(`${release}-deployment`));
     const [pod] = pods;
     if (pods.length !== 1 || pod?.status.podIP === undefined) return false;
     const status = { podIP: address, podIPs: [{ ip: address }] };
@@ -312,6 +315,54 @@ test('from a values file to a smoke test, an upgrade, a rollback, and nothing', 
   assert.equal(gone.status, 0, gone.out + gone.err);
   assert.match(gone.out, /^Nothing is left\.$/m);
   assert.equal((await cluster.ask('GET', `/api/v1/namespaces/${namespace}`)).status, 404);
+});
+
+test('two groups run on nodes of their own, and are compared', { skip: noAddress }, async (t) => {
+  const namespace = 'groups';
+  const common = ['-n', namespace, ...helmFlag];
+  const script: RouterScript = { models: ['Qwen/Qwen3-8B'], host: '0.0.0.0' };
+  const { port } = await scriptedRouter(t, script);
+  const file = await valuesFile({ ...stackOf(1), routerSpec: { containerPort: port } });
+
+  const unlabelled = await spillway(['deploy', '-f', file, ...common, '--group', 'a']);
+  assert.equal(unlabelled.status, 2);
+  assert.match(
+    unlabelled.err,
+    /No node has the label spillway\/group=a: .*kubectl label node NODE/,
+  );
+
+  for (const group of ['a', 'b']) {
+    const node = fakeNode(`group-${group}`) as { metadata: { labels?: object } };
+    const labels = { ...node.metadata.labels, 'spillway/group': group };
+    await cluster.expect('POST', '/api/v1/nodes', {
+      ...node,
+      metadata: { ...node.metadata, labels },
+    });
+    const deployed = spillway(['deploy', '-f', file, ...common, '--group', group, '--json']);
+    await playRouter(namespace, `vllm-${group}`);
+    const { status, out, err } = await deployed;
+    assert.equal(status, 0, err);
+    assert.equal(JSON.parse(out).release, `vllm-${group}`);
+  }
+  for (const component of ['router', 'serving-engine']) {
+    for (const { metadata, spec } of await podsOf(namespace, component)) {
+      assert.equal(spec.nodeName, `group-${metadata.name.slice('vllm-'.length)[0]}`, metadata.name);
+    }
+  }
+
+  const load = ['--num-prompts', '24', '--request-rate', '40', '--random-output-len', '4'];
+  const compared = await spillway([
+    ...['compare', 'group:a', 'group:b', '-n', namespace, ...load],
+    ...['--random-input-len', '8', '--json'],
+  ]);
+  assert.ok([0, 1, 3].includes(compared.status), compared.err);
+  const { a, b } = JSON.parse(compared.out);
+  assert.deepEqual(
+    [a.group, b.group],
+    [`group a (vllm-a in ${namespace})`, `group b (vllm-b in ${namespace})`],
+  );
+  const nobody = await spillway(['compare', 'group:c', 'group:b', '-n', namespace, ...load]);
+  assert.deepEqual([nobody.status, /group:a and group:b/.test(nobody.err)], [2, true]);
 });
 
 test('status tells why pods do not start: no GPU, an image, a crash with the cause in its log', async () => {

@@ -32,25 +32,16 @@ test('a dry run on a new host changes nothing, and shows the units', async () =>
   assert.equal(onHost(first, 'ls /etc/spillway 2>/dev/null | wc -l'), '0');
 });
 
-test('deploy serves, and its smoke test meets the engines of both hosts', async () => {
+test('one command goes from values to figures: a stack that serves, its smoke test, a load', async () => {
   const file = await valuesFile('replicaCount: 2');
-  const { status, stdout } = await spillway(
-    'deploy',
-    '-f',
-    file,
-    ...target,
-    '--wait',
-    '3m',
-    '--smoke',
-    '--json',
-  );
+  const load = '--num-prompts 20 --request-rate 20 --random-input-len 50';
+  const flags = ['--wait', '3m', '--smoke', '--bench', load, '--json'];
+  const { status, stdout } = await spillway('deploy', '-f', file, ...target, ...flags);
   assert.equal(status, 0, stdout);
-  const result = JSON.parse(stdout);
-  assert.deepEqual(
-    [result.revision, result.url, result.serving, result.health, result.smoke.ok],
-    [1, url, true, 'ready', true],
-  );
-  assert.match(JSON.stringify(result.smoke.checks), /all of 2 engines responded/);
+  const { revision, url: found, serving, health, smoke, bench } = JSON.parse(stdout);
+  assert.deepEqual([revision, found, serving, health, smoke.ok], [1, url, true, 'ready', true]);
+  assert.match(JSON.stringify(smoke.checks), /all of 2 engines responded/);
+  assert.deepEqual([bench.completed, bench.total_input_tokens], [20, 1000]);
 });
 
 test('the same values again change nothing and start nothing again', async () => {
