@@ -128,3 +128,56 @@ test('a change is applied once, however often the file is read', async (t) => {
   }
   assert.deepEqual(applied, ['http://b']);
 });
+
+/** A file of which a test knows each reading. */
+async function watched(context: TestContext, text: string) {
+  const folder = await mkdtemp(join(tmpdir(), 'spillway-test-'));
+  const path = join(folder, 'config.yaml');
+  await writeFile(path, text);
+  const log = createLogger({ stream: new PassThrough(), level: 'info', format: 'text' });
+  const state = { readings: 0, onParse: () => {} };
+  const file = await DynamicConfigFile.open({
+    ...{ pollMs: 1, discovery: 'static', log },
+    get path() {
+      state.readings++;
+      return path;
+    },
+    get base() {
+      state.onParse();
+      return base;
+    },
+  });
+  const applied: string[] = [];
+  file.follow(({ engines: listed }) => applied.push(listed?.map(({ url }) => url).join() ?? ''));
+  context.after(async () => {
+    file.stop();
+    await rm(folder, { recursive: true });
+  });
+  return { file, applied, state, write: (next: string) => writeFile(path, next) };
+}
+
+test('a change that is being read when the router stops is not applied', async (t) => {
+  const { file, applied, state, write } = await watched(t, engines('http://a'));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  state.onParse = () => {
+    file.stop();
+    resolve();
+  };
+  await write(engines('http://b'));
+  await promise;
+  const { readings } = state;
+  const witness = await begin(t, engines('http://a'));
+  await witness.write(engines('http://b'));
+  await until(() => witness.applied.length > 0);
+  assert.deepEqual([applied, state.readings], [[], readings]);
+});
+
+test('a file is not read again once the router has stopped', async (t) => {
+  const { file, state } = await watched(t, engines('http://a'));
+  file.stop();
+  const { readings } = state;
+  const witness = await begin(t, engines('http://a'));
+  await witness.write(engines('http://b'));
+  await until(() => witness.applied.length > 0);
+  assert.equal(state.readings, readings);
+});
