@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { mergeTrees } from './merge.ts';
+import { parseValues } from './parse.ts';
 import { resolveValues } from './resolve.ts';
 import { type Dictionary, fromPlain, placeAt, toPlain } from './tree.ts';
 
@@ -112,6 +113,15 @@ test('keeps the place where each merged value was written', () => {
   const both = mergeTrees(tree({ a: { b: 1, c: 2 } }, 'one'), tree({ a: { c: 3 } }, 'two'));
   assert.equal(placeAt(both, ['a', 'b']).source, 'one');
   assert.equal(placeAt(both, ['a', 'c']).source, 'two');
+});
+
+test('a comment above a key stays unless the later file has one there', () => {
+  const parsed = (text: string) => parseValues(text, 'values.yaml').tree;
+  const aboveA = (lower: string, upper: string) =>
+    mergeTrees(parsed(lower), parsed(upper)).entries.get('a')?.above;
+  const first = 'z: 0\n# first\na: 1\n';
+  assert.equal(aboveA(first, 'a: 2\n'), ' first');
+  assert.equal(aboveA(first, 'z: 0\n# second\na: 2\n'), ' second');
 });
 
 test("Spillway's own policy takes precedence over the chart's, unless a later source sets that", () => {

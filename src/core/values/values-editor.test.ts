@@ -64,6 +64,25 @@ test('changes are named by key, from and to', () => {
   assert.deepEqual(new ValuesEditor(laptop, 'values.yaml').changes(), []);
 });
 
+test('a change at the top of the file is named like any other', () => {
+  const editor = new ValuesEditor('', 'values.yaml');
+  editor.set(['top'], 1);
+  assert.deepEqual(editor.changes(), [{ path: ['top'], from: undefined, to: 1 }]);
+});
+
+test('a key of the menu tells what holds without it; a value has no keys, and an unknown key is none', () => {
+  const editor = new ValuesEditor('routerSpec: {routingLogic: session}\n', 'values.yaml');
+  const logic = editor.entry(['routerSpec', 'routingLogic']);
+  assert.deepEqual(
+    [logic?.written, logic?.standard, logic?.kind],
+    ['session', 'roundrobin', 'value'],
+  );
+  const port = editor.entry(['routerSpec', 'containerPort']);
+  assert.deepEqual([port?.written, port?.standard], [undefined, 8000]);
+  assert.deepEqual(editor.entries(['routerSpec', 'routingLogic']), []);
+  assert.equal(editor.entry(['no', 'such', 'key']), undefined);
+});
+
 test('a value that the schema does not allow is refused in one sentence', () => {
   const editor = new ValuesEditor(laptop, 'values.yaml');
   const logic = ['routerSpec', 'routingLogic'];

@@ -354,3 +354,18 @@ test('an engine that is removed is not asked again', async (t) => {
   await engine.scrape(() => 1);
   assert.deepEqual(asked(), []);
 });
+
+test('an engine that refuses the router for its key is told with what to do, other refusals are not', async (t) => {
+  let status = 403;
+  const { engine, logged } = await oneEngine(
+    t,
+    { onRequest: ({ socket }) => respond(socket, status, '{}') },
+    { basePath: '/base' },
+  );
+  await engine.learnModels();
+  assert.match(logged(), /\/v1\/models returned 403: give the router the key of the engines/);
+  for (status of [402, 404]) {
+    await engine.learnModels();
+    assert.match(logged(), new RegExp(`/v1/models returned ${status}\n`));
+  }
+});

@@ -159,3 +159,11 @@ test('a router without a series has an empty page', () => {
   assert.equal(client.status, 200);
   assert.doesNotMatch(client.text, /undefined/);
 });
+
+test('HEAD gets the head of the page alone', () => {
+  const client = new Client({}, { method: 'HEAD' });
+  const registry = new MetricsRegistry();
+  registry.counter({ name: 'a', help: 'A.' }).with().inc();
+  answerMetrics(client.exchange, registry);
+  assert.deepEqual([client.status, client.text, client.over], [200, '', true]);
+});
