@@ -76,6 +76,17 @@ test('an engine that fails every other request is ejected by its share', () => {
   );
 });
 
+test('ten requests are enough for a share, and fewer are not', () => {
+  const { core, request } = fleet();
+  let onBad = 0;
+  for (let i = 0; i < 200 && !core.isEjected(bad); i++) {
+    // Never five in a row.
+    if (request((url) => isBad(url) && onBad !== 4 && onBad !== 8) === bad) onBad++;
+  }
+  assert.equal(onBad, 10);
+  assert.match(core.endpoint(bad)?.reason ?? '', /80 % of its last requests failed$/);
+});
+
 /** One request after the other, of which the engine begins each stream and breaks it off. @returns Those it met. */
 function breakStreams({ clock, core }: ReturnType<typeof fleet>, progresses: boolean): number {
   let met = 0;

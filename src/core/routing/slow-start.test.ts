@@ -114,3 +114,16 @@ test('an engine that starts serves the requests that no other can serve', () => 
   core.setState('b', 'dead', 'test');
   assert.equal(serve(10, 1, 'a'), 10);
 });
+
+test('an engine that was ejected begins with a part of its share, too, once it has passed its trials', () => {
+  const { core, clock, serve } = fleet('roundrobin', 'abcd');
+  serve(400, 20, 'a');
+  core.eject('a', 'it was stuck');
+  clock.advance(2);
+  for (let i = 0; i < 100 && core.isEjected('a'); i++) serve(1, 0.05, 'a');
+  assert.equal(core.isEjected('a'), false);
+  const first = serve(100, 1, 'a');
+  assert.ok(first > 0 && first < 12, `${first} of 100 requests`);
+  serve(400, 20, 'a');
+  assert.equal(serve(400, 10, 'a'), 100);
+});

@@ -95,6 +95,25 @@ test('a value that the schema does not allow is refused in one sentence', () => 
   assert.equal(editor.text, laptop);
 });
 
+test('a refusal names the key that it is about, be it of a list or of a map, and nothing else of the file', () => {
+  const editor = new ValuesEditor('routerSpec: {containerPort: 0}\n', 'values.yaml');
+  assert.equal(editor.refusal(['routerSpec', 'routingLogic'], 'session'), undefined);
+  assert.match(editor.refusal(['routerSpec', 'extraArgs'], 'text') ?? '', /routerSpec\.extraArgs/);
+  assert.equal(editor.refusal(['routerSpec', 'extraArgs'], []), undefined);
+});
+
+test('null is a plain value, and takes the place of one with its comment', () => {
+  const editor = new ValuesEditor('routerSpec:\n  rootPath: /a # here\n', 'values.yaml');
+  editor.set(['routerSpec', 'rootPath'], null);
+  assert.equal(editor.text, 'routerSpec:\n  rootPath: null # here\n');
+});
+
+test('what is removed behind an alias is not changed either', () => {
+  const text = 'routerSpec: &r { rootPath: /a }\nspillway: *r\n';
+  const editor = new ValuesEditor(text, 'values.yaml');
+  assert.throws(() => editor.unset(['spillway', 'rootPath']), /spillway is \*r, which may stand/);
+});
+
 test('a value behind an alias is not changed: it may stand in several places', () => {
   const editor = new ValuesEditor('routerSpec: &r { rootPath: /a }\nspillway: *r\n', 'values.yaml');
   assert.throws(

@@ -4,7 +4,10 @@ import { test } from 'node:test';
 import { routingRequest } from '../../../../../test/support/routing.ts';
 import { ManualClock, MinHeap, seededRandom } from '../../../base/index.ts';
 import { RoutingCore } from '../../routing-core.ts';
+import type { ForecastRow } from './forecast-row.ts';
 import { PredictivePolicy } from './predictive.ts';
+import type { PrefillSpeed } from './prefill-speed.ts';
+import { SecondChance } from './second-chance.ts';
 
 const engines = ['a', 'b', 'c', 'd'];
 const promptTokens = 1000;
@@ -78,4 +81,15 @@ test('an engine that stays slow is tried more and more rarely', () => {
   const got = sharesOfA({ perSecond: 10, slowdown: 50, untilSeconds: 1000 });
   const tried = got.slice(7).reduce((sum, count) => sum + count, 0);
   assert.ok(tried >= 3 && tried <= 30, `${tried}: ${got}`);
+});
+
+test('a first byte disturbs an engine if it takes eight times what is expected, and half a second more', () => {
+  const isDisturbed = (expected: number, seconds: number) => {
+    const speed = { secondsFor: () => expected, snapshot: () => ({}), line: {} };
+    const chance = new SecondChance({} as ForecastRow, speed as unknown as PrefillSpeed);
+    chance.observe(1, seconds, 0);
+    return chance.isDisturbed;
+  };
+  assert.deepEqual([isDisturbed(1, 7.99), isDisturbed(1, 8)], [false, true]);
+  assert.deepEqual([isDisturbed(0.03125, 0.53), isDisturbed(0.03125, 0.53125)], [false, true]);
 });
