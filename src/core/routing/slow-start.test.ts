@@ -127,3 +127,29 @@ test('an engine that was ejected begins with a part of its share, too, once it h
   serve(400, 20, 'a');
   assert.equal(serve(400, 10, 'a'), 100);
 });
+
+test('an engine that was dead for long starts slowly when it is back', () => {
+  const { core, serve } = fleet('roundrobin', 'abcd');
+  serve(400, 20, 'a');
+  core.setState('a', 'dead', 'test');
+  serve(300, 60, 'a');
+  core.setState('a', 'live', 'test');
+  const first = serve(100, 1, 'a');
+  assert.ok(first > 0 && first < 12, `${first} of 100 requests`);
+});
+
+test('a model is without an engine since the last one stopped being live, whatever follows', () => {
+  const { core, clock } = fleet('roundrobin', 'ab');
+  const since = () => core.secondsWithoutEngine(routingRequest('x'));
+  core.setState('b', 'dead', 'test');
+  clock.advance(5);
+  assert.equal(since(), undefined);
+  core.setState('a', 'dead', 'test');
+  clock.advance(10);
+  core.setState('a', 'starting', 'test');
+  core.setState('b', 'dead', 'again');
+  clock.advance(10);
+  assert.equal(since(), 20);
+  core.setState('a', 'live', 'test');
+  assert.equal(since(), undefined);
+});

@@ -79,6 +79,9 @@ test('a key of the menu tells what holds without it; a value has no keys, and an
   );
   const port = editor.entry(['routerSpec', 'containerPort']);
   assert.deepEqual([port?.written, port?.standard], [undefined, 8000]);
+  // A default of the chart within a map whose keys have none of their own.
+  const probe = editor.entry(['servingEngineSpec', 'startupProbe', 'initialDelaySeconds']);
+  assert.equal(probe?.standard, 15);
   assert.deepEqual(editor.entries(['routerSpec', 'routingLogic']), []);
   assert.equal(editor.entry(['no', 'such', 'key']), undefined);
 });
