@@ -23,7 +23,7 @@ export function sweepTable(outcome: SweepOutcome): string {
   }
   const highest = points.reduce((max, { load }) => Math.max(max, load), 0);
   if (enough !== undefined && enough.load === highest && points.length > 1) {
-    lines.push('WARNING     throughput still grows at the highest load: the server carries more.');
+    lines.push('WARNING     throughput still grows at the highest load: the server can take more.');
   }
   return `${lines.join('\n')}\n`;
 }
@@ -58,7 +58,7 @@ export function searchTable(outcome: SearchOutcome, level: ServiceLevel, goal: n
     ...(fails === undefined ? [] : [`fails       ${probeText(fails)}`]),
   ];
   if (fails === undefined && holds !== undefined && !isPartial) {
-    lines.push('WARNING     the search ended at its highest rate: the server carries more.');
+    lines.push('WARNING     the search ended at its highest rate: the server can take more.');
   }
   return `${lines.join('\n')}\n`;
 }

@@ -134,7 +134,7 @@ describe('a sweep', () => {
     assert.equal((json['points'] as unknown[]).length, 7);
   });
 
-  it('ends at the highest number of users, and says that the server carries more', async () => {
+  it('ends at the highest number of users, and says that the server can take more', async () => {
     const outcome = await runSaturation({ usersMin: 1, usersMax: 3 }, fromUsers, { signal });
     assert.deepEqual(
       outcome.points.map(({ load }) => load),
