@@ -3,7 +3,10 @@
 // other load; and both start anew several times, because a process is compiled differently each time.
 //
 //   node bench/router/pairs.ts --against CLONE [--restarts 4] [--batches 50] [--requests 500]
-//                              [--loads JSON,burst] [--policies predictive,roundrobin]
+//                              [--loads JSON,burst] [--policies predictive,roundrobin] [--traces 0.05]
+//
+// With --traces, the second router is the same version with traces on, of which it keeps that share; a collector in this
+// process takes them. The whole cost is then printed too, because spans are sent between batches.
 //
 // Prints the CPU per request of each version, and the ratio within pairs (median of each start, their mean and
 // range). Against an equal clone the ratio was 0.97 to 1.03 on a loaded machine. The routers have CPU 0, the client (drive.c) and
@@ -11,6 +14,8 @@
 // taskset and a user that may raise priorities.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -23,6 +28,7 @@ import {
   directory,
   machine,
   processTree,
+  root,
   startUpstream,
 } from './setup.ts';
 
@@ -34,9 +40,11 @@ const { values: flags } = parseArgs({
     requests: { type: 'string', default: '500' },
     loads: { type: 'string', default: 'JSON,burst' },
     policies: { type: 'string', default: 'predictive,roundrobin' },
+    traces: { type: 'string' },
   },
 });
-if (flags.against === undefined) throw new Error('--against names the clone to compare with');
+const against = flags.against ?? (flags.traces === undefined ? undefined : root);
+if (against === undefined) throw new Error('--against names the clone to compare with');
 
 const firstPort = 9_120;
 const enginePorts = [9_101, 9_102, 9_103, 9_104];
@@ -56,7 +64,8 @@ process.on('exit', () => {
 });
 
 buildBundle('dist');
-buildBundle('before', flags.against);
+buildBundle('before', against);
+const collector = flags.traces === undefined ? '' : await startCollector();
 const driver = buildProgram('drive');
 children.push(startUpstream(enginePorts));
 console.log(machine());
@@ -67,20 +76,26 @@ for (const policy of flags.policies.split(',')) {
     for (let i = 0; i < Number(flags.restarts); i++) starts.push(await measure(policy, load));
     const before = mean(starts.map((costs) => median(costs.before)));
     const now = mean(starts.map((costs) => median(costs.dist)));
+    const whole = mean(starts.map(({ whole }) => whole.dist / whole.before));
     const ratios = starts.map(({ before, dist }) =>
       median(dist.map((cost, i) => cost / (before[i] as number))),
     );
     console.log(
       `${policy}, ${load.name}: before ${before.toFixed(1)} µs, now ${now.toFixed(1)} µs; ` +
-        `ratio ${mean(ratios).toFixed(3)} (${ratios.map((ratio) => ratio.toFixed(3)).join(' ')}), ` +
+        `ratio ${mean(ratios).toFixed(3)} (${ratios.map((ratio) => ratio.toFixed(3)).join(' ')}), whole ${whole.toFixed(3)}, ` +
         `load average ${loadavg()[0]?.toFixed(1)}`,
     );
   }
 }
 process.exit(0);
 
+type Costs = Record<Version['bundle'], number[]> & {
+  /** From the first batch to the last, with what a router does between batches, in µs. */
+  readonly whole: Record<Version['bundle'], number>;
+};
+
 /** CPU per request of each batch, in µs, by version. */
-async function measure(policy: string, load: Load): Promise<Record<Version['bundle'], number[]>> {
+async function measure(policy: string, load: Load): Promise<Costs> {
   const versions = [startRouter('before', policy), startRouter('dist', policy)];
   const bodies = join(directory, `bodies-${load.mode}-${load.bodyBytes}.txt`);
   writeFileSync(bodies, `${bodiesOf(load).join('\n')}\n`);
@@ -98,14 +113,22 @@ async function measure(policy: string, load: Load): Promise<Record<Version['bund
   for (let i = 0; i < warmUpBatches; i++) {
     for (const version of versions) await costOf(version, warmUpRequests);
   }
-  const costs: Record<Version['bundle'], number[]> = { before: [], dist: [] };
+  const whole = { before: 0, dist: 0 };
+  for (const { bundle, process: router } of versions) {
+    whole[bundle] -= cpuMicroseconds(router.pid as number);
+  }
+  const costs: Costs = { before: [], dist: [], whole };
   for (let i = 0; i < Number(flags.batches); i++) {
     // By turns first and second.
     for (const version of i % 2 === 0 ? versions : versions.toReversed()) {
       costs[version.bundle].push(await costOf(version, Number(flags.requests)));
     }
   }
-  for (const { process: router } of versions) router.kill('SIGKILL');
+  if (flags.traces !== undefined) await new Promise((resolve) => setTimeout(resolve, 1_500));
+  for (const { bundle, process: router } of versions) {
+    whole[bundle] += cpuMicroseconds(router.pid as number);
+    router.kill('SIGKILL');
+  }
   client.kill('SIGKILL');
   return costs;
 }
@@ -115,8 +138,21 @@ function startRouter(bundle: Version['bundle'], policy: string): Version {
   const engines = enginePorts.map((enginePort) => `http://127.0.0.1:${enginePort}`).join(',');
   const program = [process.execPath, join(directory, bundle, 'main.js'), 'router'];
   const args = ['--port', String(port), '--static-backends', engines, '--routing-logic', policy];
+  if (bundle === 'dist' && flags.traces !== undefined) {
+    args.push('--otel-endpoint', collector, '--otel-protocol', 'http/protobuf');
+    args.push('--otel-sample-share', flags.traces);
+  }
   const router = prioritized(0, [...program, ...args, '--log-level', 'warning'], 'ignore');
   return { bundle, port, process: router };
+}
+
+/** Takes spans and drops them. @returns Its URL. */
+async function startCollector(): Promise<string> {
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => response.end());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 function prioritized(
