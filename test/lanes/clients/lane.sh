@@ -24,6 +24,22 @@ if [ ! -f "$cache/venv/complete" ]; then
 fi
 export CLIENTS_PYTHON
 
+# guidellm loads torch; both need 6 GB of disk. Without it, its tests are skipped and say why.
+load=$lanes/guidellm-0.8.1
+if [ ! -f "$load/complete" ]; then
+  free_kib=$(df -Pk "$lanes" | awk 'NR == 2 { print $4 }')
+  if [ "$free_kib" -gt $((12 * 1024 * 1024)) ] && [ -x "$cache/venv/bin/uv" ]; then
+    "$cache/venv/bin/uv" venv --quiet --clear "$load/venv" &&
+      "$cache/venv/bin/uv" pip install --quiet --python "$load/venv/bin/python" guidellm==0.8.1 openai==3.54.0 pandas &&
+      touch "$load/complete" || true
+  fi
+fi
+if [ -f "$load/complete" ]; then
+  export LOAD_PYTHON=$load/venv/bin/python
+else
+  export LOAD_MISSING="guidellm 0.8.1 could not be installed from PyPI, or less than 12 GiB of disk are free"
+fi
+
 # Without these two, the tests that need them are skipped and say why.
 if said=$(bash -ec '. test/lanes/vllm/install.sh; echo "$VLLM_PYTHON"'); then
   export VLLM_PYTHON=${said##*$'\n'}
