@@ -8,6 +8,7 @@ import {
   precisionOf,
   predictPoint,
   rowsPerExpert,
+  serverFlags,
   shapeOf,
 } from '../../src/tools/simulate-points/index.ts';
 
@@ -44,7 +45,7 @@ const pull = (name: string) => (name.split(' ').length > 2 ? 0.2 : 1);
  */
 export function usable(point: PointRow): boolean {
   const { measuredTtftMs = 0, outputTokens, group } = point;
-  const clients = point.clients * point.attentionDataParallelSize;
+  const clients = point.clients * point.clientGroups;
   if (measuredTtftMs >= 3000 || / 0 0$/.test(group)) return false;
   // With repeated prompts most of a prefill is cached, so many clients decode like few.
   return point.load.isAiperf || (clients <= 64 && outputTokens <= 1024);
@@ -110,11 +111,22 @@ export function solveFit(
 /** Start of every fit, and its prior. */
 export function startOf(calibration: PointCalibration): PointCalibration {
   const start: Record<string, number> = {
-    ...{ host: 0.6e-3, ar0: 5.5e-6, ar1: 7e-6, link: 0.57, layer: 11e-6, layerExpert: 4.5e-6 },
-    ...{ layerDp: 5e-6, launch: 0.3e-3, launchMoe: 0.8e-3, request: 0.008 },
+    ...{
+      host: 0.6e-3,
+      hostPrompt: 1e-3,
+      ar0: 5.5e-6,
+      ar1: 7e-6,
+      'ar0 fused': 6e-6,
+      'ar1 fused': 2e-6,
+      float32: 25e12,
+      link: 0.57,
+      layer: 11e-6,
+      layerExpert: 4.5e-6,
+    },
+    ...{ layerDp: 5e-6, launch: 0.3e-3, launchMoe: 0.8e-3, launchGraph: 0.1e-3, request: 0.008 },
     ...{ attention: 0.6, kv: 0.75, 'matrix dense': 0.5, 'matrix moe': 0.25 },
     ...{ 'weight dense': 0.78, 'weight moe': 0.7 },
-    ...{ layerLatent: 1e-5, experts: 2, token: 1e-6, clientAiperf: 3e-4 },
+    ...{ layerLatent: 1e-5, experts: 2, expertRows: 16, token: 1e-6, clientAiperf: 3e-4 },
   };
   return Object.fromEntries(Object.keys(calibration).map((name) => [name, start[name] ?? 1]));
 }
@@ -135,15 +147,18 @@ function bears(name: string, point: PointRow): boolean {
   if (name === 'matrix deepGemm') return isDeepGemm;
   if (point.load.isAiperf) return name === 'clientAiperf' && !isDeepGemm;
   if (name === 'clientAiperf') return false;
+  if (name === 'hostPrompt') return !serverFlags(point, gpuOf(point)).plansAhead;
+  if (name === 'launchGraph') return true;
   if (name.endsWith('Moe')) return kind === 'moe';
   if (name === 'launch') return kind === 'dense';
   if (name === 'layerExpert') return kind === 'moe';
   const groups = point.attentionDataParallelSize;
   if (name === 'layerDp') return groups > 1;
-  if (name === 'ar0' || name === 'ar1' || name === 'link') {
+  if (name === 'float32') return shapeOf(point).experts?.hasFloat32Router === true;
+  if (/^(ar[01]( fused)?|link)$/.test(name)) {
     return point.tensorParallelSize * groups > 1;
   }
-  if (name === 'experts') return kind === 'moe';
+  if (name === 'experts' || name === 'expertRows') return kind === 'moe';
   if (name.endsWith('Latent')) return shapeOf(point).latentAttention !== undefined;
   if (name.startsWith('launch shared') && point.tensorParallelSize === 1) return false;
   const split = name.replace('shared ', '').split(' ');

@@ -27,10 +27,8 @@ const saturatedShare = 0.1;
 const every = Number(process.argv[2] ?? 1);
 
 const rows = await readAllPoints(join(import.meta.dirname, '../data/vllm-measured-points.csv'));
-// The engine model is driven without repeated prompts and shared connections.
-const plain = rows.filter(
-  ({ load }) => load.distinctPrompts === undefined && load.connectionsMax === undefined,
-);
+// The engine model is driven without repeated prompts.
+const plain = rows.filter(({ load }) => load.distinctPrompts === undefined);
 const loops = distinctLoops(plain).filter((_, i) => i % every === 0);
 const outputTokens = loops.reduce(
   (sum, { loop }) => sum + loop.requests * loop.outputTokens * 0.9,
@@ -95,7 +93,7 @@ function errorOf(results: readonly ClosedLoopResult[], which: 'TTFT' | 'TPOT'): 
 function distinctLoops(points: readonly PointRow[]) {
   const found = new Map<string, { readonly point: PointRow; readonly loop: ClosedLoopOptions }>();
   for (const point of points) {
-    const { row, group, version, measuredTtftMs, measuredTpotMs, ...asked } = point;
+    const { row, group, measuredTtftMs, measuredTpotMs, ...asked } = point;
     const key = JSON.stringify(asked);
     if (found.has(key)) continue;
     try {

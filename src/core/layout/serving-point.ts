@@ -44,6 +44,13 @@ export interface ServingPointSpec {
   readonly rowsPerExpert?: number | undefined;
   /** Factor of the computed KV cache. */
   readonly kvFactor: number;
+  /** vLLM's flags; undefined: its defaults. */
+  readonly gpuMemoryUtilization?: number | undefined;
+  readonly maxNumSeqs?: number | undefined;
+  readonly maxNumBatchedTokens?: number | undefined;
+  readonly graphTokensMax?: number | undefined;
+  readonly fusesAllReduce?: boolean | undefined;
+  readonly plansAhead?: boolean | undefined;
 }
 
 export interface ServingPointEngine {
@@ -78,8 +85,13 @@ export function sizeServingPoint(spec: ServingPointSpec): ServingPointEngine {
     weightBytesPerValue: bytesPerWeight[precision],
     attentionBytesPerValue: spec.attentionBytesPerValue,
     rowsPerExpert: spec.rowsPerExpert,
+    graphTokensMax: spec.graphTokensMax,
+    fusesAllReduce: spec.fusesAllReduce,
+    plansAhead: spec.plansAhead,
   };
-  const { maxNumSeqs, maxNumBatchedTokens } = schedulerDefaults(gpu);
+  const defaults = schedulerDefaults(gpu);
+  const { maxNumSeqs = defaults.maxNumSeqs, maxNumBatchedTokens = defaults.maxNumBatchedTokens } =
+    spec;
   const options = calibratedRoofline(layout, precision, calibration);
   const stage = rooflineCost(
     spec.hasSymmetricMemory || gpu.name !== 'B200' ? options : withoutSwitch(options),
@@ -101,7 +113,10 @@ function withoutSwitch(options: RooflineOptions): RooflineOptions {
 function kvTokensOf(spec: ServingPointSpec): number {
   const { model, gpu, tensorParallelSize, contextTokens } = spec;
   const weights = (modelParameters(model) * bytesPerWeight[spec.precision]) / gpusOf(spec);
-  const kvBytes = (gpu.memoryBytes ?? 0) * memoryUtilization - weights - reserveBytes;
+  const kvBytes =
+    (gpu.memoryBytes ?? 0) * (spec.gpuMemoryUtilization ?? memoryUtilization) -
+    weights -
+    reserveBytes;
   const share = kvShareRead(model, contextTokens);
   return (
     (kvBytes * spec.attentionDataParallelSize * spec.pipelineParallelSize) /

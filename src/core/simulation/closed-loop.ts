@@ -33,8 +33,6 @@ export interface ClosedLoopOptions {
    * it has space. By default no two prompts share a prefix.
    */
   readonly distinctPrompts?: number | undefined;
-  /** Connections that the clients share; by default each has its own. */
-  readonly connectionsMax?: number | undefined;
   /**
    * Requests that the clients send before the measured ones, which then all start together again.
    * @default 0
@@ -55,7 +53,7 @@ export interface ClosedLoopResult {
 interface Request {
   readonly sentSeconds: number;
   /** When the engine receives it. */
-  arrivedSeconds: number;
+  readonly arrivedSeconds: number;
   /** Tokens to compute before the next is sampled: the prompt; after a preemption, all tokens so far. */
   prefill: number;
   computed: number;
@@ -76,20 +74,13 @@ interface Request {
 export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
   const { cost, kvTokensMax, maxNumSeqs, maxNumBatchedTokens, clients, requests } = options;
   const { shortest = 0.8, seed = 1, arrivalSeconds = 0, plansAhead = false } = options;
-  const {
-    distinctPrompts,
-    warmUpRequests = 0,
-    connectionsMax = Number.POSITIVE_INFINITY,
-  } = options;
+  const { distinctPrompts, warmUpRequests = 0 } = options;
   const random = seededRandom(seed);
   const drawPrompt = () => draw(options.promptTokens, shortest, random);
   const prompts =
     distinctPrompts === undefined
       ? undefined
       : new RepeatedPrompts(distinctPrompts, drawPrompt, random);
-  /** Waiting for a connection. */
-  const unconnected: Request[] = [];
-  let connected = 0;
   /** Sent, but not yet arrived when the next step was planned; in order of arrival. */
   const coming: Request[] = [];
   const waiting: Request[] = [];
@@ -106,9 +97,9 @@ export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
   const send = () => {
     if (sent >= (finished < warmUpRequests ? warmUpRequests : total)) return;
     const prompt = prompts?.next();
-    unconnected.push({
+    coming.push({
       sentSeconds: now,
-      arrivedSeconds: NaN,
+      arrivedSeconds: now + arrivalSeconds,
       prefill: prompt?.tokens ?? drawPrompt(),
       computed: 0,
       output: draw(options.outputTokens, shortest, random),
@@ -119,16 +110,6 @@ export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
       prompt,
       shared: 0,
     });
-    connect();
-  };
-  const connect = () => {
-    for (let next = unconnected[0]; next && connected < connectionsMax; next = unconnected[0]) {
-      unconnected.shift();
-      connected++;
-      next.waited = next.sentSeconds < now;
-      next.arrivedSeconds = now + arrivalSeconds;
-      coming.push(next);
-    }
   };
   const release = (request: Request) => {
     kvTokens -= request.computed - request.shared;
@@ -138,8 +119,6 @@ export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
   };
   const end = (request: Request) => {
     release(request);
-    connected--;
-    connect();
     if (++finished === warmUpRequests) for (let i = 1; i < clients; i++) send();
     if (request.isMeasured) count(request);
     send();

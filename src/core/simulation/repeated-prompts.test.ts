@@ -87,14 +87,3 @@ test('requests of the warm-up fill the cache and are not measured', () => {
   assert.equal(found.meanTtftSeconds, 1);
   assert.equal(found.meanTpotSeconds, 1);
 });
-
-test('a client without a connection waits for one before its request reaches the engine', () => {
-  const { cost } = counted();
-  const each = { ...loop, cost, clients: 4, requests: 40 };
-  assert.equal(closedLoop(each).waitedShare, 0);
-  const shared = closedLoop({ ...each, connectionsMax: 1 });
-  // One of four is served at a time: three answers of four seconds, then its own first token.
-  assert.ok(Math.abs(shared.meanTtftSeconds - 13) < 1.5, `${shared.meanTtftSeconds}`);
-  assert.equal(shared.meanTpotSeconds, 1);
-  assert.ok(shared.waitedShare > 0.9);
-});

@@ -60,10 +60,10 @@ test('the errors of a few fleets spread evenly, whatever the seed', () => {
       }
       const middle = (key: 'prefillRate' | 'decodeRate') =>
         errors.map((error) => error[key]).toSorted((a, b) => a - b)[(count - 1) / 2];
-      // Half of the measured TTFTs lie below what was predicted without their model, and half of the TPOTs
-      // below 1.05 times that.
+      // Half of the measured TTFTs lie below 1.01 times what was predicted without their model, and half of the
+      // TPOTs below 1.02 times that.
       if (count % 2 === 1)
-        assert.deepEqual([middle('prefillRate'), middle('decodeRate')], [1, 1 / 1.05]);
+        assert.deepEqual([middle('prefillRate'), middle('decodeRate')], [1 / 1.01, 1 / 1.02]);
       if (count === 5) assert.ok(Math.abs(correlation(errors)) <= 2, 'of 10 at most');
     }),
   );

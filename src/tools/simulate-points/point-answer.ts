@@ -12,10 +12,12 @@ import {
   precisionOf,
   rowsPerExpert,
   servedModel,
+  serverFlags,
   shapeOf,
 } from './point-engine.ts';
 import { type PointPrediction, predictPoint } from './points.ts';
 import type { PointRow, UnreadablePoint } from './points-csv.ts';
+import { sweptBatches } from './published-runs.ts';
 
 /**
  * About 90 % of the measured points lie between these multiples of the prediction, by kind of model,
@@ -23,8 +25,8 @@ import type { PointRow, UnreadablePoint } from './points-csv.ts';
  * `npm run bench:truth` prints.
  */
 export const pointIntervals = {
-  dense: { ttft: [0.76, 1.67], tpot: [0.8, 1.38] },
-  moe: { ttft: [0.71, 1.85], tpot: [0.82, 1.45] },
+  dense: { ttft: [0.75, 1.67], tpot: [0.8, 1.43] },
+  moe: { ttft: [0.78, 1.85], tpot: [0.85, 1.32] },
 } as const;
 
 /** Factor by which intervals are wider, each way, for a GPU without measurements. */
@@ -34,8 +36,6 @@ const unmeasuredGpuFactor = 1.25;
  * within 12 % in the median and off by a factor of two at worst, because names do not contain the KV heads.
  */
 const guessedFactor = 1.5;
-/** The same factor where clients share connections: rows do not say how their client queues. */
-const sharedConnectionsFactor = 3;
 /**
  * Factors of the computed KV cache that are simulated as well, and the share in use from which they are: near
  * the knee, its size decides whether clients wait.
@@ -91,12 +91,11 @@ const answers = new LruMap<string, Answer>({ entriesMax: 10_000 });
 
 function answerOf(point: PointRow): Answer {
   const { row, group, version, measuredTtftMs, measuredTpotMs, ...asked } = point;
-  // Apart from `plansAhead` and `hasSymmetricMemory`, a version changes only these.
+  // Apart from `hasSymmetricMemory`, a version changes only these.
   const gpu = gpuOf(point);
   const { kvBytesPerValue } = servedModel(point, gpu);
   const key = JSON.stringify({
-    ...asked,
-    kvBytesPerValue,
+    ...{ ...asked, ...serverFlags(point, gpu), kvBytesPerValue },
     rowsPerExpert: rowsPerExpert(point, gpu),
   });
   const known = answers.get(key);
@@ -121,9 +120,12 @@ export function intervalsOf(
   const shares = pointIntervals[kindOf(shapeOf(point))];
   const factor =
     (isMeasuredGpu(gpuOf(point), calibration) ? 1 : unmeasuredGpuFactor) *
-    (isGuessed(point) ? guessedFactor : 1) *
-    (point.load.connectionsMax === undefined ? 1 : sharedConnectionsFactor);
-  const played = [predicted, ...otherCaches(point, predicted, calibration)];
+    (isGuessed(point) ? guessedFactor : 1);
+  const played = [
+    predicted,
+    ...otherCaches(point, predicted, calibration),
+    ...otherBatches(point, calibration),
+  ];
   const around = (values: readonly number[], [low, high]: readonly [number, number]) =>
     [(Math.min(...values) * low) / factor, Math.max(...values) * high * factor] as const;
   return {
@@ -152,11 +154,18 @@ function otherCaches(
   if (kvShare < kvShareMatters) return [];
   return kvFactors.flatMap((factor) => {
     try {
-      return [predictPoint(point, calibration, factor)];
+      return [predictPoint(point, calibration, { kvFactor: factor })];
     } catch (error) {
       // A smaller cache may not have space for one request.
       if (error instanceof InputError) return [];
       throw error;
     }
   });
+}
+
+/** Simulates the point with the smallest and the largest batch where the row does not tell it. */
+function otherBatches(point: PointRow, calibration: PointCalibration): PointPrediction[] {
+  if (!serverFlags(point, gpuOf(point)).isBatchUnknown) return [];
+  const { least, most } = sweptBatches;
+  return [least, most].map((batch) => predictPoint(point, calibration, { batch }));
 }

@@ -9,6 +9,7 @@ import {
 } from '../../core/engine/index.ts';
 import { loadCatalogue } from '../../io/models/index.ts';
 import type { PointRow } from './points-csv.ts';
+import { minorOf, publishedFlags, type ServerFlags } from './published-runs.ts';
 
 const catalogue = await loadCatalogue();
 
@@ -45,6 +46,23 @@ export function precisionOf(point: PointRow): WeightPrecision {
   return point.precision ?? shapeOf(point).weightPrecision ?? 'bf16';
 }
 
+/** Returns how the row's server was started, as far as its columns tell. */
+export function serverFlags(point: PointRow, gpu: GpuSpec) {
+  const flags: ServerFlags = publishedFlagsOf(point, gpu) ?? {};
+  return {
+    ...flags,
+    plansAhead: flags.plansAhead ?? point.plansAhead,
+    // The default since https://github.com/vllm-project/vllm/pull/34299.
+    fusesAllReduce: flags.fusesAllReduce ?? minorOf(point.version) >= 17,
+  };
+}
+
+function publishedFlagsOf(point: PointRow, gpu: GpuSpec): ServerFlags | undefined {
+  if (point.load.isOwnRun) return undefined;
+  const clients = point.clients * point.clientGroups;
+  return publishedFlags({ ...point, precision: precisionOf(point), clients }, gpu);
+}
+
 /** Returns the model as served: with weights of `precisionOf` and a KV cache of 8 or 16 bits. */
 export function servedModel(point: PointRow, gpu: GpuSpec): ModelSpec {
   const { weightPrecision: _, ...model } = shapeOf(point);
@@ -52,11 +70,12 @@ export function servedModel(point: PointRow, gpu: GpuSpec): ModelSpec {
 }
 
 /**
- * Returns whether the KV cache is fp8. 4-bit checkpoints that Blackwell multiplies specify it, except gpt-oss.
- * With fp8 weights, the benchmarks request it: for dense models on H200 and Blackwell, whose knees lie where
- * that puts them, and for mixtures of experts on Blackwell since 0.19 (before, contexts cost twice as much).
+ * Returns whether the KV cache is fp8: by the benchmark's flags, or, for other rows, with 4-bit checkpoints that
+ * Blackwell multiplies, which specify it except gpt-oss, and with fp8 weights of dense models on H200 and Blackwell.
  */
 function isFp8Kv(point: PointRow, { experts }: ModelSpec, gpu: GpuSpec): boolean {
+  const flags = publishedFlagsOf(point, gpu);
+  if (flags !== undefined) return flags.hasFp8Kv ?? false;
   const precision = precisionOf(point);
   if (precision === 'bf16' || /gpt-oss/i.test(point.model)) return false;
   // AIPerf's runs leave vLLM's `--kv-cache-dtype` at its default.
@@ -64,9 +83,7 @@ function isFp8Kv(point: PointRow, { experts }: ModelSpec, gpu: GpuSpec): boolean
   const architecture = gpu.kin ?? gpu.name;
   if (architecture === 'H200') return experts === undefined;
   if (architecture !== 'B200') return false;
-  if (experts === undefined || precision !== 'fp8') return true;
-  const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(point.version) ?? [];
-  return Number(major) > 0 || Number(minor) >= 19 || /nightly|dev/.test(point.version);
+  return experts === undefined || precision !== 'fp8' || minorOf(point.version) >= 19;
 }
 
 /** Returns the bytes of a weight outside the experts, which 4-bit mixtures keep: fp8 in MiniMax, else bf16. */

@@ -4,8 +4,6 @@
 export interface PointLoad {
   /** Prompts that the clients send again and again; undefined: no two share a prefix. */
   readonly distinctPrompts: number | undefined;
-  /** Connections that the clients share; undefined: each has its own. */
-  readonly connectionsMax: number | undefined;
   /**
    * Whether aiconfigurator measured the row: all prompts and all responses have the row's lengths, and
    * the clients of all groups with data-parallel attention are counted, not those of each group.
@@ -34,11 +32,6 @@ const aiperfPrompts = 100;
  */
 const budgetTokens = 1500;
 
-/** The default of Python's aiohttp and httpx for all connections of a client. */
-const pythonConnections = 100;
-/** The fewest clients that were seen to share so few connections, and the vLLM since which none do. */
-const [sharingClientsMin, sharingUntilMinor] = [512, 12];
-
 interface PointLayout {
   /** What the row says itself. */
   readonly distinctPrompts: number | undefined;
@@ -60,20 +53,10 @@ export function pointLoadOf(
   // Those of bf16 checkpoints name no precision. They do not repeat prompts.
   const isAiperf = isOwnRun && cell('precision') !== '';
   const prompts = distinctPrompts ?? (isAiperf ? aiperfPrompts : undefined);
-  const isShared =
-    clients >= sharingClientsMin && isBefore(cell('backend_version'), sharingUntilMinor);
   return {
     distinctPrompts: prompts === undefined ? undefined : prompts * groups,
-    connectionsMax: isShared ? pythonConnections : undefined,
     isOwnRun,
     maxNumBatchedTokens: isAiperf ? promptTokens + budgetTokens + clients : undefined,
     isAiperf,
   };
-}
-
-/** A row without a version is older than those with one. */
-function isBefore(version: string, minor: number): boolean {
-  const [, major, found] = /^v?(\d+)\.(\d+)/.exec(version) ?? [];
-  if (found === undefined) return version === '';
-  return Number(major) === 0 && Number(found) < minor;
 }

@@ -19,12 +19,16 @@ export interface PointRow {
   readonly attentionDataParallelSize: number;
   /** Number of groups of GPUs that each have a part of the layers. */
   readonly pipelineParallelSize: number;
+  /** Number of GPUs over which whole experts are spread. */
+  readonly expertParallelSize: number;
   /** Number of engine cores that share the clients, each with its own GPUs. */
   readonly dataParallelSize: number;
   readonly promptTokens: number;
   readonly outputTokens: number;
-  /** Number of clients; of each group where attention is data parallel, unless `load.isOwnRun`. */
+  /** Number of clients of each of `clientGroups`. */
   readonly clients: number;
+  /** Number of groups of clients: where attention is data parallel, most rows count those of one group. */
+  readonly clientGroups: number;
   readonly load: PointLoad;
   /** Whether this vLLM plans a step while the previous one runs. */
   readonly plansAhead: boolean;
@@ -113,6 +117,7 @@ function pointOf(cell: Cell, row: number, namesAttention: boolean): PointRow {
     ...layout,
     pipelineParallelSize: wholeOf(cell, 'pp_size', 'pp', 'pipeline_parallel_size') ?? 1,
     dataParallelSize: wholeOf(cell, 'dp_size', 'dp', 'data_parallel_size') ?? 1,
+    expertParallelSize: Number(cell('moe_ep_size')) || 1,
     promptTokens,
     outputTokens: neededWhole(cell, 'osl'),
     clients,
@@ -178,7 +183,11 @@ function plansAheadSince(version: string): boolean {
  * Returns the groups of GPUs. Where attention is data parallel, the file's tp_size counts all GPUs of the
  * engine, whose attention is split into attention_dp_size groups; it counts the GPUs of one group only if the
  * experts are spread over more GPUs, or tp_size is 1. Where that column is empty, experts on more GPUs than
- * tp_size imply groups.
+ * tp_size imply groups, whose clients are counted together.
+ *
+ * Engines of n GPUs that InferenceX started with tensor parallelism and with experts spread over the n GPUs are in the
+ * file with n groups and experts on n² GPUs: no script had groups (Kimi-K2.5, MiniMax-M2.5 in fp8), or few of the rows
+ * (MiniMax-M2.5 in fp4, 256 to 1,024 clients of 1,024 tokens).
  */
 function layoutOf(cell: Cell) {
   const size = wholeOf(cell, 'tp_size', 'tp', 'tensor_parallel_size') ?? 1;
@@ -187,12 +196,17 @@ function layoutOf(cell: Cell) {
   if (groups === undefined) {
     const told = expertGpus / size;
     const isTold = Number.isInteger(told) && told > 1;
-    return { tensorParallelSize: size, attentionDataParallelSize: isTold ? told : 1 };
+    const attentionDataParallelSize = isTold ? told : 1;
+    return { tensorParallelSize: size, attentionDataParallelSize, clientGroups: 1 };
+  }
+  if (size === groups && size > 1 && Number(cell('moe_ep_size')) === size ** 2) {
+    return { tensorParallelSize: size, attentionDataParallelSize: 1, clientGroups: groups };
   }
   const isOfGroup =
     size === 1 || size % groups !== 0 || (groups !== size && expertGpus === size * groups);
   return {
     tensorParallelSize: isOfGroup ? size : size / groups,
     attentionDataParallelSize: groups,
+    clientGroups: groups,
   };
 }

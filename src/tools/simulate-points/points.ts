@@ -7,7 +7,14 @@ import {
   type ClosedLoopResult,
   closedLoop,
 } from '../../core/simulation/index.ts';
-import { attentionBytes, gpuOf, precisionOf, rowsPerExpert, servedModel } from './point-engine.ts';
+import {
+  attentionBytes,
+  gpuOf,
+  precisionOf,
+  rowsPerExpert,
+  servedModel,
+  serverFlags,
+} from './point-engine.ts';
 import type { PointRow } from './points-csv.ts';
 
 export interface PointPrediction {
@@ -24,11 +31,18 @@ const requestsPerClient = 10;
 /** Share of waiting requests from which a point counts as saturated. */
 const saturatedShare = 0.1;
 
+/** What an interval varies. */
+export interface PointVariant {
+  /** Factor of the computed KV cache. @default 1 */
+  readonly kvFactor?: number;
+  /** The server's batch, for rows that do not tell it. */
+  readonly batch?: number;
+}
+
 /**
  * Simulates the point: all clients start together, each sends its next request when the previous one is
  * complete, and lengths vary between 0.8 and 1 of the row's.
  *
- * @param kvFactor Factor of the computed KV cache.
  * @param play Simulates the clients of the engine.
  * @throws {InputError} If the GPU or model is unknown, the heads cannot be shared, or the weights leave no
  *   space.
@@ -36,13 +50,14 @@ const saturatedShare = 0.1;
 export function predictPoint(
   point: PointRow,
   calibration: PointCalibration = pointCalibration,
-  kvFactor = 1,
+  { kvFactor = 1, batch }: PointVariant = {},
   play: (loop: ClosedLoopOptions) => ClosedLoopResult = closedLoop,
 ): PointPrediction {
   const { tensorParallelSize, attentionDataParallelSize, pipelineParallelSize } = point;
   const { promptTokens, outputTokens, dataParallelSize: cores, load } = point;
   const gpu = gpuOf(point);
   const longest = promptTokens + outputTokens;
+  const { hasFp8Kv: _, isBatchUnknown = false, ...flags } = serverFlags(point, gpu);
   const engine = sizeServingPoint({
     ...{ name: point.model, model: servedModel(point, gpu), gpu, precision: precisionOf(point) },
     attentionBytesPerValue: attentionBytes(point),
@@ -50,10 +65,13 @@ export function predictPoint(
     ...{ contextTokens: longest, calibration, kvFactor },
     hasSymmetricMemory: point.hasSymmetricMemory,
     rowsPerExpert: rowsPerExpert(point, gpu),
+    ...flags,
+    ...(batch !== undefined && { maxNumSeqs: batch }),
   });
-  const counted = load.isOwnRun ? 1 : attentionDataParallelSize;
-  const clients = Math.ceil((point.clients * counted) / cores);
-  const kvShare = (clients * longest) / engine.kvTokensMax;
+  const counted = Math.ceil((point.clients * point.clientGroups) / cores);
+  const kvShare = (Math.min(counted, engine.maxNumSeqs) * longest) / engine.kvTokensMax;
+  const atOnce = isBatchUnknown ? requestsPerClient * engine.maxNumSeqs : undefined;
+  const clients = atOnce ?? counted;
   // With equal lengths, a single engine's clients fall into step in the simulation but not in reality, where
   // their first tokens drift apart. They stay in step where groups of GPUs compute one prompt each at the same
   // time, and where all wait for space.
@@ -63,13 +81,12 @@ export function predictPoint(
     ...{ ...engine, clients, promptTokens, outputTokens },
     ...(hasOneLength && { shortest: 1 }),
     maxNumBatchedTokens: load.maxNumBatchedTokens ?? engine.maxNumBatchedTokens,
-    requests: clients * requestsPerClient,
+    requests: atOnce ?? clients * requestsPerClient,
     arrivalSeconds:
       of('request') +
       of('token') * promptTokens +
       (load.isAiperf ? of('clientAiperf') * clients : 0),
-    plansAhead: point.plansAhead,
-    connectionsMax: load.connectionsMax,
+    plansAhead: flags.plansAhead,
     ...(load.distinctPrompts && {
       distinctPrompts: load.distinctPrompts,
       warmUpRequests: clients,

@@ -476,18 +476,23 @@ test('the files of the guide to offloading are valid, and show what the guide sa
   const guide = 'docs/guide/kv-offload';
   const values = valuesOf(readFileSync(`${guide}/values.yaml`, 'utf8'));
   const workload = `${guide}/shared.yaml`;
-  const play = (offload: OffloadChoice, groups: number) =>
-    simulateStack({ ...base, values, workload, offload, workloadSets: [`groups=${groups}`] });
+  const play = (offload: OffloadChoice, groups: number, seed = 1) =>
+    simulateStack({ ...base, seed, values, workload, offload, workloadSets: [`groups=${groups}`] });
   const none = { kind: 'none', hostBytes: 0 } as const;
   const native = { kind: 'native', hostBytes: 60 * 2 ** 30 } as const;
-  const rate = async (offload: OffloadChoice, groups: number) => {
-    const { report } = await play(offload, groups);
+  const rate = async (offload: OffloadChoice, groups: number, seed = 1) => {
+    const { report } = await play(offload, groups, seed);
     return report.outputTokens / report.durationSeconds;
   };
   // Where everything fits, offload costs 1 to 5 %.
   const kept = (await rate(native, 12)) / (await rate(none, 12));
   assert.ok(kept > 0.95 && kept < 0.995, `${kept}`);
-  assert.ok((await rate(native, 36)) > 1.03 * (await rate(none, 36)));
+  // Beyond, it gains in the mean: which engine a group meets first is worth −7 to +39 %.
+  let gain = 0;
+  for (const seed of [1, 2, 3]) {
+    gain += ((await rate(native, 36, seed)) / (await rate(none, 36, seed)) - 1) / 3;
+  }
+  assert.ok(gain > 0.03, `${gain}`);
   const tenants = await simulateStack({
     ...base,
     values,

@@ -35,6 +35,19 @@ test('reads the same shape from a config.json as from the catalogue', () => {
   assert.throws(() => modelFromConfig('x', incomplete), /no number "num_hidden_layers"/);
 });
 
+test('a config.json of MiniMax-M2 says what the catalogue says of its router and its norms', () => {
+  const config = {
+    ...{ model_type: 'minimax_m2', num_hidden_layers: 62, hidden_size: 3072, head_dim: 128 },
+    ...{ num_attention_heads: 48, num_key_value_heads: 8, intermediate_size: 1536 },
+    ...{ num_local_experts: 256, num_experts_per_tok: 8, vocab_size: 200_064 },
+    ...{ max_position_embeddings: 196_608, tie_word_embeddings: false },
+    quantization_config: { quant_method: 'fp8' },
+  };
+  const { source: _, ...shape } = modelFromConfig('MiniMaxAI/MiniMax-M2.5', config);
+  const { source: __, ...known } = findModel('MiniMaxAI/MiniMax-M2.5');
+  assert.deepEqual(shape, known);
+});
+
 test('loads a float32 checkpoint in 16 bits, like vLLM’s --dtype auto', () => {
   const config = {
     ...{ model_type: 'llama', num_hidden_layers: 2, hidden_size: 256, num_attention_heads: 4 },

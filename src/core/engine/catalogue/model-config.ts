@@ -34,7 +34,9 @@ export function modelFromConfig(name: string, file: Config): ModelSpec {
   const hiddenSize = need('hidden_size', 'n_embd', 'd_model');
   const layers = need('num_hidden_layers', 'n_layer', 'n_layers');
   const attentionHeads = need('num_attention_heads', 'n_head', 'n_heads');
-  const experts = expertsOf(read, need);
+  const isMiniMax = type === 'minimax_m2';
+  const routed = expertsOf(read, need);
+  const experts = routed && { ...routed, ...(isMiniMax && { hasFloat32Router: true }) };
   const latentAttention = latentOf(read);
   const weightPrecision = precisionOf(config['quantization_config']) ?? precisionNamed(name);
   const isOpt = type === 'opt';
@@ -61,6 +63,7 @@ export function modelFromConfig(name: string, file: Config): ModelSpec {
     contextTokensMax: need('max_position_embeddings', 'n_positions', 'max_seq_len', 'seq_length'),
     // vLLM loads a float32 checkpoint in 16 bits unless --dtype is given.
     bytesPerValue: 2,
+    ...(isMiniMax && { normalizesAllHeads: true }),
     ...(weightPrecision && { weightPrecision }),
     source: `config.json of ${name}`,
   };

@@ -23,12 +23,22 @@ export interface ModelSpec {
         readonly perToken: number;
         /** Experts that every token goes through; default 0. */
         readonly shared?: number;
+        /**
+         * Whether the router's product runs in float32, which GPUs compute outside their tensor cores; each GPU
+         * computes the whole product.
+         */
+        readonly hasFloat32Router?: boolean;
       }
     | undefined;
   /** Multi-head latent attention (DeepSeek), whose KV cache is one compressed vector per token. */
   readonly latentAttention?: LatentAttention;
   /** Layers with sliding-window attention: the window in tokens, and their share of all layers. */
   readonly slidingWindow?: { readonly tokens: number; readonly layersShare: number };
+  /**
+   * Whether queries and keys are normalized over all heads: the GPUs that share them sum their squares in a
+   * small all-reduce of their own.
+   */
+  readonly normalizesAllHeads?: boolean;
   readonly vocabSize: number;
   /** Whether the output layer shares the embedding's weights. */
   readonly tiedEmbeddings: boolean;

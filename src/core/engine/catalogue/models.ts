@@ -137,9 +137,12 @@ export const models: readonly ModelSpec[] = [
       vHeadDim: 256,
     },
   }),
+  // vLLM computes its router in float32 and norms queries and keys over all heads
+  // (https://github.com/vllm-project/vllm/blob/01d995867/vllm/model_executor/models/minimax_m2.py).
   ...['', '.1', '.5', '.7'].map((version) =>
     spec(`MiniMaxAI/MiniMax-M2${version}`, [62, 3072, 48, 8, 128, 1536, 200_064, 196_608], {
-      ...{ experts: { count: 256, perToken: 8 }, weightPrecision: 'fp8' },
+      ...{ experts: { count: 256, perToken: 8, hasFloat32Router: true }, weightPrecision: 'fp8' },
+      normalizesAllHeads: true,
     }),
   ),
   // The sparse attention of V3.2 is not modelled: it saves time at contexts far beyond 2,048 tokens.

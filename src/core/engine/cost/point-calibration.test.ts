@@ -11,6 +11,7 @@ import {
   kernelsOf,
   type PointCalibration,
 } from './point-calibration.ts';
+import type { RooflineOptions } from './roofline.ts';
 
 const calibration: PointCalibration = {
   ...{ host: 2, layer: 3, 'layer H100-80GB': 5, layerExpert: 7, 'layer moe/fp8': 11 },
@@ -18,13 +19,15 @@ const calibration: PointCalibration = {
   ...{ launchLatent: 31, 'matrix dense': 37, 'matrix H100-80GB': 41, 'matrix dense/bf16': 43 },
   ...{ 'weight dense': 47, 'weight H100-80GB': 53, 'weight dense/bf16': 59, attention: 61 },
   ...{ kv: 67, experts: 71, ar0: 73, ar1: 79, 'ar H100-80GB': 83, link: 0.5 },
+  ...{ 'ar0 fused': 89, 'ar1 fused': 97, launchGraph: 101, expertRows: 103, float32: 107 },
+  hostPrompt: 109,
 };
 
 function optionsOf(
   model: string,
   gpu: string,
   precision: WeightPrecision,
-  layout: { tensorParallelSize?: number; attentionDataParallelSize?: number } = {},
+  layout: Partial<RooflineOptions> = {},
   constants: PointCalibration = calibration,
 ) {
   const given = { model: findModel(model), gpu: findGpu(gpu), ...layout };
@@ -37,10 +40,11 @@ test('a dense model has the constants of its GPU and its kernels', () => {
   assert.deepEqual(options, {
     weightOnly: false,
     hostSecondsPerStep: 2,
-    link: { latencySeconds: 73 * 83, bytesPerSecond: 225e9, inSwitchGpusMin: 4 },
+    link: { latencySeconds: 89 * 83, bytesPerSecond: 225e9, inSwitchGpusMin: 4 },
     constants: {
       layerSeconds: 3 * 5,
       prefillLayerSeconds: 19 * 29,
+      graphLayerSeconds: 101,
       matrix: 37 * 41 * 43,
       attention: 61,
       weightMemory: 47 * 53 * 59,
@@ -55,9 +59,24 @@ test('experts and groups of data-parallel attention add to a layer, and groups t
   const { constants, link } = optionsOf('Qwen3-30B-A3B', 'H100', 'fp8', layout);
   assert.equal(constants?.layerSeconds, 3 * 5 + 8 * 7 * 11 + 17);
   assert.equal(constants?.prefillLayerSeconds, 23);
-  assert.equal(link?.latencySeconds, (73 + 79 * 3) * 83);
+  assert.equal(link?.latencySeconds, (89 + 97 * 3) * 83);
+  assert.equal(constants?.expertRowsAdded, 103);
   const single = optionsOf('Qwen3-30B-A3B', 'H100', 'fp8').constants;
   assert.equal(single?.layerSeconds, 3 * 5 + 8 * 7 * 11);
+});
+
+test('a vLLM that does not fuse all-reduces has their own times; one that plans no step ahead waits for prompts', () => {
+  const layout = { tensorParallelSize: 4, fusesAllReduce: false, plansAhead: false };
+  const old = optionsOf('Qwen3-8B', 'H100', 'bf16', layout);
+  assert.equal(old.link?.latencySeconds, (73 + 79 * 2) * 83);
+  assert.equal(old.hostSecondsPerPrompt, 109);
+  const later = optionsOf('Qwen3-8B', 'H100', 'bf16', { ...layout, plansAhead: true });
+  assert.equal(later.hostSecondsPerPrompt, undefined);
+});
+
+test('a router of float32 has the rate of float32', () => {
+  const rate = (model: string) => optionsOf(model, 'H100', 'fp8').constants?.float32FlopsPerSecond;
+  assert.deepEqual([rate('MiniMaxAI/MiniMax-M2.5'), rate('Qwen3-30B-A3B')], [107, undefined]);
 });
 
 test('latent attention adds to a layer and multiplies its launches', () => {
@@ -74,6 +93,7 @@ test('a GPU that was not measured has the reference’s constants, scaled by the
   assert.deepEqual(constants, {
     layerSeconds: 3,
     prefillLayerSeconds: 19 * 29,
+    graphLayerSeconds: 101,
     matrix: 37 * 43 * (b200.matrix / reference.matrix),
     attention: 61 * (b200.attention / reference.attention),
     weightMemory: 47 * 59 * (b200.memory / reference.memory),

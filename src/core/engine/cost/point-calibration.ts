@@ -9,12 +9,14 @@ import type { AllReduceLink } from './all-reduce.ts';
 import type { RooflineOptions } from './roofline.ts';
 
 /**
- * Constants by name. Seconds: `host` per step; `request`, and `token` for each token of the prompt, from
+ * Constants by name. Seconds: `host` per step, `hostPrompt` for each prompt of a step that was not planned ahead;
+ * `request`, and `token` for each token of the prompt, from
  * the client to the engine's queue, and `clientAiperf` for each of AIPerf's clients, whose streams one
  * process reads in turn; `ar0`, `ar1` the startup time of an all-reduce and the addition for each doubling
- * of its GPUs; `layer` the gaps between a layer's kernels, `layerExpert` the addition for each expert of a
+ * of its GPUs, `ar0 fused` and `ar1 fused` those of one that is fused with the norm after it; `layer` the gaps between a layer's kernels, `layerExpert` the addition for each expert of a
  * token (its rows are sorted, quantized, gathered), `layerLatent` the addition for latent attention and
- * `layerDp` that for data-parallel attention; `launch`, `launchMoe` launching a layer outside CUDA graphs.
+ * `layerDp` that for data-parallel attention; `launch`, `launchMoe` launching a layer outside CUDA graphs,
+ * `launchGraph` the gaps of its attention in one. `float32` is a rate, operations per second; `expertRows` counts rows.
  * Shares of the GPU's rates: `link`, `attention`, and, multiplied, `matrix` and `weight` by kind of model,
  * GPU, and kernels; `kv` is that of the KV cache's memory traffic relative to the GPU's. `experts` is the
  * evenness of `expertsTouched`. Constants that name a GPU or kernels are factors; those with `shared` apply
@@ -23,68 +25,74 @@ import type { RooflineOptions } from './roofline.ts';
 export type PointCalibration = Readonly<Record<string, number>>;
 
 /**
- * Fitted with `npm run bench:truth -- --fit` to the points of bench/data/vllm-measured-points.csv with at
- * most 64 clients, 1,024 output tokens and 3 s to the first token: the two factors of dense models on one
- * GPU to the points of Llama-3.1-70B there with all others fixed, `clientAiperf` to the ten points of
- * vllm-measured-points-small.csv and `matrix deepGemm` to those of Qwen3-235B, which determine nothing else.
+ * Fitted on 2026-11-24 with `npm run bench:truth -- --fit` to the points of bench/data/vllm-measured-points.csv with at
+ * most 64 clients, 1,024 output tokens and 3 s to the first token: `clientAiperf` to the ten points of
+ * vllm-measured-points-small.csv and `matrix deepGemm` to those of Qwen3-235B, which determine nothing else. `hostPrompt`
+ * hardly moved from where the fit starts: the points of Qwen3-32B, alone in it, determine it weakly.
  *
  * @see docs/models/engine-model.md for the error of each group of points, fitted without that group.
  */
 export const pointCalibration: PointCalibration = {
-  host: 5.882e-4,
-  request: 0.00845,
-  token: 1.025e-6,
-  ar0: 5.932e-6,
-  ar1: 5.956e-6,
-  'ar B200': 0.8758,
-  'ar H200': 0.9704,
-  'ar H100-80GB': 1.007,
-  link: 0.3309,
-  layer: 1.27e-5,
-  layerExpert: 5.103e-6,
-  layerLatent: 9.673e-6,
-  layerDp: 4.836e-6,
-  'layer B200': 1.139,
-  'layer H200': 0.9972,
-  'layer H100-80GB': 1.017,
-  'layer moe/fp4': 0.9021,
-  'layer moe/fp8': 1.261,
-  'layer moe/w4': 0.9971,
-  launch: 3.868e-4,
-  launchMoe: 7.885e-4,
-  launchLatent: 1.541,
-  'launch moe/fp4': 1.129,
-  'launch moe/fp8': 0.8997,
-  'launch moe/w4': 0.9706,
-  attention: 0.5975,
-  kv: 0.7623,
-  experts: 1.931,
-  'matrix dense': 0.5208,
-  'matrix moe': 0.1954,
-  'matrix B200': 0.7664,
-  'matrix H200': 0.8846,
-  'matrix H100-80GB': 1.005,
-  'matrix dense/bf16': 0.9516,
-  'matrix dense/fp8': 1.156,
-  'matrix dense/fp4': 0.9468,
-  'matrix moe/fp8': 0.7466,
-  'matrix moe/fp4': 0.8974,
-  'matrix moe/w4': 1.167,
-  'weight dense': 0.6761,
-  'weight moe': 0.801,
-  'weight B200': 0.9802,
-  'weight H200': 0.9031,
-  'weight H100-80GB': 1.119,
-  'weight dense/bf16': 1.08,
-  'weight dense/fp8': 1.046,
-  'weight dense/fp4': 0.7666,
-  'weight moe/fp8': 1.031,
-  'weight moe/fp4': 1.288,
-  'weight moe/w4': 0.8618,
-  clientAiperf: 4.2e-4,
-  'launch shared dense B200': 1.754,
-  'weight dense H200': 1.096,
-  'matrix deepGemm': 1.217,
+  host: 7.449e-4,
+  hostPrompt: 0.001013,
+  request: 0.008974,
+  token: 1.162e-6,
+  ar0: 5.624e-6,
+  ar1: 7.056e-6,
+  'ar0 fused': 6.166e-6,
+  'ar1 fused': 2.002e-6,
+  float32: 2.653e13,
+  'ar B200': 0.9501,
+  'ar H200': 0.9972,
+  'ar H100-80GB': 1.021,
+  link: 0.4097,
+  layer: 1.257e-5,
+  layerExpert: 5.751e-6,
+  layerLatent: 1.035e-5,
+  layerDp: 5e-6,
+  'layer B200': 1.06,
+  'layer H200': 1.008,
+  'layer H100-80GB': 1.069,
+  'layer moe/fp4': 0.8861,
+  'layer moe/fp8': 1.214,
+  'layer moe/w4': 1.188,
+  launch: 3.481e-4,
+  launchMoe: 9.706e-4,
+  launchGraph: 1.293e-4,
+  launchLatent: 1.533,
+  'launch moe/fp4': 1.27,
+  'launch moe/fp8': 1.047,
+  'launch moe/w4': 0.9129,
+  attention: 0.6188,
+  kv: 0.8458,
+  experts: 1.848,
+  expertRows: 14.26,
+  'matrix dense': 0.5246,
+  'matrix moe': 0.2301,
+  'matrix B200': 0.7558,
+  'matrix H200': 0.8872,
+  'matrix H100-80GB': 0.9585,
+  'matrix dense/bf16': 0.9531,
+  'matrix dense/fp8': 1.163,
+  'matrix dense/fp4': 0.9465,
+  'matrix moe/fp8': 0.8533,
+  'matrix moe/fp4': 1.012,
+  'matrix moe/w4': 1.066,
+  'weight dense': 0.6857,
+  'weight moe': 0.8573,
+  'weight B200': 0.9868,
+  'weight H200': 0.9178,
+  'weight H100-80GB': 1.103,
+  'weight dense/bf16': 1.126,
+  'weight dense/fp8': 1.008,
+  'weight dense/fp4': 0.7743,
+  'weight moe/fp8': 1.035,
+  'weight moe/fp4': 1.11,
+  'weight moe/w4': 1.066,
+  clientAiperf: 3.076e-4,
+  'launch shared dense B200': 2,
+  'weight dense H200': 1.086,
+  'matrix deepGemm': 0.9652,
 };
 
 /**
@@ -119,7 +127,8 @@ export function calibratedRoofline(
     ...layout,
     weightOnly: kernels === 'w4' || kernels === 'w8',
     hostSecondsPerStep: of('host'),
-    link: linkOf(gpu, tensorParallelSize * groups, of),
+    ...(layout.plansAhead === false && { hostSecondsPerPrompt: of('hostPrompt') }),
+    link: linkOf(gpu, tensorParallelSize * groups, layout.fusesAllReduce ?? true, of),
     constants: {
       layerSeconds:
         of('layer') * of(`layer ${name}`) +
@@ -131,6 +140,7 @@ export function calibratedRoofline(
         of(`launch ${kind}/${kernels}`) *
         (tensorParallelSize > 1 ? of(`launch shared ${kind} ${name}`) : 1) *
         (model.latentAttention ? of('launchLatent') : 1),
+      graphLayerSeconds: calibration['launchGraph'] ?? 0,
       matrix:
         share('matrix') *
         (layout.rowsPerExpert ? of('matrix deepGemm') : 1) *
@@ -143,6 +153,10 @@ export function calibratedRoofline(
         (isCapped ? hopperBytes / gpu.memoryBytesPerSecond : 1),
       kvMemory: of('kv') * of(`weight ${name}`) * of(`weight ${kind} ${name}`) * reached('memory'),
       expertEvenness: of('experts'),
+      ...(model.experts?.hasFloat32Router && {
+        float32FlopsPerSecond: calibration['float32'] ?? Number.POSITIVE_INFINITY,
+      }),
+      ...(kind === 'moe' && { expertRowsAdded: calibration['expertRows'] ?? 0 }),
     },
   };
 }
@@ -159,10 +173,17 @@ export function isMeasuredGpu(
 const reference = findGpu('H100-80GB');
 
 /** Returns the link with fitted constants; only NVLink has any. */
-function linkOf(gpu: GpuSpec, gpus: number, of: (constant: string) => number): AllReduceLink {
+function linkOf(
+  gpu: GpuSpec,
+  gpus: number,
+  isFused: boolean,
+  of: (constant: string) => number,
+): AllReduceLink {
   if (gpu.link.kind !== 'NVLink') return allReduceLink(gpu, gpus);
+  const [fixed, perDoubling] = isFused ? ['ar0 fused', 'ar1 fused'] : ['ar0', 'ar1'];
+  const start = of(fixed as string) + of(perDoubling as string) * Math.log2(gpus);
   return {
-    latencySeconds: (of('ar0') + of('ar1') * Math.log2(gpus)) * of(`ar ${gpu.kin ?? gpu.name}`),
+    latencySeconds: start * of(`ar ${gpu.kin ?? gpu.name}`),
     bytesPerSecond: gpu.link.bytesPerSecond * of('link'),
     // The roofline of the catalogue is fitted with a ring all-reduce.
     ...(gpu.link.inSwitchGpusMin && { inSwitchGpusMin: gpu.link.inSwitchGpusMin }),

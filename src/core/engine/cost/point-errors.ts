@@ -6,17 +6,16 @@ export const pointErrorShares = [5, 10, 30, 50, 70, 90, 95] as const;
 
 /**
  * Ratio of measured to predicted at each of `pointErrorShares`, for points predicted with constants that were
- * fitted without their model. `npm run bench:truth` prints them; since 2026-11-23 its values differ from
- * these by up to 0.01 for dense models, and by up to 0.05 for mixtures of experts.
+ * fitted without their model. `npm run bench:truth` prints them.
  */
 export const pointErrors = {
   dense: {
-    tpot: [0.86, 0.89, 0.97, 1.05, 1.14, 1.29, 1.39],
-    ttft: [0.77, 0.82, 0.89, 1.0, 1.12, 1.51, 1.66],
+    tpot: [0.86, 0.89, 0.97, 1.02, 1.09, 1.29, 1.43],
+    ttft: [0.75, 0.79, 0.87, 1.01, 1.15, 1.51, 1.63],
   },
   moe: {
-    tpot: [0.84, 0.88, 0.97, 1.01, 1.06, 1.17, 1.23],
-    ttft: [0.72, 0.81, 0.98, 1.08, 1.25, 1.5, 1.81],
+    tpot: [0.88, 0.93, 0.99, 1.02, 1.06, 1.13, 1.17],
+    ttft: [0.87, 0.9, 1.0, 1.07, 1.15, 1.36, 1.6],
   },
 } as const;
 

@@ -162,11 +162,104 @@ test('the host and the gaps of the layers come on top; launches of a prompt hide
   const constants = { ...free, layerSeconds: 1.5, prefillLayerSeconds: 2 };
   assertNear(seconds(decodes, { constants, hostSecondsPerStep: 0.5 }), 0.5 + 2 * 1.5);
   // Kernels of 3 s and launches of 4 s.
-  assertNear(seconds(prompt, { constants, hostSecondsPerStep: 0.5 }), 0.5 + 5);
+  const eager = { constants, graphTokensMax: 0 };
+  assertNear(seconds(prompt, { ...eager, hostSecondsPerStep: 0.5 }), 0.5 + 5);
   const single = { ...idle, sequences: 1, tokens: 1, prefillTokens: 1, prefillTokensSquared: 1 };
-  assertNear(seconds(single, { constants }), 5);
+  assertNear(seconds(single, eager), 5);
   const short = { ...constants, prefillLayerSeconds: 0.5 };
-  assertNear(seconds(prompt, { constants: short }), overlapped(3, 1));
+  assertNear(seconds(prompt, { ...eager, constants: short }), overlapped(3, 1));
+});
+
+test('a step that CUDA graphs hold has their gaps in place of launches, if it computes a prompt', () => {
+  const free = {
+    ...{ matrix: Infinity, attention: Infinity, weightMemory: Infinity, kvMemory: Infinity },
+    ...{ layerSeconds: 1.5, prefillLayerSeconds: 2, graphLayerSeconds: 0.25 },
+  };
+  const of = (load: StepLoad, graphTokensMax?: number) =>
+    seconds(load, { constants: free, hostSecondsPerStep: 0, graphTokensMax });
+  assertNear(of(prompt, 6), 2 * (1.5 + 0.25));
+  assertNear(of(prompt, 5), 5);
+  assertNear(of(decodes, 6), 2 * 1.5);
+  // vLLM's default is 512 tokens.
+  const [last, first] = [512, 513].map((tokens) => ({ ...prompt, tokens, prefillTokens: tokens }));
+  assertNear(of(last as StepLoad), 2 * (1.5 + 0.25));
+  assertNear(of(first as StepLoad), 5);
+});
+
+test('the host’s time for each prompt counts prompts and parts of them, not decodes', () => {
+  const constants = {
+    ...{ matrix: Infinity, attention: Infinity, weightMemory: Infinity, kvMemory: Infinity },
+    layerSeconds: 0,
+  };
+  const host = { constants, hostSecondsPerStep: 0.5, hostSecondsPerPrompt: 2 };
+  assertNear(seconds(decodes, host), 0.5);
+  assertNear(seconds(prompt, host), 2.5);
+  assertNear(seconds({ ...decodes, sequences: 5, prefillTokens: 2, tokens: 5 }, host), 4.5);
+});
+
+test('each GPU computes a router of float32 whole, outside its tensor cores', () => {
+  const experts = { count: 4, perToken: 2, hasFloat32Router: true };
+  const routed = { ...small, experts };
+  const constants = {
+    ...{ matrix: Infinity, attention: Infinity, weightMemory: Infinity, kvMemory: Infinity },
+    ...{ layerSeconds: 0, float32FlopsPerSecond: 16 },
+  };
+  const options = {
+    constants,
+    hostSecondsPerStep: 0,
+    link: { latencySeconds: 0, bytesPerSecond: Infinity },
+  };
+  // 6 tokens · 2 layers · 10 values · 4 experts, two operations each, at 16 a second.
+  for (const tensorParallelSize of [1, 2]) {
+    const cost = rooflineCost({
+      model: routed,
+      gpu: findGpu('H100'),
+      tensorParallelSize,
+      ...options,
+    });
+    assertNear(cost.stepSeconds(prompt), (6 * 2 * 2 * 10 * 4) / 16);
+  }
+  const plain = { ...routed, experts: { count: 4, perToken: 2 } };
+  assert.equal(
+    rooflineCost({ model: plain, gpu: findGpu('H100'), ...options }).stepSeconds(prompt),
+    0,
+  );
+});
+
+test('norms over all heads cost GPUs that share them one more all-reduce of almost nothing', () => {
+  const constants = {
+    ...{ matrix: Infinity, attention: Infinity, weightMemory: Infinity, kvMemory: Infinity },
+    layerSeconds: 0,
+  };
+  const options = {
+    constants,
+    hostSecondsPerStep: 0,
+    link: { latencySeconds: 3, bytesPerSecond: Infinity },
+  };
+  const of = (model: ModelSpec, tensorParallelSize: number) =>
+    rooflineCost({ model, gpu: findGpu('H100'), tensorParallelSize, ...options }).stepSeconds(
+      prompt,
+    );
+  assertNear(of(small, 2), 2 * 2 * 3);
+  assertNear(of({ ...small, normalizesAllHeads: true }, 2), 2 * 3 * 3);
+  assert.equal(of({ ...small, normalizesAllHeads: true }, 1), 0);
+});
+
+test('kernels of experts compute some rows more for each expert in use', () => {
+  const experts = { count: 4, perToken: 2 };
+  const mixture = { ...small, experts };
+  const of = (expertRowsAdded: number) => {
+    const constants = {
+      ...{ attention: Infinity, weightMemory: Infinity, kvMemory: Infinity, layerSeconds: 0 },
+      ...{ matrix: 1, expertRowsAdded },
+    };
+    const gpu = { ...findGpu('H100'), flopsPerSecond: 1 };
+    return rooflineCost({ model: mixture, gpu, constants, hostSecondsPerStep: 0 }).stepSeconds(
+      prompt,
+    );
+  };
+  // All four experts are in use but for 1/64 of each, of 900 weights in each of two layers.
+  assertNear(of(5) - of(0), 2 * 2 * 4 * (1 - 0.5 ** 6) * 900 * 5);
 });
 
 test('GPUs that share a layer sum up twice in it; those that share experts alone, once, and wait once', () => {

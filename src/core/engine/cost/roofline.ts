@@ -37,13 +37,30 @@ export interface RooflineOptions {
   readonly attentionBytesPerValue?: number;
   /** Time of a step outside kernels; default `defaultHostSecondsPerStep`. */
   readonly hostSecondsPerStep?: number;
+  /** Time of a step outside kernels for each prompt, or part of one, that it computes. Default 0. */
+  readonly hostSecondsPerPrompt?: number;
+  /**
+   * Whether a step is planned while the previous one runs (vLLM's `--async-scheduling`), which hides the host's
+   * time for each prompt. Calibrated constants depend on it. Default true.
+   */
+  readonly plansAhead?: boolean | undefined;
   /** The link between the GPUs; default: that of the GPU. */
   readonly link?: AllReduceLink | undefined;
+  /**
+   * Whether all-reduces are fused with the norm that follows (vLLM's `fuse_allreduce_rms`), which calibrated
+   * constants depend on. Default true.
+   */
+  readonly fusesAllReduce?: boolean | undefined;
   /**
    * Rows that the kernels of the experts set aside for each expert, whether a token uses it or not, so that
    * every step reads all experts and moves these rows. By default they read only the experts in use.
    */
   readonly rowsPerExpert?: number | undefined;
+  /**
+   * Tokens of the largest step that runs in CUDA graphs (vLLM's `--max-cudagraph-capture-size`); default
+   * `graphTokensMaxDefault`. 0: no step with prefills does.
+   */
+  readonly graphTokensMax?: number | undefined;
   /** Fitted constants; default: those of the GPU and the ones below. */
   readonly constants?: RooflineConstants | undefined;
 }
@@ -62,12 +79,24 @@ export interface RooflineConstants {
    * hidden behind long kernels. Default 0.
    */
   readonly prefillLayerSeconds?: number;
+  /** The same in steps with prefills that run in CUDA graphs, but for their attention. Default 0. */
+  readonly graphLayerSeconds?: number;
+  /**
+   * Rows that the kernels of a mixture compute for an expert in use beyond its tokens, because they compute
+   * whole tiles. Default 0.
+   */
+  readonly expertRowsAdded?: number;
+  /** Rate of float32 products outside the tensor cores. Default: that of the GPU's tensor cores. */
+  readonly float32FlopsPerSecond?: number;
   /** How evenly tokens spread over experts, see `expertsTouched`; default: perfectly. */
   readonly expertEvenness?: number;
 }
 
 // The constants below, and the efficiencies of H100, H200 and B200, are fitted to the time per
 // output token of measured points (docs/models/engine-model.md, "Roofline").
+
+/** vLLM captures graphs of up to twice `max_num_seqs` sequences, and of at most this many tokens. */
+const graphTokensMaxDefault = 512;
 
 /** Gaps between the kernels of a layer. */
 const layerOverheadSeconds = 11e-6;
@@ -89,9 +118,15 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
   const weightBytes = options.weightBytesPerValue ?? bytesPerWeightOf(model);
   const attentionBytes = options.attentionBytesPerValue ?? attentionBytesOf(model, weightBytes);
   const host = options.hostSecondsPerStep ?? defaultHostSecondsPerStep;
+  const { hostSecondsPerPrompt = 0 } = options;
   const link = options.link ?? allReduceLink(gpu, gpusOfEngine);
   const constants = options.constants ?? defaultConstants(gpu);
-  const { layers } = model;
+  const { layers, experts } = model;
+  const routerFlops = experts?.hasFloat32Router ? 2 * layers * model.hiddenSize * experts.count : 0;
+  const routerRate = Math.min(
+    constants.float32FlopsPerSecond ?? Number.POSITIVE_INFINITY,
+    gpu.flopsPerSecond,
+  );
   const matrixRate =
     gpu.flopsPerSecond *
     constants.matrix *
@@ -105,7 +140,8 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
   const feedForward = (layers * feedForwardPerToken(model)) / gpusOfEngine;
   const pairFlops = (layers * attentionFlopsPerPair(model)) / tensorParallelSize;
   const elementBytes = (layers * elementWiseBytesPerToken(model, tensorParallelSize)) / groups;
-  const { rowsPerExpert = 0 } = options;
+  const { rowsPerExpert = 0, graphTokensMax = graphTokensMaxDefault } = options;
+  const { prefillLayerSeconds = 0, graphLayerSeconds = 0 } = constants;
   const paddingBytes = layers * paddingBytesPerLayer(model, rowsPerExpert, gpusOfEngine);
 
   const matrix = (flops: number, bytes: number) =>
@@ -117,7 +153,8 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
     if (tensorParallelSize === 1) {
       return layers * (allReduceSeconds(link, bytes, gpusOfEngine) + link.latencySeconds);
     }
-    return 2 * layers * allReduceSeconds(link, bytes, gpusOfEngine);
+    const norms = model.normalizesAllHeads ? layers * link.latencySeconds : 0;
+    return 2 * layers * allReduceSeconds(link, bytes, gpusOfEngine) + norms;
   };
   const byContext = (load: StepLoad): ((decodeContextTokens: number) => number) => {
     // The attention of a prompt is computed by one group; decodes are spread over all.
@@ -126,25 +163,31 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
     const readBy = rowsPerExpert > 0 ? Number.POSITIVE_INFINITY : load.tokens;
     const touched =
       (layers * feedForwardTouched(model, readBy, constants.expertEvenness)) / gpusOfEngine;
-    const launch = load.prefillTokens > 0 ? layers * (constants.prefillLayerSeconds ?? 0) : 0;
+    const added = model.experts === undefined ? 0 : touched * (constants.expertRowsAdded ?? 0);
+    const isCaptured = load.tokens <= graphTokensMax;
+    const launch = load.prefillTokens > 0 && !isCaptured ? layers * prefillLayerSeconds : 0;
+    const gaps = load.prefillTokens > 0 && isCaptured ? layers * graphLayerSeconds : 0;
     const beforeDecodes =
       layers * constants.layerSeconds +
+      gaps +
       matrix(
-        2 * (attended * attention + load.tokens * feedForward),
+        2 * (attended * attention + load.tokens * feedForward + added),
         attention * attentionBytes + touched * weightBytes,
       ) +
       matrix(
         (2 * load.sequences * outputParameters) / groups,
         outputParameters * model.bytesPerValue,
       ) +
-      (attentionPairs(load, model) * pairFlops) / busy / attentionRate;
+      (attentionPairs(load, model) * pairFlops) / busy / attentionRate +
+      (attended * routerFlops) / routerRate;
     const elementWise = (load.tokens * elementBytes + paddingBytes) / kvRate;
     const reduced = allReduce(load.tokens);
+    const step = host + (load.sequences - load.decodeSequences) * hostSecondsPerPrompt;
     return (contextTokens) => {
       const share = decodeWindowShare(contextTokens, load.decodeSequences, model);
       const decodes = (contextTokens * kvBytes * share) / groups / kvRate;
       const kernels = beforeDecodes + decodes + elementWise + reduced;
-      return host + (launch === 0 ? kernels : overlapped(kernels, launch));
+      return step + (launch === 0 ? kernels : overlapped(kernels, launch));
     };
   };
   return { stepSeconds: (load) => byContext(load)(load.decodeContextTokens), byContext };
