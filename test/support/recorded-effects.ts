@@ -137,6 +137,10 @@ class RecordedAttempt implements EngineAttempt {
     this.#record('engineOut');
   }
 
+  lacksModel(): void {
+    this.#record('lacksModel');
+  }
+
   firstByte(): void {
     this.#record('firstByte');
   }

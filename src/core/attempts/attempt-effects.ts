@@ -52,6 +52,8 @@ export interface EngineAttempt {
   engineOut(): void;
   /** The engine may be gone: its health is to be checked now. */
   engineSuspected(): void;
+  /** The engine does not have the model of the request: which ones it has is to be read now. */
+  lacksModel(): void;
   /** The first byte of the response's body has arrived, and it is no error: prefill is over. */
   firstByte(): void;
   /** So many chunks of the response have arrived that the engine works; once. */

@@ -168,6 +168,15 @@ test('two other engines are tried, none of them twice, and then the client gets 
   assert.equal(led(['admit', ...tries], 'head 503'), ' → firstByte, pass');
 });
 
+test('an engine without the model is passed over, and not to blame; the last one’s 404 is passed on', () => {
+  const { machine, effects } = machineAfter(['admit'], ['a', 'b']);
+  assert.equal(machine.responseHead(404, true), 'drop');
+  assert.equal(effects.taken(), 'lacksModel, pick b, abort, attempt cancelled, rerouted, send');
+  assert.equal(machine.responseHead(404, true), 'pass');
+  assert.equal(effects.taken(), 'lacksModel, pick nobody');
+  assert.deepEqual(effects.broken, []);
+});
+
 test('a request that two engines broke on fails alone', () => {
   for (const broken of ['reset', 'syntax', 'truncated', 'first byte timer'] as const) {
     assert.match(

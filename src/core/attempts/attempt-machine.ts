@@ -129,27 +129,31 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
       const verdict = this.#attempts.hedgeHead(status, hasBody);
       return verdict === 'pass' ? this.responseHead(status, true) : verdict;
     }
-    const { reroutedStatuses, busyStatuses } = this.#policy;
-    if (this.#hasBegun && status !== this.#status && !reroutedStatuses.has(status)) {
+    const { reroutedStatuses, busyStatuses, absentStatuses } = this.#policy;
+    const isAbsent = absentStatuses.has(status);
+    const isRerouted = isAbsent || reroutedStatuses.has(status);
+    if (this.#hasBegun && status !== this.#status && !isRerouted) {
       this.#loseContinuation('refused');
       return 'drop';
     }
-    if (reroutedStatuses.has(status)) {
-      const isBusy = busyStatuses.has(status);
-      const move = isBusy ? this.#moveFromRefusal : this.#attempts.charge();
+    if (isRerouted) {
+      if (isAbsent) this.#attempts.current.lacksModel();
+      const isRefused = isAbsent || busyStatuses.has(status);
+      const move = isRefused ? this.#moveFromRefusal(isAbsent) : this.#attempts.charge();
+      const outcome = isAbsent ? 'cancelled' : 'failed';
       if (this.#attempts.hedgeFlight !== undefined) {
-        this.#attempts.abandon('failed');
+        this.#attempts.abandon(outcome);
         this.#attempts.leaveToHedge();
         return 'drop';
       }
       if (this.#pickElsewhere(move)) {
         // The rest of this response is not needed.
-        this.#attempts.abandon('failed');
+        this.#attempts.abandon(outcome);
         this.#reroute();
         return 'drop';
       }
       if (this.#hasBegun) {
-        this.#attempts.abandon('failed');
+        this.#attempts.abandon(outcome);
         this.#waitOr(move, () => this.#notContinued(move));
         return 'drop';
       }
@@ -488,12 +492,16 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
   /** How the request leaves an engine that failed it before the client had anything from it. */
   #moveAfter({ blamesRequest, isRefusal }: FailureRule): Move {
     if (blamesRequest) return this.#attempts.charge();
-    return isRefusal === true ? 'substitute' : this.#moveFromRefusal;
+    return this.#moveFromRefusal(isRefusal === true);
   }
 
-  /** How the request leaves an engine that refused it, so that nothing can have broken on it. */
-  get #moveFromRefusal(): Move {
-    return this.#hasBegun ? 'substitute' : 'reroute';
+  /**
+   * How the request leaves an engine that refused it, so that nothing can have broken on it.
+   *
+   * @param isAway Whether the engine could not be reached, or does not have the model.
+   */
+  #moveFromRefusal(isAway: boolean): Move {
+    return isAway || this.#hasBegun ? 'substitute' : 'reroute';
   }
 
   /** @returns Whether another engine is picked for a request that this attempt's engine failed. */

@@ -75,6 +75,11 @@ export interface RetryPolicy {
    * the response goes to the client.
    */
   readonly reroutedStatuses: ReadonlySet<number>;
+  /**
+   * Statuses with which an engine says that it does not have the model, as its adapter was unloaded since its models were
+   * read. Another engine takes its place, and none is to blame.
+   */
+  readonly absentStatuses: ReadonlySet<number>;
   /** The part of `reroutedStatuses` with which an engine refuses work: the request is not to blame. */
   readonly busyStatuses: ReadonlySet<number>;
 }
@@ -105,4 +110,5 @@ export const defaultRetryPolicy: RetryPolicy = {
   },
   reroutedStatuses: new Set([429, 500, 502, 503, 504]),
   busyStatuses: new Set([429, 503]),
+  absentStatuses: new Set([404]),
 };

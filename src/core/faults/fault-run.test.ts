@@ -279,6 +279,7 @@ const withAttempts = (
         abort: () => attempt.abort(),
         engineOut: () => attempt.engineOut(),
         engineSuspected: () => attempt.engineSuspected(),
+        lacksModel: () => attempt.lacksModel(),
         firstByte: () => attempt.firstByte(),
         progressed: () => attempt.progressed(),
         outrun: () => attempt.outrun(),

@@ -85,6 +85,9 @@ export class FaultyAttempt implements EngineAttempt, ResponseListener {
     if (!this.#engine.accepts) this.engineOut();
   }
 
+  /** All engines have the model. */
+  lacksModel(): void {}
+
   firstByte(): void {
     this.#ticket.firstByte();
     this.#request.router.roomMade();

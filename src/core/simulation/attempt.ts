@@ -288,6 +288,9 @@ export class Attempt implements AttemptEffects, EngineAttempt, SecondLegRequest 
 
   engineSuspected(): void {}
 
+  /** All engines have the model. */
+  lacksModel(): void {}
+
   firstByte(): void {
     if (this.leg === 'answer') this.hasFirstToken();
     this.#ticket?.firstByte();

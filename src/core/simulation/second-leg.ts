@@ -55,6 +55,9 @@ export class SecondLeg implements EngineAttempt {
 
   engineSuspected(): void {}
 
+  /** All engines have the model. */
+  lacksModel(): void {}
+
   firstByte(): void {
     this.#request.hasFirstToken();
     this.ticket.firstByte();

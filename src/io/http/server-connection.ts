@@ -102,6 +102,7 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
   /** Tick at which the current wait started. */
   #sinceTick: number;
   #sendingSinceTick = -1;
+  readonly #keepAliveLine: string;
 
   /** @param overLimit Whether it is one of the server's reserved connections. */
   constructor(context: ServerContext, socket: Socket, overLimit = false) {
@@ -110,6 +111,8 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
     this.#body = new BodyBuffer(context.bodies);
     this.socket = socket;
     this.#sinceTick = context.ticker.now;
+    const { keepAliveTimeoutMs } = context.limits;
+    this.#keepAliveLine = `Keep-Alive: timeout=${Math.floor(keepAliveTimeoutMs / 1000)}\r\n`;
     readInto(socket, (bytes) => this.#onData(bytes));
     socket.on('drain', () => this.#onDrain());
     socket.on('end', () => this.#onEnd());
@@ -124,6 +127,10 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
 
   get retiring(): boolean {
     return this.#context.retiring;
+  }
+
+  get keepAliveLine(): string {
+    return this.#keepAliveLine;
   }
 
   get address(): string {
@@ -198,11 +205,19 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
         this.#refuse(new HttpSyntaxError(408, 'The request body did not arrive in time.'));
       }
     } else if (this.#idle) {
-      if (waited > ticker.ticks(limits.keepAliveTimeoutMs)) this.socket.destroy();
+      if (waited > ticker.ticks(limits.keepAliveTimeoutMs)) this.#closeUnlessUsed();
     } else if (waited > ticker.ticks(limits.headTimeoutMs)) {
       if (this.#input.length === 0) this.socket.destroy();
       else this.#refuse(new HttpSyntaxError(408, 'The request head did not arrive in time.'));
     }
+  }
+
+  /** After a pause of the process, the next request may be there and not read yet: then the connection stays. */
+  #closeUnlessUsed(): void {
+    const since = this.#sinceTick;
+    setImmediate(() => {
+      if (this.#idle && this.#sinceTick === since) this.socket.destroy();
+    });
   }
 
   /** Returns whether the body takes too long in total, or arrives too slowly. */

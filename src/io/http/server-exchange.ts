@@ -8,6 +8,8 @@ export interface ExchangeOwner {
   readonly socket: Socket;
   /** Whether responses that begin now are the last of their connection. */
   readonly retiring: boolean;
+  /** Tells the client for how long the idle connection stays open. */
+  readonly keepAliveLine: string;
   /** The response has been sent. @param keepAlive Whether the connection stays open. */
   exchangeEnded(keepAlive: boolean): void;
 }
@@ -85,12 +87,12 @@ export class ServerExchange {
     this.#keepAlive = false;
   }
 
-  /** The last header lines of the response: `headerLines`, and `Connection` if it is needed. */
+  /** The last header lines of the response: `headerLines`, and those of the connection. */
   get lastLines(): string {
     if (this.#owner.retiring) this.#keepAlive = false;
     if (!this.#keepAlive) return `${this.headerLines}Connection: close\r\n`;
-    if (this.head.minorVersion === 1) return this.headerLines;
-    return `${this.headerLines}Connection: keep-alive\r\n`;
+    const lines = this.headerLines + this.#owner.keepAliveLine;
+    return this.head.minorVersion === 1 ? lines : `${lines}Connection: keep-alive\r\n`;
   }
 
   /**

@@ -182,6 +182,31 @@ test('a slow head or body gets a 408, and an idle connection is closed', async (
   assert.match(await idle.closed(), /^HTTP\/1.1 200/);
 });
 
+test('a request that arrived before its idle connection was to be closed is served', async (context) => {
+  const { connectPeer } = await serve(
+    context,
+    (exchange) => reply(exchange, exchange.head.target),
+    {
+      limits: { keepAliveTimeoutMs: 30 },
+    },
+  );
+  const peer = await connectPeer();
+  peer.socket.write(get('/first'));
+  await peer.until(/\/first$/);
+  // The request waits in the kernel while the process is paused for longer than the timeout.
+  peer.socket.write(get('/second'));
+  const endMs = performance.now() + 200;
+  while (performance.now() < endMs);
+  assert.match(await peer.until(/\/second$/), /second/);
+});
+
+test('responses say for how long an idle connection stays open, so that clients do not use one that closes', async (context) => {
+  const { connectPeer } = await serve(context, (exchange) => reply(exchange, 'x'));
+  const peer = await connectPeer();
+  peer.socket.write(get('/'));
+  assert.match(await peer.until(/x$/), /\r\nKeep-Alive: timeout=75\r\n/);
+});
+
 test('draining serves requests in flight, closes, and accepts no new ones', async (context) => {
   let exchange: ServerExchange | undefined;
   const { server, connectPeer } = await serve(context, (arrived) => {

@@ -33,6 +33,10 @@ export function proxyContext(parts: {
 }): ProxyContext {
   const { core, metrics, engines, options, clock, watch, admission, hedging, keepAlive } = parts;
   const attemptIds = new AttemptIds();
+  const retryPolicy = {
+    ...defaultRetryPolicy,
+    reroutesMax: options.reroutesMax ?? defaultRetryPolicy.reroutesMax,
+  };
   return {
     core,
     metrics,
@@ -42,10 +46,8 @@ export function proxyContext(parts: {
     hedging,
     tracing: parts.tracing,
     log: options.log,
-    retryPolicy: {
-      ...defaultRetryPolicy,
-      reroutesMax: options.reroutesMax ?? defaultRetryPolicy.reroutesMax,
-    },
+    retryPolicy,
+    keptRetryPolicy: { ...retryPolicy, absentStatuses: new Set() },
     migration: {
       isOn: options.migration ?? true,
       budget: new TranscriptBudget(),
@@ -58,6 +60,7 @@ export function proxyContext(parts: {
     target: (url) => engines.get(url) as Engine,
     engineFailed: (url, why) => engines.get(url)?.failed(why),
     engineSuspected: (url) => engines.get(url)?.suspect(),
+    modelMissing: (url) => void engines.get(url)?.learnModels(),
     attemptId: (requestId) => attemptIds.begin(requestId),
     attemptEnded: (attemptId) => attemptIds.end(attemptId),
   };

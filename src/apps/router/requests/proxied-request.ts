@@ -100,7 +100,9 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     this.#generates = options.generates;
     this.#migration =
       options.migration && new StreamMigration(context.migration, options.migration);
-    const { retryPolicy, retryBudget, watch } = context;
+    const { retryBudget, watch } = context;
+    // Routes that may be hedged keep nothing on an engine.
+    const retryPolicy = options.isHedged ? context.retryPolicy : context.keptRetryPolicy;
     const patience = clientPatience(exchange.head.headers, request.stream);
     const hedges = context.hedging?.planOf(request, options.isHedged, options.body);
     this.#machine = new AttemptMachine(this, retryPolicy, retryBudget, watch, patience, hedges);

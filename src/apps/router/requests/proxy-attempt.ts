@@ -143,6 +143,10 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     this.#context.engineSuspected(this.url);
   }
 
+  lacksModel(): void {
+    this.#context.modelMissing(this.url);
+  }
+
   firstByte(): void {
     const { predictedSeconds } = this.#ticket;
     this.#ticket.firstByte();

@@ -18,6 +18,8 @@ export interface ProxyContext {
   readonly log: Logger;
   /** When a request may be sent to another engine. */
   readonly retryPolicy: RetryPolicy;
+  /** The same for requests whose 404 may be about something that one engine keeps, such as a stored response. */
+  readonly keptRetryPolicy: RetryPolicy;
   readonly retryBudget: RetryBudget;
   readonly migration: MigrationContext;
   /** Checks the deadlines of all requests. */
@@ -38,6 +40,8 @@ export interface ProxyContext {
   engineFailed(url: string, why: string): void;
   /** Called if an attempt broke or took too long: the engine's health is checked now. */
   engineSuspected(url: string): void;
+  /** Called if it does not have a model that it listed: its models are read now. */
+  modelMissing(url: string): void;
   /** A request id that no other attempt in flight has. */
   attemptId(requestId: string): string;
   attemptEnded(attemptId: string): void;

@@ -12,6 +12,7 @@ function attempt(predictedSeconds: number | undefined, prefillTokens = 100): Eng
   return {
     ...{ url: 'a', predictedSeconds, prefillTokens, unpick: nothing, send: nothing },
     ...{ abort: nothing, engineOut: nothing, engineSuspected: nothing, firstByte: nothing },
+    ...{ lacksModel: nothing },
     ...{ progressed: nothing, outrun: nothing, broke: nothing, ended: nothing },
   };
 }
