@@ -30,6 +30,7 @@ import { declarePeers, type PeerOptions, Peers } from './peers.ts';
 import { lmConversation, respConversation } from './protocols.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import { type CacheBucket, type CacheDisk, openTiers } from './tiers.ts';
+import { listenOnPath } from './unix-socket.ts';
 
 /** LMCache keeps up to 150 connections for each engine. */
 const defaultConnectionsMax = 10_000;
@@ -43,6 +44,8 @@ export interface CacheOptions {
   readonly lmPort: number;
   /** Port of RESP; 0 for any free one. */
   readonly respPort: number;
+  /** Path of a Unix socket for RESP; only this user may connect. @default none */
+  readonly unixSocket?: string | undefined;
   /** Port of /metrics, /health, /ready and /stats; 0 for any free one. @default none */
   readonly httpPort?: number | undefined;
   /** Port of LMCache's coordinator; 0 for any free one. @default none */
@@ -121,13 +124,16 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const sizes = new ValueSizes();
   const respLoad = loadFor('resp');
   let ids = 0;
-  const resp = clients.serve('resp', (replies, { requested }) =>
-    respConversation(
-      { store, load: respLoad, requested, wallClock, password, sizes },
-      replies,
-      ++ids,
-    ),
-  );
+  const serveResp = () =>
+    clients.serve('resp', (replies, { requested }) =>
+      respConversation(
+        { store, load: respLoad, requested, wallClock, password, sizes },
+        replies,
+        ++ids,
+      ),
+    );
+  const resp = serveResp();
+  const unix = serveResp();
   const startSeconds = clock.nowSeconds();
   const http = createAdminServer({
     registry: clients.metrics.registry,
@@ -142,11 +148,15 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
     }),
   });
   const coordinator = createCoordinator(wallClock);
-  const servers = [lm, resp, http, coordinator.server];
+  const servers = [lm, resp, unix, http, coordinator.server];
   const urls: string[] = [];
   try {
     urls.push(`lm://${host}:${await listen(lm, host, options.lmPort, '--port')}`);
     urls.push(`redis://${host}:${await listen(resp, host, options.respPort, '--resp-port')}`);
+    if (options.unixSocket !== undefined) {
+      await listenOnPath(unix, options.unixSocket);
+      urls.push(`unix://${options.unixSocket}`);
+    }
     if (options.httpPort !== undefined) {
       urls.push(`http://${host}:${await listen(http, host, options.httpPort, '--http-port')}`);
     }
@@ -198,7 +208,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       await Promise.race([peers?.flushed(), isOver]);
       clients.finish();
       // The HTTP port stays: /ready says that the server stops.
-      await Promise.all([closed(lm), closed(resp)]);
+      await Promise.all([closed(lm), closed(resp), closed(unix)]);
       await Promise.race([tiers.flushed(), isOver]);
       clearTimeout(timer);
       await close();
@@ -229,6 +239,8 @@ class Clients {
     lm: new Map<Socket, OpenConversation>(),
     resp: new Map<Socket, OpenConversation>(),
   };
+  /** To clients that are gone. */
+  readonly #sentBytes = { lm: 0, resp: 0 };
   readonly #connectionsMax: number;
   readonly #deadlines: RequestDeadlines;
 
@@ -236,6 +248,14 @@ class Clients {
     this.#connectionsMax = options.connectionsMax ?? defaultConnectionsMax;
     this.#deadlines = options.deadlines ?? defaultDeadlines;
     this.metrics = cacheMetrics(store, (protocol) => this.count(protocol));
+    for (const protocol of ['lm', 'resp'] as const) {
+      const { sentBytes } = this.metrics.of(protocol);
+      this.metrics.registry.onRender(() => {
+        let bytes = this.#sentBytes[protocol];
+        for (const { bytesWritten } of this.#open[protocol].keys()) bytes += bytesWritten;
+        sentBytes.inc(bytes - sentBytes.value);
+      });
+    }
   }
 
   count(protocol: CacheProtocol): number {
@@ -249,12 +269,6 @@ class Clients {
   ): Server {
     const metrics = this.metrics.of(protocol);
     const open = this.#open[protocol];
-    let sentBytes = 0;
-    this.metrics.registry.onRender(() => {
-      let bytes = sentBytes;
-      for (const { bytesWritten } of open.keys()) bytes += bytesWritten;
-      metrics.sentBytes.inc(bytes - metrics.sentBytes.value);
-    });
     return createServer({ noDelay: true }, (socket) => {
       if (this.count('lm') + this.count('resp') >= this.#connectionsMax) {
         metrics.rejected.inc();
@@ -267,7 +281,7 @@ class Clients {
       socket.on('data', ({ length }) => metrics.receivedBytes.inc(length));
       socket.once('close', () => {
         open.delete(socket);
-        sentBytes += socket.bytesWritten;
+        this.#sentBytes[protocol] += socket.bytesWritten;
       });
       const conversation = speak(new ReplyWriter(socket), metrics);
       open.set(socket, converse(socket, conversation, this.#deadlines, metrics.closed));

@@ -24,6 +24,7 @@ interface CacheFlags extends TraceFlags, LogFlags {
   readonly host: string;
   readonly port: number;
   readonly respPort: number;
+  readonly unixSocket?: string;
   readonly httpPort?: number;
   readonly coordinatorPort?: number;
   readonly memory: number;
@@ -60,6 +61,10 @@ export function cacheCommand(): Command {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port of lm://; 0 for any', portOrAny, 65_432)
     .option('--resp-port <port>', 'port of the Redis protocol; 0 for any', portOrAny, 6379)
+    .option(
+      '--unix-socket <path>',
+      'path of a Unix socket for the Redis protocol; only this user may connect',
+    )
     .option(
       '--http-port <port>',
       'port of /metrics, /health, /ready and /stats; 0 for any (default: none)',
@@ -168,6 +173,7 @@ async function run(command: Command): Promise<void> {
     host: flags.host,
     lmPort: flags.port,
     respPort: flags.respPort,
+    unixSocket: flags.unixSocket,
     httpPort: flags.httpPort,
     coordinatorPort: flags.coordinatorPort,
     memoryBytes: flags.memory,
