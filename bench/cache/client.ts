@@ -47,4 +47,6 @@ for (const client of all) client.close();
 latenciesMs.sort((a, b) => a - b);
 const at = (share: number) => latenciesMs[Math.floor(share * (latenciesMs.length - 1))] ?? 0;
 const megabytesPerSecond = (latenciesMs.length * valueBytes) / took / 1e6;
-console.log(JSON.stringify({ megabytesPerSecond, p50Ms: at(0.5), p99Ms: at(0.99) }));
+// With those that were stored first.
+const bytes = (latenciesMs.length + (operation === 'get' ? keys : 0)) * valueBytes;
+console.log(JSON.stringify({ bytes, megabytesPerSecond, p50Ms: at(0.5), p99Ms: at(0.99) }));
