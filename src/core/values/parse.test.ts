@@ -132,3 +132,11 @@ test('reports the message of the YAML parser without its hints', () => {
     'my.yaml:1:4: not valid YAML: nested mappings are not allowed in compact mappings.',
   ]);
 });
+
+test('problems are told in the order of the file', () => {
+  const { problems } = parseValues('a: *x\nb: *y\nc: *z\n', 'my.yaml');
+  assert.deepEqual(
+    problems.map(({ place }) => place.line),
+    [1, 2, 3],
+  );
+});

@@ -131,3 +131,9 @@ test('the place of a value set by a flag is the flag', () => {
   const inner = outer?.value.kind === 'map' ? outer.value.entries.get('b') : undefined;
   assert.equal(inner?.place.source, '--set a.b=2');
 });
+
+test('the index of a list may be up to 65536', () => {
+  const problemsOf = (text: string) => applySet(emptyMap('f'), text, '--set').problems;
+  assert.deepEqual(problemsOf('a[65536]=1'), []);
+  assert.match(problemsOf('a[65537]=1')[0]?.sentence ?? '', /from 0 to 65536/);
+});
