@@ -73,7 +73,9 @@ function play(
   const defaults = Object.fromEntries(admissionSettings.map((one) => [one.key, one.default]));
   const { saturationWait = defaults['saturationWait'] as number } = options;
   const maxQueuedRequests = defaults['maxQueuedRequests'] as number;
-  const admission = simulatedAdmission({ queueTimeout, maxQueuedRequests, saturationWait });
+  const admission = simulatedAdmission({
+    ...{ queueTimeout, maxQueuedRequests, saturationWait, holdTimeout: 0 },
+  });
   const faster = requests.map((one) => ({ ...one, arrivalSeconds: one.arrivalSeconds / speed }));
   faster.forEach((one, i) => {
     place.set(one, i);

@@ -43,7 +43,7 @@ async function routerPage(): Promise<string> {
       engines: [],
       log: createLogger({ stream: process.stderr, level: 'critical', format: 'text' }),
     },
-    admission: { queueTimeout: 1, maxQueuedRequests: 1, saturationWait: 1 },
+    admission: { queueTimeout: 1, maxQueuedRequests: 1, saturationWait: 1, holdTimeout: 0 },
   });
   try {
     return await (await fetch(`${router.url}/metrics`)).text();

@@ -11,6 +11,7 @@ const admission: AdmissionSettings = {
   queueTimeout: 600,
   maxQueuedRequests: 100,
   saturationWait: 2,
+  holdTimeout: 0,
 };
 
 interface QueueView {

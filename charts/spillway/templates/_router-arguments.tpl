@@ -52,6 +52,10 @@ Arguments that only Spillway's router has, where a key differs from its default.
 - "--saturation-wait"
 - {{ include "spillway.text" ($spec.admission | default dict).saturationWait | quote }}
 {{- end }}
+{{- if and (not (kindIs "invalid" ($spec.admission | default dict).holdTimeout)) (ne (include "spillway.text" ($spec.admission | default dict).holdTimeout) "0") }}
+- "--hold-timeout"
+- {{ include "spillway.text" ($spec.admission | default dict).holdTimeout | quote }}
+{{- end }}
 {{- if and (not (kindIs "invalid" $spec.slowStart)) (ne (include "spillway.text" $spec.slowStart) "10") }}
 - "--slow-start"
 - {{ include "spillway.text" $spec.slowStart | quote }}

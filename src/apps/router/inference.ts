@@ -50,7 +50,8 @@ export interface InferenceParts {
 
 export function createInference(parts: InferenceParts): Inference {
   const { options, core, metrics, registry, engines, watch, clock, ticker } = parts;
-  const queue = options.admission?.queueTimeout ? options.admission : undefined;
+  const { admission: asked } = options;
+  const queue = asked?.queueTimeout || asked?.holdTimeout ? asked : undefined;
   const hasSharedKey = options.apiKey !== undefined;
   const admission =
     queue && new RouterAdmission({ settings: queue, core, clock, ticker, registry, hasSharedKey });

@@ -30,7 +30,7 @@ const notForStacks = [
   ...(['engineArgs', 'engines', 'gpu', 'policy', 'kvOffloadingSize', 'kvOffload'] as const),
   ...(['numGpuBlocksOverride', 'hostMsPerStep', 'allReduceLatencyUs', 'allReduceGbps'] as const),
   ...(['tensorParallelSize', 'pipelineParallelSize', 'dataParallelSize'] as const),
-  ...(['queueTimeout', 'maxQueuedRequests', 'saturationWait'] as const),
+  ...(['queueTimeout', 'maxQueuedRequests', 'saturationWait', 'holdTimeout'] as const),
 ];
 const stackOnly = [
   ...(['set', 'setString', 'workload', 'setWorkload', 'fail', 'offload', 'loseStore'] as const),
@@ -42,7 +42,7 @@ const engineOnly = [
   ...(['numGpuBlocksOverride', 'hostMsPerStep', 'allReduceLatencyUs', 'allReduceGbps'] as const),
 ];
 const fleetOnly = [
-  ...(['queueTimeout', 'maxQueuedRequests', 'saturationWait'] as const),
+  ...(['queueTimeout', 'maxQueuedRequests', 'saturationWait', 'holdTimeout'] as const),
   ...(['policy', 'speed', 'requests', 'seed'] as const),
   ...(['kvOffloadingSize', 'kvOffload'] as const),
   ...(['tensorParallelSize', 'pipelineParallelSize', 'dataParallelSize'] as const),

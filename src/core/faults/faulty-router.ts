@@ -77,6 +77,7 @@ export class FaultyRouter {
         queueTimeoutSeconds: admission.queueTimeoutSeconds,
         queuedRequestsMax: admission.queuedRequestsMax,
         ...{ clock: timeline.clock, random, hasRoom: (model) => this.core.hasRoom(model) },
+        mayReturn: (model) => this.core.mayReturn(model),
       });
     this.watch = new AttemptWatch(timeline.clock, deadlines, (url) =>
       this.core.eject(url, 'no data on any stream'),

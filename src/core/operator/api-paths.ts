@@ -16,6 +16,10 @@ const madeKinds: ReadonlyMap<string, { readonly apiVersion: string; readonly plu
     ['PodDisruptionBudget', { apiVersion: 'policy/v1', plural: 'poddisruptionbudgets' }],
     ['Role', { apiVersion: 'rbac.authorization.k8s.io/v1', plural: 'roles' }],
     ['RoleBinding', { apiVersion: 'rbac.authorization.k8s.io/v1', plural: 'rolebindings' }],
+    [
+      'HorizontalPodAutoscaler',
+      { apiVersion: 'autoscaling/v2', plural: 'horizontalpodautoscalers' },
+    ],
     ['ScaledObject', { apiVersion: 'keda.sh/v1alpha1', plural: 'scaledobjects' }],
   ]);
 

@@ -44,6 +44,7 @@ const operatorRules = [
     verbs: own,
   },
   { apiGroups: ['rbac.authorization.k8s.io'], resources: ['roles', 'rolebindings'], verbs: own },
+  { apiGroups: ['autoscaling'], resources: ['horizontalpodautoscalers'], verbs: own },
   { apiGroups: ['keda.sh'], resources: ['scaledobjects'], verbs: own },
   // Adapters: a finalizer, the annotation by which a router reads a pod's models again, the secrets that a resource names.
   { apiGroups: [group], resources: ['loraadapters'], verbs: [...read, 'patch'] },

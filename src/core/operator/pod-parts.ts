@@ -48,8 +48,9 @@ export const podSecurity = { seccompProfile: { type: 'RuntimeDefault' } };
 export function healthProbe(
   port: number,
   every: { readonly periodSeconds: number; readonly failureThreshold: number },
+  path = '/health',
 ): object {
-  return { httpGet: { path: '/health', port }, timeoutSeconds: 5, ...every };
+  return { httpGet: { path, port }, timeoutSeconds: 5, ...every };
 }
 
 /** The Service of a kind, on port 80 as upstream's operator makes it. */

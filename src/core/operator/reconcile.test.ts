@@ -172,6 +172,23 @@ test('a router that is switched off has nothing', () => {
   assert.equal(readyOf(status).reason, 'Disabled');
 });
 
+test('Spillway’s router is started by its command, and stays alive without engines; upstream’s is its image’s', () => {
+  const containerWith = (name: string) => {
+    const image = { registry: 'docker.io', name };
+    return containerOf(reconcile(withSpec(router, { image }), { objects: [], now }));
+  };
+  const ours = containerWith('you/spillway:0.1.0');
+  assert.deepEqual(ours.command, ['spillway', 'router']);
+  assert.deepEqual(ours.args.slice(-2), ['--shutdown-timeout', '120']);
+  assert.match(JSON.stringify(ours.livenessProbe), /"\/livez"/);
+  for (const name of ['lmcache/lmstack-router:latest', 'vllm-project/production-stack/router']) {
+    const upstream = containerWith(name);
+    assert.equal(upstream.command, undefined);
+    assert.ok(!upstream.args.includes('--shutdown-timeout'));
+    assert.match(JSON.stringify(upstream.livenessProbe), /"\/health"/);
+  }
+});
+
 test('a router may read pods, and nothing else', () => {
   const role = reconcile(router, { objects: [], now }).apply.find(({ kind }) => kind === 'Role');
   assert.deepEqual(role?.['rules'], [
@@ -246,6 +263,7 @@ interface Container {
   readonly env: readonly { readonly name: string; readonly value?: string }[];
   readonly resources: unknown;
   readonly lifecycle?: unknown;
+  readonly livenessProbe?: unknown;
 }
 
 interface DeploymentSpec {

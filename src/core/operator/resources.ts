@@ -194,7 +194,11 @@ const scalePolicy = {
 
 const autoscalingConfig = rules(
   z.object({
-    enabled: described(z.boolean().optional(), 'Whether KEDA scales the engines.'),
+    enabled: described(z.boolean().optional(), 'Whether engines are added and removed.'),
+    scaler: described(
+      z.enum(['keda', 'hpa']).default('keda'),
+      'What decides: KEDA, with queries to Prometheus, or a HorizontalPodAutoscaler, with external metrics.',
+    ),
     minReplicas: described(count.default(1), 'Fewest engines; 0 to scale to zero.'),
     maxReplicas: described(positive, 'Most engines.'),
     pollingInterval: described(positive.default(15), 'Seconds between two looks at metrics.'),
@@ -221,11 +225,19 @@ const autoscalingConfig = rules(
           requestsRunningThreshold: positive.default(5),
           generationTokensThreshold: positive.default(100),
           promptTokensThreshold: positive.default(100),
+          requestsWaitingThreshold: positive.optional(),
+          kvCacheUsageThreshold: positive.max(100).optional(),
+          ttftSeconds: positive.optional(),
         })
         .prefault({}),
-      'Load per engine above which engines are added.',
+      'Load per engine above which engines are added: requests, tokens per second, KV cache in percent; or the time to first token.',
     ),
   }),
+  {
+    rule: "!has(self.scaler) || self.scaler != 'hpa' || !has(self.minReplicas) || self.minReplicas > 0",
+    message:
+      'a HorizontalPodAutoscaler cannot scale to 0: set minReplicas to 1 or more, or scaler to keda',
+  },
   {
     rule: '!has(self.minReplicas) || self.minReplicas <= self.maxReplicas',
     message: 'minReplicas must be at most maxReplicas',
@@ -271,6 +283,10 @@ const routerSpec = rules(
       'Service account of the router; made by the operator (default: the router’s name).',
     ),
     port: described(port.default(80), 'Port where the router listens.'),
+    routerKind: described(
+      z.enum(['spillway', 'upstream']).optional(),
+      'Whose router the image has (default: upstream for the names of its images, else spillway).',
+    ),
     image: described(image, 'Image of the router.'),
     resources: described(resources, 'Resources of a router.'),
     env: env.optional(),

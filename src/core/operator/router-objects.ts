@@ -14,8 +14,10 @@ import {
 } from './pod-parts.ts';
 import type { RouterSpec } from './resources.ts';
 
-/** SIGTERM first fails the readiness probe for 5 s, then streams have 55 s to end. */
-const shutdownSeconds = 60;
+/** SIGTERM first fails the readiness probe for 5 s, then streams have the rest of this time to end. */
+const shutdownSeconds = 120;
+/** Images whose entrypoint is upstream's router. */
+const upstreamImage = /(^|\/)(lmstack-router|production-stack\/router|vllm-router)(:|@|$)/;
 
 export function routerObjects(
   owner: Owner,
@@ -48,6 +50,12 @@ export function routerObjects(
       spec: serviceSpec(owner, spec.port, selector),
     },
     deployment(owner, spec, account, selector),
+    {
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: ownedMetadata(owner, name),
+      spec: { maxUnavailable: 1, selector: { matchLabels: selector } },
+    },
   ];
 }
 
@@ -58,6 +66,10 @@ function deployment(
   selector: Readonly<Record<string, string>>,
 ): KubernetesObject {
   const { port, image } = spec;
+  const isOurs = (spec.routerKind ?? kindOf(image)) === 'spillway';
+  // A router whose engines need long to start, or are all gone, must not be restarted for it.
+  const alive = isOurs ? '/livez' : '/health';
+  const drain = isOurs ? ['--shutdown-timeout', String(shutdownSeconds)] : [];
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -73,6 +85,13 @@ function deployment(
           serviceAccountName: account,
           imagePullSecrets: pullSecretsOf(image),
           affinity: nodeAffinityOf(spec.nodeSelectorTerms),
+          topologySpreadConstraints: [
+            {
+              ...{ maxSkew: 1, topologyKey: 'kubernetes.io/hostname' },
+              whenUnsatisfiable: 'ScheduleAnyway',
+              labelSelector: { matchLabels: selector },
+            },
+          ],
           // Lets a user other than root listen on port 80.
           securityContext: {
             ...podSecurity,
@@ -84,14 +103,15 @@ function deployment(
               name: 'router',
               image: imageOf(image),
               imagePullPolicy: pullPolicyOf(image),
-              args: routerArguments(owner, spec),
+              command: isOurs ? ['spillway', 'router'] : undefined,
+              args: [...routerArguments(owner, spec), ...drain, ...(spec.extraArgs ?? [])],
               env: routerEnvironment(spec),
               ports: [{ name: 'http', containerPort: port }],
               resources: resourcesOf(spec.resources),
               securityContext: containerSecurity,
-              startupProbe: healthProbe(port, { periodSeconds: 1, failureThreshold: 60 }),
+              startupProbe: healthProbe(port, { periodSeconds: 1, failureThreshold: 60 }, alive),
               readinessProbe: healthProbe(port, { periodSeconds: 2, failureThreshold: 1 }),
-              livenessProbe: healthProbe(port, { periodSeconds: 10, failureThreshold: 6 }),
+              livenessProbe: healthProbe(port, { periodSeconds: 10, failureThreshold: 6 }, alive),
             }),
           ],
         }),
@@ -121,7 +141,11 @@ function routerArguments({ metadata }: Owner, spec: RouterSpec): readonly string
   }
   value('--engine-stats-interval', spec.engineScrapeInterval);
   value('--request-stats-window', spec.requestStatsWindow);
-  return [...args, ...(spec.extraArgs ?? [])];
+  return args;
+}
+
+function kindOf({ name }: RouterSpec['image']): 'spillway' | 'upstream' {
+  return upstreamImage.test(name) ? 'upstream' : 'spillway';
 }
 
 function routerEnvironment(spec: RouterSpec): readonly object[] {

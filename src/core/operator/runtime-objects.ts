@@ -1,6 +1,7 @@
-// The objects of a VLLMRuntime: Service, volume, chat template, Deployment and KEDA's ScaledObject, named as upstream's
+// The objects of a VLLMRuntime: Service, volume, chat template, Deployment, and KEDA's ScaledObject or a HorizontalPodAutoscaler, named as upstream's
 // operator names them.
 import { chatTemplateFile, chatTemplateFolder, engineCommand } from './engine-command.ts';
+import { horizontalAutoscaler } from './horizontal-autoscaler.ts';
 import { compact, type KubernetesObject, type Owner, ownedMetadata } from './kubernetes-object.ts';
 import {
   containerSecurity,
@@ -58,7 +59,12 @@ export function runtimeObjects(
     });
   }
   objects.push(deployment(owner, spec, selector), disruptionBudget(owner, spec, selector));
-  if (spec.autoscalingConfig?.enabled) objects.push(scaledObject(owner, spec));
+  const { autoscalingConfig: scaling } = spec;
+  if (scaling?.enabled) {
+    objects.push(
+      scaling.scaler === 'hpa' ? horizontalAutoscaler(owner, scaling) : scaledObject(owner, spec),
+    );
+  }
   return objects;
 }
 

@@ -3,13 +3,13 @@
 import { type KubernetesObject, type Owner, ownedMetadata } from './kubernetes-object.ts';
 import type { RuntimeSpec } from './resources.ts';
 
-type Autoscaling = NonNullable<RuntimeSpec['autoscalingConfig']>;
+export type Autoscaling = NonNullable<RuntimeSpec['autoscalingConfig']>;
 
 /** Thresholds are per engine; the queries are upstream's, by the metrics of the engines and of the router. */
 export function scaledObject(owner: Owner, spec: RuntimeSpec): KubernetesObject {
   const { apiVersion, kind, metadata } = owner;
   const config = spec.autoscalingConfig as Autoscaling;
-  const { scaleUpPolicy: up, scaleDownPolicy: down } = config;
+  const { scaleDownPolicy: down } = config;
   return {
     apiVersion: 'keda.sh/v1alpha1',
     kind: 'ScaledObject',
@@ -20,14 +20,15 @@ export function scaledObject(owner: Owner, spec: RuntimeSpec): KubernetesObject 
       maxReplicaCount: config.maxReplicas,
       pollingInterval: config.pollingInterval,
       cooldownPeriod: down.scaleToZeroDelaySeconds,
-      advanced: {
-        horizontalPodAutoscalerConfig: {
-          behavior: { scaleUp: behavior(up), scaleDown: behavior(down) },
-        },
-      },
+      advanced: { horizontalPodAutoscalerConfig: { behavior: scalingBehavior(config) } },
       triggers: triggers(owner, spec, config),
     },
   };
+}
+
+/** How fast engines are added and removed, as a HorizontalPodAutoscaler has it. */
+export function scalingBehavior({ scaleUpPolicy: up, scaleDownPolicy: down }: Autoscaling): object {
+  return { scaleUp: behavior(up), scaleDown: behavior(down) };
 }
 
 function behavior(policy: Autoscaling['scaleUpPolicy']): object {
@@ -69,7 +70,51 @@ function triggers(owner: Owner, spec: RuntimeSpec, { triggers: limits }: Autosca
       `sum(rate(vllm:prompt_tokens_total{job="${name}"}[1m]))`,
       limits.promptTokensThreshold,
     ),
+    ...serviceTriggers(name, namespace, limits).map(({ metric, query, target, type }) =>
+      prometheus(metric, query, target, type),
+    ),
   ];
+}
+
+interface ServiceTrigger {
+  readonly metric: string;
+  readonly query: string;
+  readonly target: number;
+  /** Value: one figure for all engines. By default a sum over engines, with a target for each. */
+  readonly type?: 'Value';
+}
+
+/** What tells how clients fare, where it is asked for: the queue, the KV cache, and the time to first token. */
+function serviceTriggers(
+  name: string,
+  namespace: string,
+  limits: Autoscaling['triggers'],
+): readonly ServiceTrigger[] {
+  const { requestsWaitingThreshold, kvCacheUsageThreshold, ttftSeconds } = limits;
+  const job = `{job="${name}"}`;
+  // No requests, no quantile: NaN is not above 0.
+  const p90 = (metric: string, labels: string) =>
+    `histogram_quantile(0.9, sum by (le) (rate(${metric}_bucket${labels}[1m]))) > 0 or vector(0)`;
+  const triggers: ServiceTrigger[] = [];
+  if (requestsWaitingThreshold !== undefined) {
+    const query = `sum(vllm:num_requests_waiting${job})`;
+    triggers.push({ metric: 'vllm_requests_waiting', query, target: requestsWaitingThreshold });
+  }
+  if (kvCacheUsageThreshold !== undefined) {
+    const query = `sum(vllm:kv_cache_usage_perc${job})`;
+    triggers.push({ metric: 'vllm_kv_cache_usage', query, target: kvCacheUsageThreshold / 100 });
+  }
+  if (ttftSeconds !== undefined) {
+    const measured = p90('vllm:time_to_first_token_seconds', job);
+    const predicted = p90(
+      'spillway_router_first_byte_prediction_seconds',
+      `{namespace="${namespace}", value="predicted"}`,
+    );
+    const level = { target: ttftSeconds, type: 'Value' } as const;
+    triggers.push({ metric: 'vllm_ttft', query: measured, ...level });
+    triggers.push({ metric: 'spillway_ttft_predicted', query: predicted, ...level });
+  }
+  return triggers;
 }
 
 /** The name under which clients ask for the model; both spellings of the flag, which upstream's operator does not read. */

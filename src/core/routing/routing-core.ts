@@ -307,8 +307,8 @@ export class RoutingCore {
   }
 
   /**
-   * Whether an engine that serves the model would start one more request soon. True if none serves it: then
-   * waiting does not help.
+   * Whether an engine that serves the model would start one more request soon. True if none serves it: see
+   * `mayReturn`.
    */
   hasRoom(model: string | undefined): boolean {
     if (this.#saturation === undefined) return true;
@@ -318,6 +318,16 @@ export class RoutingCore {
       if (!this.#ejection.isEjected(record) && !this.#isSaturated(record, nowSeconds)) return true;
     }
     return live.length === 0;
+  }
+
+  /**
+   * Whether no engine serves the model now, but one may again: one has, or there has been no engine at all yet, as when
+   * a router starts beside a fleet of none.
+   */
+  mayReturn(model: string | undefined): boolean {
+    const name = this.resolveModel(model);
+    if (this.#liveEndpoints(name).length > 0) return false;
+    return name === undefined || this.#everSeenModels.size === 0 || this.#everSeenModels.has(name);
   }
 
   /** Whether a request sent there now would only wait; false without `saturation`. */

@@ -77,10 +77,12 @@ export class FleetAttempts implements AttemptFleet {
       admission &&
       new Admission({
         queueTimeoutSeconds: admission.queueTimeoutSeconds,
+        holdTimeoutSeconds: admission.holdTimeoutSeconds,
         queuedRequestsMax: admission.queuedRequestsMax,
         clock: of.clock,
         random: seededRandom(seed + 2_000_000),
         hasRoom: () => of.routers.hasRoom(),
+        mayReturn: () => of.routers.mayReturn(),
       });
   }
 

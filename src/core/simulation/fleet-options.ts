@@ -7,6 +7,7 @@ import {
 } from '../routing/index.ts';
 import type { RequestSource, WorkloadRequest } from '../traces/index.ts';
 import type { Disaggregation } from './disaggregation.ts';
+import type { SimulatedScaling } from './fleet-scaling.ts';
 import type { PolicyChoice } from './policy-choice.ts';
 import type { SimulatedEngine } from './simulated-engine.ts';
 
@@ -23,8 +24,8 @@ export interface EngineFailure {
 
 /** The admission queue, which all routers of a simulation share. */
 export interface SimulatedAdmission extends AdmissionLimits {
-  /** When an engine counts as saturated. */
-  readonly saturation: SaturationLimits;
+  /** When an engine counts as saturated; undefined: never. */
+  readonly saturation: SaturationLimits | undefined;
   /** By default, all requests have one owner. */
   readonly owner?: ((request: SimulatedRequest) => string) | undefined;
   /** By default, all requests have the same priority. */
@@ -33,12 +34,14 @@ export interface SimulatedAdmission extends AdmissionLimits {
 
 /** @returns Undefined if admission is off. */
 export function simulatedAdmission(settings: AdmissionSettings): SimulatedAdmission | undefined {
-  const { queueTimeout, maxQueuedRequests, saturationWait } = settings;
-  if (queueTimeout === 0) return undefined;
+  const { queueTimeout, maxQueuedRequests, saturationWait, holdTimeout } = settings;
+  if (queueTimeout === 0 && holdTimeout === 0) return undefined;
   return {
     queueTimeoutSeconds: queueTimeout,
+    holdTimeoutSeconds: holdTimeout,
     queuedRequestsMax: maxQueuedRequests,
-    saturation: { ...defaultSaturationLimits, waitSeconds: saturationWait },
+    saturation:
+      queueTimeout === 0 ? undefined : { ...defaultSaturationLimits, waitSeconds: saturationWait },
   };
 }
 
@@ -86,6 +89,8 @@ export interface FleetSimulationOptions {
   /** Requests whose first byte is late go to a second engine; without `disaggregation` and `keepTokens` only. @default none */
   readonly hedging?: HedgeSettings | undefined;
   readonly failures?: readonly EngineFailure[] | undefined;
+  /** Engines are started and stopped; without `disaggregation` and `failures` only. @default none */
+  readonly scaling?: SimulatedScaling | undefined;
   /** Called every few hundred requests with the number that are finished. */
   readonly onProgress?: ((finished: number) => void) | undefined;
   /** Called with each request as it is sent. */

@@ -2,6 +2,7 @@
 import type { HedgeOutcome } from '../attempts/index.ts';
 import type { TierStats } from '../engine/index.ts';
 import type { EngineRole } from './disaggregation.ts';
+import type { ScalingResult } from './fleet-scaling.ts';
 import type { FleetSample } from './fleet-series.ts';
 import type { HandoffResults } from './handoff-log.ts';
 
@@ -65,6 +66,8 @@ export interface FleetSimulationResult {
   readonly waitingAtArrival: Float64Array;
   /** Undefined unless prefill is disaggregated. */
   readonly handoffs: HandoffResults | undefined;
+  /** Undefined unless the fleet is scaled. */
+  readonly scaling: ScalingResult | undefined;
   /** Empty unless `keepSeries`. */
   readonly series: readonly FleetSample[];
   /** Virtual time from first arrival to last token. */

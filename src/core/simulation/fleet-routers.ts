@@ -117,6 +117,11 @@ export class FleetRouters {
     return this.#cores.some((core) => core.hasRoom('m'));
   }
 
+  /** Whether no engine serves, and one may again, in the view of every router. */
+  mayReturn(): boolean {
+    return this.#cores.every((core) => core.mayReturn('m'));
+  }
+
   /** An engine's report of its own load. */
   report(url: string, reported: ReportedLoad): void {
     for (const core of this.#cores) core.setReported(url, reported);
@@ -125,6 +130,11 @@ export class FleetRouters {
   engineFailed(url: string): void {
     for (const core of this.#cores) core.setState(url, 'dead', 'failed');
     this.#kvIndex.removeEngine(url);
+  }
+
+  /** It gets nothing new, and finishes what it has. */
+  engineDrains(url: string): void {
+    for (const core of this.#cores) core.setState(url, 'draining', 'stops');
   }
 
   engineIsBack(url: string): void {

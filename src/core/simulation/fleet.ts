@@ -11,6 +11,7 @@ import { FleetEngine } from './fleet-engine.ts';
 import type { FleetSimulationOptions } from './fleet-options.ts';
 import type { FleetSimulationResult } from './fleet-result.ts';
 import { FleetRouters } from './fleet-routers.ts';
+import { FleetScaling } from './fleet-scaling.ts';
 import { FleetSeries } from './fleet-series.ts';
 import { Handoffs } from './handoffs.ts';
 import { type OutageEdge, outageEdges } from './outages.ts';
@@ -42,6 +43,7 @@ class Fleet {
   readonly #outages: OutageEdge[];
   readonly #log: RequestLog;
   readonly #series: FleetSeries | undefined;
+  readonly #scaling: FleetScaling | undefined;
   readonly #networkSeconds: number;
 
   constructor(options: FleetSimulationOptions) {
@@ -62,7 +64,12 @@ class Fleet {
     this.#engineOf = new Map(this.#engines.map((engine) => [engine.url, engine]));
     this.#earliest = new Earliest(options.engines.length);
     this.#outages = outageEdges(options.failures ?? []);
-    this.#log = new RequestLog({ keepTokens: options.keepTokens ?? false });
+    const { keepTokens = false, scaling } = options;
+    this.#log = new RequestLog({ keepTokens, keepsRecent: scaling !== undefined });
+    if (scaling && (disaggregation || options.failures)) {
+      throw new RangeError('A scaled fleet has no failures, and prefill is not disaggregated');
+    }
+    this.#scaling = scaling && new FleetScaling(scaling, this.#engines, this.#routers);
     this.#series = options.keepSeries ? new FleetSeries() : undefined;
     this.#attempts = new FleetAttempts({
       ...{ options, source: this.#source, clock: this.#clock, log: this.#log },
@@ -88,7 +95,8 @@ class Fleet {
       const outage = this.#outages[0]?.atSeconds ?? Number.POSITIVE_INFINITY;
       const handoff = this.#handoffs?.nextSeconds ?? Number.POSITIVE_INFINITY;
       const tick = this.#attempts.tickSeconds;
-      const next = Math.min(due, arrival, outage, handoff, tick);
+      const scaling = this.#scaling?.nextSeconds ?? Number.POSITIVE_INFINITY;
+      const next = Math.min(due, arrival, outage, handoff, tick, scaling);
       if (next === Number.POSITIVE_INFINITY) {
         throw new Error('The fleet is stalled with requests in flight');
       }
@@ -100,7 +108,8 @@ class Fleet {
       if (now === nextReport) {
         this.#report();
         nextReport += reportSeconds;
-      } else if (now === outage) this.#changeState(this.#outages.shift() as OutageEdge);
+      } else if (now === scaling) this.#scale(now);
+      else if (now === outage) this.#changeState(this.#outages.shift() as OutageEdge);
       else if (now === handoff) this.#handOver(this.#handoffs as Handoffs<Attempt>);
       else if (now === arrival) this.#attempts.arrive();
       else if (now === tick) this.#attempts.tick();
@@ -125,6 +134,7 @@ class Fleet {
       engines,
       preemptions: engines.reduce((sum, { preemptions }) => sum + preemptions, 0),
       handoffs: this.#handoffs?.log.results(requests.arrivalSeconds),
+      scaling: this.#scaling?.result(requests.seconds),
       series: this.#series?.samples ?? [],
     };
   }
@@ -139,7 +149,9 @@ class Fleet {
       // Tokens read from another engine were counted there.
       if (role === 'decode' && externalTokens > 0) return;
       const attempt = attemptOf(request);
-      if (attempt.admitted(index, cachedTokens)) this.#log.admitted(attempt.index, cachedTokens);
+      if (attempt.admitted(index, cachedTokens)) {
+        this.#log.admitted(attempt.index, cachedTokens, this.#clock.nowSeconds());
+      }
     };
     const onTokens = (request: EngineRequest, atSeconds: readonly number[]) => {
       const attempt = attemptOf(request);
@@ -208,6 +220,16 @@ class Fleet {
     this.#setDue(engine);
     this.#attempts.engineFailed(engine);
     for (const { id } of lost) this.#attempts.promptLost(id, this.#engines);
+  }
+
+  #scale(nowSeconds: number): void {
+    const requests = {
+      arrived: this.#log.arrivedRequests,
+      ...this.#log.prefills,
+      held: this.#attempts.admission?.queued ?? 0,
+      takeTtfts: () => this.#log.takeRecentTtfts(),
+    };
+    this.#scaling?.act(nowSeconds, requests, this.#log.lastArrivalSeconds);
   }
 
   #report(): void {

@@ -12,6 +12,7 @@ export {
   simulatedAdmission,
 } from './fleet-options.ts';
 export type { FleetEngineResult, FleetSimulationResult } from './fleet-result.ts';
+export type { ScalingResult, SimulatedScaling } from './fleet-scaling.ts';
 export type { FleetSample } from './fleet-series.ts';
 export type { HandoffResults } from './handoff-log.ts';
 export type { PolicyChoice } from './policy-choice.ts';

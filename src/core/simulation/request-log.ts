@@ -32,16 +32,41 @@ export class RequestLog {
   readonly #tokens: TokenTimes | undefined;
   #waiting = 0;
   #finished = 0;
+  /** When requests without a first token were admitted by their engine, if that is kept. */
+  readonly #prefilling = new Map<number, number>();
+  #prefilled = 0;
+  #prefillSeconds = 0;
+  /** Times to first token since they were last taken. */
+  #recentTtfts: number[] = [];
+  readonly #keepsRecent: boolean;
   /** When the last token came, or the last request failed. */
   #endSeconds = 0;
 
-  constructor(options: { readonly keepTokens: boolean }) {
+  /** @param options.keepsRecent Whether `takeRecentTtfts` is called. */
+  constructor(options: { readonly keepTokens: boolean; readonly keepsRecent?: boolean }) {
+    this.#keepsRecent = options.keepsRecent ?? false;
     this.#tokens = options.keepTokens ? new TokenTimes() : undefined;
   }
 
   /** Requests with a complete response. */
   get finished(): number {
     return this.#finished;
+  }
+
+  get arrivedRequests(): number {
+    return this.#arrivals.length;
+  }
+
+  /** Prompts computed, and the time from their admission to their first token, as `vllm:request_prefill_time_seconds`. */
+  get prefills(): { readonly prefilled: number; readonly prefillSeconds: number } {
+    return { prefilled: this.#prefilled, prefillSeconds: this.#prefillSeconds };
+  }
+
+  /** Times to first token since the last call. */
+  takeRecentTtfts(): readonly number[] {
+    const recent = this.#recentTtfts;
+    this.#recentTtfts = [];
+    return recent;
   }
 
   /** 0 before the first. */
@@ -67,8 +92,9 @@ export class RequestLog {
     this.#engineOf[index] = engine;
   }
 
-  admitted(index: number, cachedTokens: number): void {
+  admitted(index: number, cachedTokens: number, nowSeconds: number): void {
     this.#cached[index] = cachedTokens;
+    if (this.#keepsRecent) this.#prefilling.set(index, nowSeconds);
   }
 
   /**
@@ -89,7 +115,14 @@ export class RequestLog {
   /** @param seen When the client receives it. */
   firstToken(index: number, seen: number): void {
     this.#waiting--;
-    this.#ttft[index] = seen - (this.#arrivals[index] as number);
+    const ttft = seen - (this.#arrivals[index] as number);
+    this.#ttft[index] = ttft;
+    const admitted = this.#prefilling.get(index);
+    if (admitted === undefined) return;
+    this.#recentTtfts.push(ttft);
+    this.#prefilling.delete(index);
+    this.#prefilled++;
+    this.#prefillSeconds += seen - admitted;
   }
 
   /** @param seen When the client receives the last token. */
@@ -102,6 +135,7 @@ export class RequestLog {
   /** Its response will never end. */
   lost(index: number, hasToken: boolean, nowSeconds: number): void {
     if (!hasToken) this.#waiting--;
+    this.#prefilling.delete(index);
     this.#failed[index] = 1;
     this.#endSeconds = nowSeconds;
   }

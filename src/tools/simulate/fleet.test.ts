@@ -36,7 +36,7 @@ test('a level queue is STABLE; a growing one is OVERLOADED, with a warning', asy
 });
 
 test('a run whose admission rejects requests is not STABLE, however short its queue', async () => {
-  const admission = { queueTimeout: 2, maxQueuedRequests: 10, saturationWait: 1 };
+  const admission = { queueTimeout: 2, maxQueuedRequests: 10, saturationWait: 1, holdTimeout: 0 };
   const run = await simulateFleetRun({ ...options, engines: 1, speed: 4, admission });
   assert.equal(run.verdict, 'OVERLOADED');
   const [line = ''] = /^OVERLOADED.*$/m.exec(fleetRunTable(run)) ?? [];

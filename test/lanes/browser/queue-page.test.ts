@@ -28,7 +28,7 @@ test('requests that wait in the router are shown with their priorities, and so a
       },
     ],
     {
-      admission: { queueTimeout: 600, maxQueuedRequests: 2, saturationWait: 2 },
+      admission: { queueTimeout: 600, maxQueuedRequests: 2, saturationWait: 2, holdTimeout: 0 },
       ...{ statsIntervalMs: 25, webpage: await loadWebpage() },
     },
   );

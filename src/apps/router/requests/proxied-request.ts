@@ -79,6 +79,8 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   /** The second one beside it. */
   #hedge: ProxyAttempt | undefined = undefined;
   #failure: UpstreamFailure | undefined = undefined;
+  /** Whether it counts as arrived before it is routed. */
+  #isCounted = false;
   /** Its place in the admission queue; stays when it has left. */
   #place: AdmissionPlace | undefined = undefined;
   #rejection: Rejection | undefined = undefined;
@@ -122,6 +124,11 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     if (admission === undefined || !this.#generates || admission.isOpen(this.#request)) {
       this.#machine.admit();
       return;
+    }
+    // An autoscaler that counts arrivals starts an engine for it.
+    if (this.#context.core.mayReturn(this.#request.model)) {
+      this.#isCounted = true;
+      this.#context.metrics.routed(this.#request.model);
     }
     this.#place = admission.enter({
       ...{ exchange: this.exchange, request: this.#request, priority: this.#priority },
@@ -268,7 +275,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     const { core, metrics } = this.#context;
     try {
       const ticket = core.route(this.#request, tried);
-      if (tried === undefined) metrics.routed(this.#request.model);
+      if (tried === undefined && !this.#isCounted) metrics.routed(this.#request.model);
       return new ProxyAttempt(this.#context, this, ticket);
     } catch (error) {
       this.#pickError = error;

@@ -21,6 +21,7 @@ function begin(options: { readonly hasSharedKey?: boolean; readonly queuedMax?: 
   const registry = new MetricsRegistry();
   const core = {
     hasRoom: () => state.hasRoom,
+    mayReturn: () => false,
     resolveModel: (model: string | undefined) => (model === 'alias' ? 'm' : model),
   };
   let tick = () => {};
@@ -30,7 +31,12 @@ function begin(options: { readonly hasSharedKey?: boolean; readonly queuedMax?: 
     },
   };
   const admission = new RouterAdmission({
-    settings: { queueTimeout: 600, maxQueuedRequests: queuedMax, saturationWait: 2 },
+    settings: {
+      queueTimeout: 600,
+      maxQueuedRequests: queuedMax,
+      saturationWait: 2,
+      holdTimeout: 0,
+    },
     ...{ core: core as unknown as RoutingCore, ticker: ticker as unknown as Ticker },
     ...{ clock: { nowSeconds: () => state.nowSeconds }, registry, hasSharedKey },
   });

@@ -48,6 +48,8 @@ export interface WaitingRequest {
 }
 
 export class RouterAdmission {
+  /** Whether requests wait for a first engine. */
+  readonly holds: boolean;
   readonly #queue: Admission;
   readonly #core: RoutingCore;
   readonly #hasSharedKey: boolean;
@@ -58,18 +60,21 @@ export class RouterAdmission {
 
   constructor(options: RouterAdmissionOptions) {
     const { settings, core, clock, registry } = options;
+    this.holds = settings.holdTimeout > 0;
     this.#core = core;
     this.#hasSharedKey = options.hasSharedKey;
     this.#queue = new Admission({
       queueTimeoutSeconds: settings.queueTimeout,
+      holdTimeoutSeconds: settings.holdTimeout,
       queuedRequestsMax: settings.maxQueuedRequests,
       ...{ clock, random: { next: Math.random } },
       hasRoom: (model) => core.hasRoom(model),
+      mayReturn: (model) => core.mayReturn(model),
     });
     options.ticker.add({ onTick: () => this.#queue.tick() });
     const queued = registry.gauge({
       name: 'spillway_router_queued_requests',
-      help: 'Requests that wait in the router because all engines of their model are saturated.',
+      help: 'Requests that wait in the router because all engines of their model are saturated, or it has none.',
       labels: ['model'],
       seriesMax: modelSeriesMax,
     });
@@ -88,7 +93,7 @@ export class RouterAdmission {
       .with({});
     const rejected = registry.counter({
       name: 'spillway_router_rejected_requests',
-      help: 'Requests rejected with status 429 because the engines are overloaded, by reason.',
+      help: 'Requests rejected with status 429 because the engines are overloaded, or with 503 because none came, by reason.',
       labels: ['reason'],
     });
     this.#rejected = new Map(rejectionReasons.map((reason) => [reason, rejected.with({ reason })]));
@@ -177,8 +182,9 @@ export function rejectionError({ reason, status }: Rejection): OpenAiError {
       'All engines are saturated, and a request with precedence took the place of this one.',
     late: 'All engines are saturated, and the request would wait too long.',
     timeout: 'All engines are saturated, and the request has waited too long.',
+    'no-engine': 'No engine serves the model, and the request has waited too long.',
   }[reason];
-  return { status, message, code: `queue_${reason}` };
+  return { status, message, code: `queue_${reason.replace('-', '_')}` };
 }
 
 /** Lower is more urgent. A header, which a proxy in front can set or remove, comes before the body. */

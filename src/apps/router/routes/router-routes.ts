@@ -125,11 +125,11 @@ function queueView({ admission, core }: RouterRoutesContext) {
   };
 }
 
-/** Returns 200 only if a request could be served now. */
+/** Returns 200 only if a request could be served now, or held until it can. */
 function health(context: RouterRoutesContext, exchange: ServerExchange): void {
-  const { core, draining, dynamicConfig } = context;
+  const { core, draining, dynamicConfig, admission } = context;
   if (draining()) answerError(exchange, { status: 503, message: 'The router is shutting down.' });
-  else if (!core.hasLiveEndpoint) {
+  else if (!core.hasLiveEndpoint && !admission?.holds) {
     answerError(exchange, { status: 503, message: 'No engine is live.' });
   } else {
     answerJson(exchange, 200, { status: 'healthy', dynamic_config: dynamicConfig() });

@@ -7,6 +7,8 @@ export interface AdmissionSettings {
   readonly maxQueuedRequests: number;
   /** Seconds. */
   readonly saturationWait: number;
+  /** Seconds; 0: a request for a model without an engine fails at once. */
+  readonly holdTimeout: number;
 }
 
 interface AdmissionSetting {
@@ -47,5 +49,14 @@ export const admissionSettings: readonly AdmissionSetting[] = [
     default: 2,
     min: 0.1,
     max: 3600,
+  },
+  {
+    key: 'holdTimeout',
+    flag: '--hold-timeout',
+    unit: 'seconds',
+    help: 'how long a request may wait in the router while no engine serves its model, such as after a scale to zero, before it gets status 503; 0: it gets it at once',
+    default: 0,
+    min: 0,
+    max: 86_400,
   },
 ];

@@ -17,6 +17,8 @@ class Desk {
   readonly log: string[] = [];
   readonly rejections: Rejection[] = [];
   readonly room = new Map<string, number>();
+  /** Whether the models have no engine. */
+  isEmpty = false;
   readonly admission: Admission;
 
   constructor(limits: Partial<AdmissionLimits> = {}) {
@@ -24,7 +26,8 @@ class Desk {
       ...{ queueTimeoutSeconds: 10, queuedRequestsMax: 100, ...limits },
       clock: this.clock,
       random: { next: () => 0 },
-      hasRoom: (model = 'm') => (this.room.get(model) ?? 0) > 0,
+      hasRoom: (model = 'm') => this.isEmpty || (this.room.get(model) ?? 0) > 0,
+      mayReturn: () => this.isEmpty,
     });
   }
 
@@ -221,6 +224,7 @@ test('whatever happens, each request ends once, and the queue keeps its bound', 
       const admission = new Admission({
         ...{ queueTimeoutSeconds: 4, queuedRequestsMax: 3 },
         ...{ clock, random: seededRandom(seed), hasRoom: () => room > 0 },
+        mayReturn: () => false,
       });
       for (const one of events) {
         if ('owner' in one) {
@@ -255,4 +259,55 @@ test('whatever happens, each request ends once, and the queue keeps its bound', 
       }
     }),
   );
+});
+
+test('without an engine, a request is held until one comes', () => {
+  const desk = new Desk({ queueTimeoutSeconds: 0, holdTimeoutSeconds: 300 });
+  desk.isEmpty = true;
+  assert.ok(desk.enter('a'));
+  desk.clock.advance(200);
+  desk.admission.tick();
+  assert.deepEqual(desk.log, []);
+  desk.isEmpty = false;
+  desk.room.set('m', 1);
+  desk.admission.tick();
+  assert.deepEqual(desk.log, ['a admitted after 200.0']);
+});
+
+test('a held request fails with 503 when no engine has come in time', () => {
+  const desk = new Desk({ queueTimeoutSeconds: 10, holdTimeoutSeconds: 300 });
+  desk.isEmpty = true;
+  desk.enter('a');
+  desk.clock.advance(299);
+  desk.admission.tick();
+  assert.equal(desk.rejections.length, 0);
+  desk.clock.advance(1);
+  desk.admission.tick();
+  assert.deepEqual(
+    desk.rejections.map(({ reason, status }) => [reason, status]),
+    [['no-engine', 503]],
+  );
+});
+
+test('held requests keep their time when the first engine comes and is busy with others of them', () => {
+  const desk = new Desk({ queueTimeoutSeconds: 10, holdTimeoutSeconds: 300 });
+  desk.isEmpty = true;
+  for (const name of ['a', 'b']) desk.enter(name);
+  desk.clock.advance(100);
+  desk.isEmpty = false;
+  desk.room.set('m', 1);
+  desk.admission.tick();
+  desk.clock.advance(20);
+  desk.admission.tick();
+  assert.equal(desk.rejections.length, 0);
+  desk.room.set('m', 1);
+  desk.admission.tick();
+  assert.deepEqual(desk.log, ['a admitted after 100.0', 'b admitted after 120.0']);
+});
+
+test('without a hold, a request for a model without an engine is admitted, so that it fails at once', () => {
+  const desk = new Desk();
+  desk.isEmpty = true;
+  assert.equal(desk.enter('a'), undefined);
+  assert.deepEqual(desk.log, ['a admitted after 0.0']);
 });

@@ -8,14 +8,16 @@ import { DrainRate } from './drain-rate.ts';
 /**
  * Why a request is rejected. `full`: the queue has its maximum length. `displaced`: it had, and a request that
  * comes before this one took its place. `late`: this one would wait longer than it may. `timeout`: it has.
+ * `no-engine`: it has, and no engine of its model came.
  */
-export type RejectionReason = 'full' | 'displaced' | 'late' | 'timeout';
+export type RejectionReason = 'full' | 'displaced' | 'late' | 'timeout' | 'no-engine';
 
 export const rejectionReasons: readonly RejectionReason[] = [
   'full',
   'displaced',
   'late',
   'timeout',
+  'no-engine',
 ];
 
 export interface Rejection {
@@ -41,8 +43,10 @@ export interface AdmissionRequest extends QueuedRequest {
 
 /** What users set. */
 export interface AdmissionLimits {
-  /** Maximum wait of a request; 0 turns admission off. */
+  /** Maximum wait of a request while all engines are saturated; 0: it does not wait. */
   readonly queueTimeoutSeconds: number;
+  /** Maximum wait of a request while no engine serves its model; 0: it does not wait. @default 0 */
+  readonly holdTimeoutSeconds?: number | undefined;
   /** Maximum number of waiting requests of a model. */
   readonly queuedRequestsMax: number;
 }
@@ -53,6 +57,8 @@ export interface AdmissionOptions extends AdmissionLimits {
   readonly random: Random;
   /** Whether an engine of the model would start one more request soon; true if the model has no engine. */
   hasRoom(model: string | undefined): boolean;
+  /** Whether the model has no engine, and may have one again. */
+  mayReturn(model: string | undefined): boolean;
 }
 
 export type AdmissionPlace = QueuePlace<AdmissionRequest>;
@@ -74,6 +80,8 @@ interface Lane {
   readonly model: string | undefined;
   readonly queue: AdmissionQueue<AdmissionRequest>;
   readonly drain: DrainRate;
+  /** Maximum wait: longer where the queue began without an engine, also once there is one, which may be busy. */
+  readonly timeoutSeconds: number;
 }
 
 /**
@@ -92,11 +100,12 @@ export function admissionCost(promptTokens: number): number {
 }
 
 /**
- * Requests wait here only while every engine of their model is saturated. Models do not wait for each other.
+ * Requests wait here only while every engine of their model is saturated, or while it has none and they may be held.
+ * Models do not wait for each other.
  * Past `queuedRequestsMax`, the queue rejects; see `AdmissionQueue.lastToServe`.
  *
  * @example
- * const admission = new Admission({ queueTimeoutSeconds: 5, queuedRequestsMax: 1000, clock, random, hasRoom });
+ * const admission = new Admission({ queueTimeoutSeconds: 5, queuedRequestsMax: 1000, clock, random, hasRoom, mayReturn });
  * const place = admission.enter(request); // request.admitted(0), request.rejected(…), or a place
  * admission.release(); // an engine has room: request.admitted(1.2)
  */
@@ -122,7 +131,7 @@ export class Admission {
 
   /** Whether a request for the model is admitted at once: nobody waits, and an engine has room. */
   isOpen(model: string | undefined): boolean {
-    return !this.#lanes.has(model) && this.#options.hasRoom(model);
+    return !this.#lanes.has(model) && this.#hasRoom(model);
   }
 
   /** @returns Its place; undefined if it was admitted or rejected at once. */
@@ -132,12 +141,12 @@ export class Admission {
       request.admitted(0);
       return undefined;
     }
-    const { clock, queuedRequestsMax, queueTimeoutSeconds } = this.#options;
+    const { clock, queuedRequestsMax } = this.#options;
     const nowSeconds = clock.nowSeconds();
     const lane = this.#lanes.get(model);
     if (lane !== undefined) {
       const rate = lane.drain.perSecond(nowSeconds);
-      const waitSecondsMax = Math.min(queueTimeoutSeconds, request.patienceSeconds);
+      const waitSecondsMax = Math.min(lane.timeoutSeconds, request.patienceSeconds);
       if (rate !== undefined && lane.queue.ahead(request) / rate > waitSecondsMax) {
         request.rejected(this.#rejection('late', lane, nowSeconds), 0);
         return undefined;
@@ -162,9 +171,9 @@ export class Admission {
 
   /** Admits requests while engines have room. Call it after a request has started or ended at an engine. */
   release(): void {
-    const { clock, hasRoom } = this.#options;
+    const { clock } = this.#options;
     for (const lane of this.#lanes.values()) {
-      while (lane.queue.size > 0 && hasRoom(lane.model)) {
+      while (lane.queue.size > 0 && this.#hasRoom(lane.model)) {
         const nowSeconds = clock.nowSeconds();
         const place = lane.queue.take() as AdmissionPlace;
         lane.drain.admitted(nowSeconds);
@@ -176,12 +185,13 @@ export class Admission {
 
   /** Rejects requests that have waited too long, then admits others. Call it a few times per second. */
   tick(): void {
-    const { clock, queueTimeoutSeconds } = this.#options;
+    const { clock, mayReturn } = this.#options;
     const nowSeconds = clock.nowSeconds();
     for (const lane of this.#lanes.values()) {
       for (const place of lane.queue) {
-        if (nowSeconds - place.sinceSeconds >= queueTimeoutSeconds) {
-          this.#reject(lane, place, 'timeout', nowSeconds);
+        if (nowSeconds - place.sinceSeconds >= lane.timeoutSeconds) {
+          const reason = mayReturn(lane.model) ? 'no-engine' : 'timeout';
+          this.#reject(lane, place, reason, nowSeconds);
         }
       }
     }
@@ -204,6 +214,11 @@ export class Admission {
     });
   }
 
+  #hasRoom(model: string | undefined): boolean {
+    const { hasRoom, mayReturn, holdTimeoutSeconds = 0 } = this.#options;
+    return hasRoom(model) && !(holdTimeoutSeconds > 0 && mayReturn(model));
+  }
+
   #reject(lane: Lane, place: AdmissionPlace, reason: RejectionReason, nowSeconds: number): void {
     const rejection = this.#rejection(reason, lane, nowSeconds);
     lane.queue.remove(place);
@@ -217,7 +232,7 @@ export class Admission {
     const seconds = Math.ceil(halfSeconds * (1 + this.#options.random.next()));
     return {
       reason,
-      status: rejectionStatus,
+      status: reason === 'no-engine' ? 503 : rejectionStatus,
       retryAfterSeconds: Math.max(1, Math.min(retryAfterSecondsMax, seconds)),
     };
   }
@@ -225,7 +240,12 @@ export class Admission {
   #laneOf(model: string | undefined, nowSeconds: number): Lane {
     let lane = this.#lanes.get(model);
     if (lane === undefined) {
-      lane = { model, queue: new AdmissionQueue(), drain: new DrainRate(nowSeconds) };
+      const { queueTimeoutSeconds, holdTimeoutSeconds = 0, mayReturn } = this.#options;
+      const timeoutSeconds = mayReturn(model)
+        ? Math.max(queueTimeoutSeconds, holdTimeoutSeconds)
+        : queueTimeoutSeconds;
+      const drain = new DrainRate(nowSeconds);
+      lane = { model, queue: new AdmissionQueue(), drain, timeoutSeconds };
       this.#lanes.set(model, lane);
     }
     return lane;
