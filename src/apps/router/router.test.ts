@@ -296,7 +296,7 @@ test('silent streams get comments if that is asked for, and only then', async (t
 
 test('a queue, hedges and peer routers are there if they are asked for', async (t) => {
   const { router } = await stack(t, [{}], {
-    admission: { queueTimeout: 10, maxQueuedRequests: 5, saturationWait: 1 },
+    admission: { queueTimeout: 10, maxQueuedRequests: 5, saturationWait: 1, holdTimeout: 0 },
     hedging: { budget: 5 },
     peers: { urls: ['http://127.0.0.1:1'] },
   });
@@ -305,7 +305,7 @@ test('a queue, hedges and peer routers are there if they are asked for', async (
   assert.equal(view.routers?.peers.length, 1);
   assert.equal((await post(router, hello)).status, 200);
   const off = await stack(t, [{}], {
-    admission: { queueTimeout: 0, maxQueuedRequests: 5, saturationWait: 1 },
+    admission: { queueTimeout: 0, maxQueuedRequests: 5, saturationWait: 1, holdTimeout: 0 },
     hedging: { budget: 0 },
   });
   assert.equal((await viewOf(off.router)).queue, null);

@@ -101,6 +101,14 @@ export class EndpointTable {
     return live;
   }
 
+  /** Whether no engine serves the model now, but one has, or there has been no engine at all yet. */
+  mayReturn(model: string | undefined): boolean {
+    if (this.live(model).length > 0) return false;
+    return (
+      model === undefined || this.#everSeenModels.size === 0 || this.#everSeenModels.has(model)
+    );
+  }
+
   /** When an engine of the model last stopped being live; -∞ if none has. */
   leftSeconds(model: string | undefined): number {
     return this.#leftSeconds.get(model) ?? Number.NEGATIVE_INFINITY;

@@ -325,9 +325,7 @@ export class RoutingCore {
    * a router starts beside a fleet of none.
    */
   mayReturn(model: string | undefined): boolean {
-    const name = this.resolveModel(model);
-    if (this.#liveEndpoints(name).length > 0) return false;
-    return name === undefined || this.#everSeenModels.size === 0 || this.#everSeenModels.has(name);
+    return this.#endpoints.mayReturn(this.resolveModel(model));
   }
 
   /** Whether a request sent there now would only wait; false without `saturation`. */
