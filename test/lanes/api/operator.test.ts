@@ -190,6 +190,43 @@ test('the definitions refuse what cannot work, with a sentence', async () => {
   );
 });
 
+test('without KEDA, a HorizontalPodAutoscaler scales the resource, and goes when it is no longer wanted', async (t) => {
+  await startOperator(t);
+  const [scaled] = [runtime('hpa')];
+  const autoscalingConfig = {
+    ...{ enabled: true, scaler: 'hpa', minReplicas: 2, maxReplicas: 4 },
+    triggers: { kvCacheUsageThreshold: 85, ttftSeconds: 3 },
+  };
+  await create({ ...scaled, spec: { ...(scaled.spec as object), autoscalingConfig } });
+  const path = '/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/hpa';
+  await until(async () => (await cluster.ask('GET', path)).status === 200);
+  const { spec } = await cluster.expect('GET', path);
+  const { scaleTargetRef, metrics } = spec as {
+    readonly scaleTargetRef: { readonly kind: string };
+    readonly metrics: readonly { readonly external: { readonly target: object } }[];
+  };
+  assert.equal(scaleTargetRef.kind, 'VLLMRuntime');
+  assert.deepEqual(
+    metrics.map(({ external }) => external.target),
+    [
+      { type: 'AverageValue', averageValue: '5' },
+      { type: 'AverageValue', averageValue: '850m' },
+      { type: 'Value', value: '3' },
+    ],
+  );
+  await cluster.expect('PATCH', `${ours}/vllmruntimes/hpa`, {
+    spec: { autoscalingConfig: { enabled: false } },
+  });
+  await until(async () => (await cluster.ask('GET', path)).status === 404);
+  const toZero = { ...autoscalingConfig, minReplicas: 0 };
+  const { status, body } = await cluster.ask('POST', `${ours}/vllmruntimes`, {
+    ...runtime('zero'),
+    spec: { ...(scaled.spec as object), autoscalingConfig: toZero },
+  });
+  assert.equal(status, 422);
+  assert.match(body, /a HorizontalPodAutoscaler cannot scale to 0/);
+});
+
 test('of two operators one works; the other takes over when it ends, and after the API server was away', async (t) => {
   const first = await startOperator(t, 'a');
   await until(() => first.election?.isLeader === true);
