@@ -7,8 +7,8 @@ import {
 } from '../routing/index.ts';
 import type { RequestSource, WorkloadRequest } from '../traces/index.ts';
 import type { Disaggregation } from './disaggregation.ts';
-import type { SimulatedScaling } from './fleet-scaling.ts';
 import type { PolicyChoice } from './policy-choice.ts';
+import type { SimulatedScaling } from './scaling-options.ts';
 import type { SimulatedEngine } from './simulated-engine.ts';
 
 /** One request of a trace; equal block ids mean equal text after an equal prefix. */

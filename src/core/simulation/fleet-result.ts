@@ -2,9 +2,9 @@
 import type { HedgeOutcome } from '../attempts/index.ts';
 import type { TierStats } from '../engine/index.ts';
 import type { EngineRole } from './disaggregation.ts';
-import type { ScalingResult } from './fleet-scaling.ts';
 import type { FleetSample } from './fleet-series.ts';
 import type { HandoffResults } from './handoff-log.ts';
+import type { ScalingResult } from './scaling-options.ts';
 
 /** Totals of one engine of the fleet. */
 export interface FleetEngineResult {

@@ -1,28 +1,10 @@
 // A simulated fleet whose number of engines changes: engines start with an empty cache after their start-up time, and
 // those that are stopped finish what they have.
-import type { FleetReading, Scaler } from '../scaler/index.ts';
+import type { FleetReading } from '../scaler/index.ts';
 import { percentile } from '../stats/index.ts';
 import type { FleetEngine } from './fleet-engine.ts';
 import type { FleetRouters } from './fleet-routers.ts';
-
-export interface SimulatedScaling {
-  readonly scaler: Scaler;
-  /** Engines at the beginning; the options of the fleet have as many as there may be. */
-  readonly startEngines: number;
-  /** From the decision to an engine that serves. */
-  readonly startupSeconds: number;
-  /** Interval at which the scaler looks. @default 15, Kubernetes' own */
-  readonly everySeconds?: number;
-}
-
-/** How a fleet was scaled. */
-export interface ScalingResult {
-  /** Time of all engines from their start to the end of their last request. */
-  readonly engineSeconds: number;
-  /** Engines that were started, and that were stopped. */
-  readonly started: number;
-  readonly stopped: number;
-}
+import type { ScalingResult, SimulatedScaling } from './scaling-options.ts';
 
 /** What the scaler reads of the requests. */
 export interface ScalingRequests {

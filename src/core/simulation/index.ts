@@ -12,7 +12,6 @@ export {
   simulatedAdmission,
 } from './fleet-options.ts';
 export type { FleetEngineResult, FleetSimulationResult } from './fleet-result.ts';
-export type { ScalingResult, SimulatedScaling } from './fleet-scaling.ts';
 export type { FleetSample } from './fleet-series.ts';
 export type { HandoffResults } from './handoff-log.ts';
 export type { PolicyChoice } from './policy-choice.ts';
@@ -25,6 +24,7 @@ export {
   prefixHits,
 } from './prefix-hits.ts';
 export { type RunOptions, type RunResult, type RunSample, replayRun } from './run-replay.ts';
+export type { ScalingResult, SimulatedScaling } from './scaling-options.ts';
 export type { SimulatedEngine } from './simulated-engine.ts';
 export { backlogGrowth, overloadedGrowth } from './stability.ts';
 export { recordOf, type TimedHandoff, type Timing, timingsOf } from './timing.ts';
