@@ -7,4 +7,5 @@ set -eu
 free_kib=$(awk '/MemAvailable/ {print $2}' /proc/meminfo)
 [ "$free_kib" -gt $((7 * 1024 * 1024)) ] || skip "two vLLM servers need 7 GiB of free memory"
 
-exec "$NODE" --test --test-timeout=600000 test/lanes/vllm/*.test.ts
+# One file after the other: each has two servers.
+exec "$NODE" --test --test-concurrency=1 --test-timeout=900000 test/lanes/vllm/*.test.ts
