@@ -221,3 +221,19 @@ test('an engine that restarted begins anew', () => {
   core.endpointRestarted(bad);
   assert.equal(core.isEjected(bad), false);
 });
+
+test('the reason of an ejection by share is a rounded percentage', () => {
+  const { core, request } = fleet('roundrobin', urls.slice(0, 2));
+  let turn = 0;
+  // Two of each three requests fail: never five in a row.
+  for (let i = 0; i < 200 && !core.isEjected(bad); i++) {
+    request((url) => isBad(url) && turn++ % 3 !== 0);
+  }
+  const { reason } = core.endpoints().find(({ url }) => url === bad) ?? {};
+  assert.equal(reason, 'ejected for 1 s: 70 % of its last requests failed');
+});
+
+test('nobody knows of an engine that is not there whether it is saturated', () => {
+  const { core } = fleet();
+  assert.equal(core.isSaturated('http://nobody'), false);
+});
