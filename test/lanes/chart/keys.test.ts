@@ -55,7 +55,8 @@ const stacks: readonly Json[] = [
     servingEngineSpec: { modelSpec: [{ ...pinned, chatTemplate: 't.jinja' }], restricted: true },
     routerSpec: { serviceType: 'NodePort', autoscaling: { enabled: true } },
     sharedPvcStorage: { enabled: true, nfs: { server: 's', path: '/p' } },
-    cacheserverSpec: { enabled: true },
+    // Another image than the default, which stands for Spillway's.
+    cacheserverSpec: { enabled: true, image: { repository: 'registry.example/lmcache' } },
     loraController: { enableLoraController: true },
   },
   {
@@ -202,6 +203,8 @@ const specials: readonly (readonly [RegExp, readonly unknown[]])[] = [
   [/tcpSocket$/, [{ port: 61_437 }]],
   [/grpc$/, [{ port: 61_437 }]],
   [/startupProbe\.periodSeconds$/, [437]],
+  [/cacheserverSpec\.extraArgs$/, [['sentinel']]],
+  [/cacheserverSpec\.memory$/, ['437MiB']],
   [/kvEvents$/, [true]],
   [/scalingModifiers$/, [{ formula: 'sentinel' }]],
   [/spillway\.routingLogic$/, ['leastloaded']],

@@ -86,6 +86,7 @@ test('a response with a length keeps it, and names the request, the engine and t
   assert.deepEqual(head, [
     ...['HTTP/1.1 200 OK', 'content-type: application/json', 'content-length: 7'],
     ...['x-request-id: id-1', 'x-spillway-engine: http://a', 'x-spillway-pick: shortest wait'],
+    'Keep-Alive: timeout=75',
   ]);
   assert.equal(body, '{"a":1}');
 });

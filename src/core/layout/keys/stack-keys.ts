@@ -84,6 +84,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.admission.saturationWait',
   ]),
   ...rows(onlyUp, [
+    'routerSpec.admission.holdTimeout',
     'routerSpec.host',
     'routerSpec.containerPort',
     'routerSpec.rootPath',
