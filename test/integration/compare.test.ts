@@ -97,7 +97,11 @@ test('wrong input is status 2, a server that is away 4, each in one sentence', a
   const scripted = await server(t, 1);
   const cases = [
     [['http://127.0.0.1:1', scripted.url], 4, /^Cannot reach http:\/\/127\.0\.0\.1:1\/v1/m],
-    [[], 2, /^Give what to compare: two URLs, two values files, or the folders of two runs/m],
+    [
+      [],
+      2,
+      /^Give what to compare: two URLs, two values files, group:a and group:b, or the folders of/m,
+    ],
     [[scripted.url], 2, /^Give what to compare/m],
     [['x', scripted.url], 2, /^There is no x: give two URLs such as/m],
     [['http://', scripted.url], 2, /^http:\/\/ is not a URL/m],
