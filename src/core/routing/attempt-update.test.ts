@@ -7,6 +7,7 @@ import { ManualClock } from '../base/index.ts';
 import {
   type AttemptUpdate,
   createPolicy,
+  type PeerVerdict,
   type Policy,
   RoutingCore,
   type Ticket,
@@ -311,4 +312,30 @@ test('each update is published once, even if the attempt reports it repeatedly',
   unsent.sent();
   assert.deepEqual(update, ['sent', 'firstByte', 'finished']);
   assert.deepEqual(core.endpoint('http://a')?.totals, { requests: 1, errors: 1, retries: 0 });
+});
+
+test('a peer’s attempt says whether its engine works, by its own times, unless it says nothing about it', () => {
+  const clock = new ManualClock();
+  const verdicts: PeerVerdict[] = [];
+  const onPeerVerdict = (verdict: PeerVerdict) => verdicts.push(verdict);
+  const core = new RoutingCore({ policy: obedient(), clock, onPeerVerdict });
+  core.addEndpoint({ url: 'http://a', models: ['m'] });
+  clock.advanceTo(10);
+  const ends = [
+    { status: 'completed' },
+    { status: 'failed', broke: true },
+    { status: 'failed' },
+    { status: 'cancelled' },
+  ] as const;
+  for (const attempt of ends.keys()) {
+    core.receive('0', { ...sentUpdate, url: 'http://a', attempt }, 3);
+  }
+  clock.advanceTo(12);
+  for (const [attempt, end] of ends.entries()) {
+    core.receive('0', { kind: 'finished', attempt, ...end }, 1);
+  }
+  assert.deepEqual(verdicts, [
+    { url: 'http://a', outcome: 'completed', tookSeconds: 4 },
+    { url: 'http://a', outcome: 'broke', tookSeconds: 4 },
+  ]);
 });

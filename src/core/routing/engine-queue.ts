@@ -43,30 +43,31 @@ const reportSecondsMax = 30;
 /** Weight of the interval between two reports in the mean rate. */
 const intervalWeight = 0.5;
 
+/** A report, and the router's counts at its time. */
+interface Seen {
+  readonly report: ReportedLoad;
+  readonly streams: number;
+  readonly started: number;
+}
+
 /** As the engine last reported it, and as the router has changed it since. */
 export class EngineQueue {
-  #report: ReportedLoad | undefined = undefined;
-  /** The router's counts at the last report. */
-  #streams = 0;
-  #started = 0;
+  #last: Seen | undefined = undefined;
   /** Mean rate at which requests started while others waited. */
   #startsPerSecond: number | undefined = undefined;
 
   /** @param load The router's counts at that time. */
   reported(report: ReportedLoad | undefined, load: CountedLoad): void {
-    const before = this.#report;
-    const seconds = (report?.atSeconds ?? 0) - (before?.atSeconds ?? 0);
-    if (report !== undefined && before !== undefined && seconds > 0) {
-      // Without a queue, the rate is that of the arrivals.
-      if (before.waiting > 0 && report.waiting > 0) {
-        const rate = (load.started - this.#started) / seconds;
-        const mean = this.#startsPerSecond ?? rate;
-        this.#startsPerSecond = mean + (rate - mean) * intervalWeight;
-      }
-    }
-    this.#report = report;
-    this.#streams = load.prefillingStreams;
-    this.#started = load.started;
+    const before = this.#last;
+    const { prefillingStreams: streams, started } = load;
+    this.#last = report && { report, streams, started };
+    // Without a queue, the rate is that of the arrivals.
+    if (!before?.report.waiting || !report?.waiting) return;
+    const seconds = report.atSeconds - before.report.atSeconds;
+    if (seconds <= 0) return;
+    const rate = (started - before.started) / seconds;
+    const mean = this.#startsPerSecond ?? rate;
+    this.#startsPerSecond = mean + (rate - mean) * intervalWeight;
   }
 
   /**
@@ -74,15 +75,16 @@ export class EngineQueue {
    * report is added, and what has started is subtracted; only streams show when they start.
    */
   waiting(load: CountedLoad, nowSeconds: number): number | undefined {
-    const report = this.#report;
-    if (report === undefined || nowSeconds - report.atSeconds > reportSecondsMax) return undefined;
-    return Math.max(0, report.waiting + load.prefillingStreams - this.#streams);
+    if (this.#last === undefined) return undefined;
+    const { report, streams } = this.#last;
+    if (nowSeconds - report.atSeconds > reportSecondsMax) return undefined;
+    return Math.max(0, report.waiting + load.prefillingStreams - streams);
   }
 
   /** Whether a prompt that is sent now would be computed at once: no request waits for its first token or for memory. */
   isIdle(load: CountedLoad, nowSeconds: number): boolean {
-    if (load.prefillingStreams > 0 || (this.waiting(load, nowSeconds) ?? 0) > 0) return false;
-    return (this.#report?.kvUsage ?? 0) < idleKvUsageMax;
+    if (load.prefillingStreams > 0 || this.waiting(load, nowSeconds)) return false;
+    return this.#kvUsage < idleKvUsageMax;
   }
 
   /** @param predictedSeconds Wait that the policy predicts; undefined if it does not. */
@@ -93,12 +95,16 @@ export class EngineQueue {
     limits: SaturationLimits,
   ): boolean {
     if (predictedSeconds !== undefined && predictedSeconds >= limits.waitSeconds) return true;
-    const waiting = this.waiting(load, nowSeconds) ?? 0;
-    if (waiting === 0) return false;
+    const waiting = this.waiting(load, nowSeconds);
+    if (!waiting) return false;
     if (waiting < limits.waitingMin && load.prefillTokens < limits.prefillTokensMin) return false;
-    if ((this.#report?.kvUsage ?? 0) >= limits.kvUsage) return true;
+    if (this.#kvUsage >= limits.kvUsage) return true;
     const rate = this.#startsPerSecond;
     if (rate !== undefined) return waiting >= rate * limits.waitSeconds;
     return predictedSeconds === undefined && waiting >= limits.waitingMax;
+  }
+
+  get #kvUsage(): number {
+    return this.#last?.report.kvUsage ?? 0;
   }
 }

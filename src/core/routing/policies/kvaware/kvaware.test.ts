@@ -51,6 +51,7 @@ test('a warm engine is kept while it is busy and left when it is saturated', () 
   const released = pickWith({ inflight: 40, prefillTokens: 2000 });
   assert.equal(released.endpoint.url, 'b');
   assert.match(released.reason, /^released 992 of 1000 tokens on a saturated engine/);
+  assert.equal(released.ground, 'load');
 });
 
 test('a prompt with less than half cached is sent to the engine with the least prefill left', () => {
@@ -67,7 +68,7 @@ test('a prompt with less than half cached is sent to the engine with the least p
   assert.equal(pickWith(300, 0, 0).endpoint.url, 'a');
   const other = pickWith(400, 0, 0);
   assert.equal(other.endpoint.url, 'b');
-  assert.equal(other.cachedTokens, 160);
+  assert.deepEqual([other.cachedTokens, other.ground], [160, 'prefix']);
   assert.equal(
     other.reason,
     'most cached: 480 of 1000 tokens; least prefill ahead, 160 tokens cached',
@@ -254,6 +255,48 @@ test('a burst of one prompt stays together before the first event, and spreads i
   }
   first.finish({ status: 'failed' });
   assert.equal(core.route(burst).pick.cachedTokens, 0);
+});
+
+test('an expected prompt counts from its first byte for two seconds, and the pick keeps nothing of it', () => {
+  const { policy, hold } = make();
+  hold('a', tokens(16, 9));
+  const prompt = request(tokens(1000, 1));
+  const engines = [engine('a')];
+  const cachedAt = (seconds: number) => policy.pick(prompt, engines, seconds).cachedTokens;
+  for (const [at, firstByte, status, kept] of [
+    [0, true, 'failed', true],
+    [10, false, 'completed', true],
+    [20, false, 'failed', false],
+    [30, false, 'cancelled', false],
+  ] as const) {
+    const pick = policy.pick(prompt, engines, at);
+    assert.equal(pick.cachedTokens, 0);
+    policy.onSent(prompt, pick);
+    assert.equal(cachedAt(at + 5), 992, 'in flight');
+    if (firstByte) policy.onFirstByte(prompt, pick, 5, at + 5);
+    assert.notEqual(pick.expected, undefined);
+    policy.onFinish(prompt, pick, { status }, at + 5);
+    assert.deepEqual([pick.expected, pick.chain], [undefined, undefined]);
+    assert.equal(cachedAt(at + 6.9), kept ? 992 : 0, status);
+    assert.equal(cachedAt(at + 7), 0, 'no event came');
+  }
+});
+
+test('an engine that finds nothing of the prompts without tokens that it was sent loses trust', () => {
+  const { policy } = make();
+  const prompt = routingRequest('the river flows to the sea '.repeat(100));
+  const engines = [engine('a')];
+  const ask = () => {
+    const pick = policy.pick(prompt, engines);
+    policy.onSent(prompt, pick);
+    policy.onFinish(prompt, pick, { status: 'completed', promptTokens: 700, cachedTokens: 0 }, 1);
+    return pick.cachedTokens;
+  };
+  assert.equal(ask(), 0);
+  const trusted = ask();
+  assert.ok(trusted > 600);
+  for (let i = 0; i < 20; i++) ask();
+  assert.ok(ask() < trusted / 2);
 });
 
 test('prompts without tokens go where this router sent them before, as without events', () => {

@@ -251,3 +251,55 @@ test('memory is freed at the rate at which completed requests released theirs', 
   const wait = forecast.memorySeconds(report, 98_000, 9000);
   assert.ok(Math.abs(wait - 20) < 0.1, `${wait} s`);
 });
+
+/** An engine that was served so many prompts of 1,000 tokens, one after the other, each at the assumed speed. */
+function servedOf(prompts: number) {
+  const forecast = new EngineForecast(speedPrior, new ForecastTable());
+  const state = { now: 0 };
+  /** @param seconds From its sending to its first byte. @param at When it is sent. */
+  const serve = (attempt: Attempt, seconds: number, at = state.now) => {
+    const sent = { ...attempt, sentSeconds: at };
+    forecast.sent(sent, at, true, 1);
+    state.now = at + seconds;
+    firstByteOf(forecast, sent, state.now);
+    forecast.finished(sent, true, state.now);
+  };
+  const usual = 0.03 + 1e-4 * attemptOf(1000).work;
+  for (let i = 0; i < prompts; i++) serve(attemptOf(1000), usual);
+  return { forecast, serve, state };
+}
+
+test('a prediction rests on eight steps, and on one at least a quarter as long', () => {
+  const { work } = attemptOf(1000);
+  // The last step has not ended yet.
+  assert.equal(servedOf(8).forecast.hasSeen(work), false);
+  const { forecast } = servedOf(9);
+  assert.deepEqual([forecast.hasSeen(4 * work), forecast.hasSeen(4 * work + 1)], [true, false]);
+});
+
+test('the cached share of prompts moves by a sixteenth with each', () => {
+  const forecast = new EngineForecast(speedPrior, new ForecastTable());
+  forecast.sent(attemptOf(1000, 500), 0, true, 1);
+  assert.equal(forecast.cachedShare, 1 / 32);
+  forecast.sent(attemptOf(0, 0), 0, true, 1);
+  assert.equal(forecast.cachedShare, (1 / 32) * (15 / 16));
+});
+
+test('a step is a disturbance if it takes eight times the prediction for its whole prompts', () => {
+  for (const [served, more, isDisturbed] of [
+    [8, 1e-6, true],
+    [8, -1e-6, false],
+    // Too few steps to rely on the prediction.
+    [7, 1, false],
+  ] as const) {
+    const { forecast, serve, state } = servedOf(served);
+    // Half of it is cached, which makes it no shorter.
+    const attempt = attemptOf(10_000, 5000);
+    const expected = forecast.row.secondsFor(prefillWork(10_000, 0));
+    serve(attempt, 8 * expected + more);
+    // Its step ends with the first byte of the next one.
+    forecast.row.age(state.now, speedPrior);
+    serve(attemptOf(1000), 0.2);
+    assert.equal(Number.isFinite(forecast.row.retryAtSeconds), isDisturbed, `${served}, ${more}`);
+  }
+});

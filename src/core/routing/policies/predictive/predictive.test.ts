@@ -267,6 +267,30 @@ test('a prompt counts as cached while it is in flight, and no longer without an 
   assert.equal(core.route(request).pick.cachedTokens, 0);
 });
 
+test('a prompt whose first byte has come counts as cached for two more seconds, whatever its end', () => {
+  const kvIndex = new KvIndex();
+  const log = new KvEventLog();
+  log.blocksStored(new KvSequence(createBlockHasher(), 16, new Uint32Array(16)), 0, 1);
+  kvIndex.apply('a', log.take());
+  const policy = new PredictivePolicy(seededRandom(1), { kvIndex });
+  const engines = [new EndpointRecord('a', ['m'], 'live', '')];
+  const request = { ...fresh('once'), tokens: Uint32Array.from({ length: 4000 }, (_, i) => i) };
+  const cachedAt = (seconds: number) => policy.pick(request, engines, seconds).cachedTokens;
+  for (const [at, firstByte, status, kept] of [
+    [0, true, 'failed', true],
+    [10, false, 'completed', true],
+    [20, false, 'failed', false],
+  ] as const) {
+    const pick = policy.pick(request, engines, at);
+    policy.onSent(request, pick, at);
+    if (firstByte) policy.onFirstByte(request, pick, 1, at + 1);
+    policy.onFinish(request, pick, { status }, at + 1);
+    assert.equal(pick.expected, undefined);
+    assert.equal(cachedAt(at + 2.9), kept ? 3999 : 0, status);
+    assert.equal(cachedAt(at + 3), 0);
+  }
+});
+
 test('a pick keeps no block names once its request has ended', () => {
   const { send } = fleetOf('a');
   const ticket = send(fresh('names'));

@@ -93,3 +93,72 @@ test('a first byte disturbs an engine if it takes eight times what is expected, 
   assert.deepEqual([isDisturbed(1, 7.99), isDisturbed(1, 8)], [false, true]);
   assert.deepEqual([isDisturbed(0.03125, 0.53), isDisturbed(0.03125, 0.53125)], [false, true]);
 });
+
+/** An engine that was expected to take 1 s, and is expected to take `learned` seconds since. */
+function disturbed(seconds: number) {
+  const speed = {
+    learned: 1,
+    restored: 0,
+    secondsFor: () => speed.learned,
+    snapshot: () => ({}),
+    restore: () => speed.restored++,
+    line: { overheadSeconds: 1, secondsPerToken: 0 },
+  };
+  const row = { doubt: 0, retryAtSeconds: 0 };
+  const chance = new SecondChance(row as ForecastRow, speed as unknown as PrefillSpeed);
+  assert.equal(row.retryAtSeconds, Number.POSITIVE_INFINITY);
+  chance.observe(1, seconds, 0);
+  return { speed, row, chance };
+}
+
+test('an engine has its new speed after sixteen slow first bytes in a row that are as long as learned', () => {
+  const { speed, row, chance } = disturbed(10);
+  speed.learned = 10;
+  const slow = (count: number, seconds = 20) => {
+    for (let i = 0; i < count; i++) chance.observe(1, seconds, 1);
+  };
+  slow(15);
+  slow(1, 20.1);
+  slow(15);
+  assert.deepEqual([chance.isDisturbed, row.retryAtSeconds], [true, 3]);
+  slow(1);
+  assert.deepEqual([chance.isDisturbed, row.retryAtSeconds], [false, Number.POSITIVE_INFINITY]);
+  assert.equal(row.doubt, 0);
+});
+
+test('three first bytes in a row of at most thrice the time before end a disturbance', () => {
+  const { row, chance } = disturbed(10);
+  for (const seconds of [3, 3, 3.1, 3, 3]) chance.observe(1, seconds, 1);
+  assert.equal(chance.isDisturbed, true);
+  chance.begin();
+  assert.deepEqual([row.doubt, row.retryAtSeconds], [8, Number.POSITIVE_INFINITY]);
+  for (let i = 0; i < 2; i++) chance.observe(1, 3, 1);
+  assert.equal(chance.isDisturbed, true, 'a trial begins the count again');
+  chance.observe(1, 3, 1);
+  assert.deepEqual([chance.isDisturbed, row.doubt], [false, 0]);
+});
+
+test('each trial that fails doubles the pause up to a minute; the next disturbance begins with 2 s again', () => {
+  const { speed, row, chance } = disturbed(10);
+  assert.equal(row.retryAtSeconds, 2);
+  chance.observe(1, 10, 1);
+  assert.equal(row.retryAtSeconds, 3, 'without a trial the pause stays');
+  for (const pause of [4, 8, 16, 32, 60, 60]) {
+    chance.begin();
+    assert.deepEqual([row.doubt, row.retryAtSeconds], [8, Number.POSITIVE_INFINITY]);
+    chance.observe(1, 10, 100);
+    assert.deepEqual([row.doubt, row.retryAtSeconds], [0, 100 + pause]);
+  }
+  assert.equal(speed.restored, 6);
+  for (let i = 0; i < 3; i++) chance.observe(1, 1, 100);
+  chance.observe(1, 10, 200);
+  assert.equal(row.retryAtSeconds, 202);
+});
+
+test('an engine that is not disturbed is not tried', () => {
+  const { speed, row, chance } = disturbed(1);
+  row.retryAtSeconds = 5;
+  chance.begin();
+  assert.deepEqual([row.doubt, row.retryAtSeconds], [0, Number.POSITIVE_INFINITY]);
+  assert.equal(speed.restored, 0);
+});
