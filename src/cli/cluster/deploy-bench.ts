@@ -34,7 +34,7 @@ export function readBenchFlags(given: string | true): LoadFlags {
   try {
     command.parse([...standard, ...own], { from: 'user' });
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message.replace(/^error: /, '') : String(cause);
+    const why = cause instanceof Error ? cause.message.replace(/^error: |\.$/g, '') : String(cause);
     throw new InputError(`--bench takes flags of "spillway bench serve": ${why}.`, { cause });
   }
   const flags = command.opts<LoadFlags>();

@@ -76,7 +76,7 @@ export function deployCommand(): Command {
     .option('--smoke', 'test the stack, as "spillway smoke" does')
     .option(
       '--bench [flags]',
-      'send it a load and print the figures; flags are those of "spillway bench serve" in quotes (default: 120 prompts of 300 and 40 tokens, 4 per second)',
+      'send it a load and print the figures; --bench="--num-prompts 200" gives it flags of "spillway bench serve" (default: 120 prompts of 300 and 40 tokens, 4 per second)',
     )
     .action(run);
   return addHelpEnd(

@@ -4,6 +4,8 @@ import { shellQuoted } from './host-facts.ts';
 import type { HostFile, InstalledRelease, RecordedService } from './release-files.ts';
 import { encoded, unitPath } from './release-files.ts';
 
+/** Time from ready to the next restart: a router looks at a dead engine each second, and must see it before another one stops. */
+const settleSeconds = 3;
 /** Runs that ended before a service that starts is given up. */
 const restartsMax = 2;
 
@@ -122,7 +124,8 @@ export function startScript(
     `until curl -fsSk -m 5 -o /dev/null ${shellQuoted(healthUrl)} 2>/dev/null; do\n` +
     `  if [ "$(date +%s)" -ge "$end" ] || [ "$(systemctl show ${name} -p NRestarts --value)" -gt ${restartsMax} ]; then echo late; exit 0; fi\n` +
     '  sleep 1\n' +
-    'done\n'
+    'done\n' +
+    `sleep ${settleSeconds}\n`
   );
 }
 

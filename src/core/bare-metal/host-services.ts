@@ -51,6 +51,8 @@ export interface StackInput {
 
 /** Stop times, as under "spillway up", and the drain of the router. */
 const engineStopSeconds = 30;
+/** Lets requests of an embedded engine end when it is stopped; later flags of the entry win. */
+const drainFlags = ['--shutdown-timeout', String(engineStopSeconds - 5)];
 const routerStopSeconds = 12;
 
 /** Programs that the hosts of these values need; `all` on each host. */
@@ -143,7 +145,10 @@ function engineService(
   const command = isVllm ? values.spillway.vllmCommand : [...spillwayCommand, 'engine'];
   const flags = isVllm
     ? vllmFlags(engine.spec, ports, container === 'none' ? command : ['serve'], listen)
-    : embeddedEngineFlags(engine.spec, ports, values.cacheserverSpec, 1, listen);
+    : [
+        ...drainFlags,
+        ...embeddedEngineFlags(engine.spec, ports, values.cacheserverSpec, 1, listen),
+      ];
   const variables = {
     ...engineEnvironment(values, engine.spec, environment, cacheUrl),
     ...(isVllm &&

@@ -181,7 +181,12 @@ test('wrong input ends with status 2, a cluster that is not there with status 4'
       ['status', '--target', 'kind'],
       {},
     ],
-    [2, /bare-metal is not supported yet/, ['deploy', '-f', file, '--target', 'bare-metal'], {}],
+    [
+      2,
+      /Bare metal needs hosts: name them with --hosts/,
+      ['deploy', '-f', file, '--target', 'bare-metal'],
+      {},
+    ],
     [2, /Namespace default has no release vllm; it has none\./, ['status'], {}],
     [2, /--release A: a name has/, ['status', '--release', 'A'], {}],
     [

@@ -35,7 +35,7 @@ test('a dry run on a new host changes nothing, and shows the units', async () =>
 test('one command goes from values to figures: a stack that serves, its smoke test, a load', async () => {
   const file = await valuesFile('replicaCount: 2');
   const load = '--num-prompts 20 --request-rate 20 --random-input-len 50';
-  const flags = ['--wait', '3m', '--smoke', '--bench', load, '--json'];
+  const flags = ['--wait', '3m', '--smoke', `--bench=${load}`, '--json'];
   const { status, stdout } = await spillway('deploy', '-f', file, ...target, ...flags);
   assert.equal(status, 0, stdout);
   const { revision, url: found, serving, health, smoke, bench } = JSON.parse(stdout);
