@@ -99,9 +99,13 @@ export class KvAwarePolicy implements Policy {
 
   pick(request: RoutingRequest, endpoints: readonly Endpoint[], nowSeconds = 0): KvAwarePick {
     this.#expected.forget(nowSeconds);
-    const chain = request.tokens === undefined ? this.#assumed.chainOf(request) : undefined;
-    const held =
-      chain === undefined ? this.#held(request, endpoints) : this.#assumedOf(chain, endpoints);
+    const { tokens } = request;
+    if (tokens !== undefined) {
+      const held = this.#held(request, tokens, endpoints);
+      return { ...this.#pick(request, endpoints, held), chain: undefined, expected: undefined };
+    }
+    const chain = this.#assumed.chainOf(request);
+    const held = this.#assumedOf(chain, endpoints);
     return { ...this.#pick(request, endpoints, held), chain, expected: undefined };
   }
 
@@ -202,25 +206,27 @@ export class KvAwarePolicy implements Policy {
     return { cached, scores: cached };
   }
 
-  #held(request: RoutingRequest, endpoints: readonly Endpoint[]): Held {
-    const onGpu = this.#cachedTokens(request, endpoints, 'GPU');
+  #held(request: RoutingRequest, tokens: ArrayLike<number>, endpoints: readonly Endpoint[]): Held {
+    const scope = this.#scopeOf(request);
+    const onGpu = this.#cachedTokens(tokens, scope, endpoints, 'GPU');
     if (!this.#index.knowsTier('CPU')) return { cached: onGpu, scores: onGpu };
-    const cached = this.#cachedTokens(request, endpoints, 'CPU');
-    const scores = cached.map((tokens, i) => {
+    const cached = this.#cachedTokens(tokens, scope, endpoints, 'CPU');
+    const scores = cached.map((known, i) => {
       const ready = onGpu[i] as number;
-      return ready + loadSaves * (tokens - ready);
+      return ready + loadSaves * (known - ready);
     });
     return { cached, scores };
   }
 
   /** Prompt tokens that each engine would find in a tier or above, by vLLM's own rule for the last block. */
-  #cachedTokens(request: RoutingRequest, endpoints: readonly Endpoint[], tier: KvTier): number[] {
-    const { tokens } = request;
-    if (tokens === undefined) return endpoints.map(() => 0);
+  #cachedTokens(
+    tokens: ArrayLike<number>,
+    scope: ChainScope,
+    endpoints: readonly Endpoint[],
+    tier: KvTier,
+  ): number[] {
     const names = endpoints.map(({ url }) => url);
-    const held = this.#index.match(
-      ...([tokens, this.#scopeOf(request), names, tier, this.#expected] as const),
-    );
+    const held = this.#index.match(tokens, scope, names, tier, this.#expected);
     return names.map((name, i) => {
       const blockSize = this.#index.blockSizeOf(name);
       if (blockSize === 0) return 0;

@@ -148,8 +148,8 @@ export class PickScores {
         wait = Math.max(wait, forecast.memorySeconds(reported, uncachedTokens, now));
       }
       let ttft = wait + prefill + row.interferenceSeconds(uncachedTokens);
-      // An engine on trial gets one request at a time.
-      if (row.doubt > 0 && row.queuedRequests > 0) ttft += row.doubt * prefill;
+      // An engine on trial, which alone is in doubt, gets one request at a time.
+      if (row.queuedRequests > 0) ttft += row.doubt * prefill;
       let forOthers = 0;
       if (copyUsers > 0) {
         // Computing a prefix that another engine has cached also serves later requests.

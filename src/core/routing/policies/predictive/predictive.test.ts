@@ -305,4 +305,5 @@ test('the reason of an adopted request is that another router picked it', () => 
   const pick = policy.adopt(fresh('theirs'), endpoint, 100);
   assert.equal(pick.reason, 'another router picked it');
   assert.equal(pick.cachedTokens, 100);
+  assert.equal(pick.hadTokens, true);
 });

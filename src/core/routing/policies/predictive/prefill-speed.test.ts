@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { randomInteger, seededRandom } from '../../../base/index.ts';
-import { PrefillSpeed, type SpeedLine, speedPrior } from './prefill-speed.ts';
+import { PrefillSpeed, type SpeedLine, secondsOn, speedPrior } from './prefill-speed.ts';
 
 /** Feeds observations of an engine with this line; `noise` is the relative error, uniform. */
 function learn(
@@ -24,6 +24,10 @@ const close = (actual: number, expected: number, share: number) =>
 
 test('an engine without observations gets the prior', () => {
   close(new PrefillSpeed().secondsFor(10_000), 1.03, 1e-9);
+});
+
+test('a line gives the overhead and the seconds of each token', () => {
+  assert.equal(secondsOn({ overheadSeconds: 0.5, secondsPerToken: 0.25 }, 6), 2);
 });
 
 test('the line is learned within a few dozen noisy observations', () => {
@@ -210,4 +214,19 @@ test('a prior of which only one number changes is adopted', () => {
     speed.age(0, prior);
     close(speed.secondsFor(1000), prior.overheadSeconds + 1000 * prior.secondsPerToken, 1e-9);
   }
+});
+
+test('a speed returns to what was known before, and to nothing else', () => {
+  const numbers = new Float64Array(30);
+  const speed = new PrefillSpeed(speedPrior, { numbers, at: 10 });
+  const engine = { overheadSeconds: 0.02, secondsPerToken: 1 / 40_000 };
+  learn(speed, engine, 20);
+  const [snapshot, before] = [speed.snapshot(), speed.line];
+  learn(speed, { overheadSeconds: 1, secondsPerToken: 1 / 100 }, 20);
+  assert.notDeepEqual(speed.line, before);
+  speed.restore(snapshot);
+  assert.deepEqual(speed.line, before);
+  assert.deepEqual(speed.snapshot(), snapshot);
+  const around = [...numbers.subarray(0, 10), ...numbers.subarray(20)];
+  assert.deepEqual(around, new Array(20).fill(0));
 });
