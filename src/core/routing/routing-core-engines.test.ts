@@ -122,6 +122,36 @@ test('an engine without a session to keep is considered evenly: neither first no
   assert.ok(Math.max(...gaps) <= 8, String(gaps));
 });
 
+test('sessions whose names differ in one character are spread over an engine that starts', () => {
+  const { core, clock, seen, candidates } = fleet({ slowStartSeconds: 10 }, ['a', 'b']);
+  clock.advance(20);
+  candidates();
+  core.addEndpoint({ url: 'c', models: ['m'] });
+  clock.advance(5);
+  const isFor = [...'abcdefghijklmnopqrstuvwxyz'].map((session) => {
+    core.route(routingRequest('', { session }));
+    return seen.candidates.length === 3;
+  });
+  const count = isFor.filter(Boolean).length;
+  assert.ok(count >= 1 && count <= 10, `${count} of 26 sessions`);
+});
+
+test('an engine that starts for another model leaves the candidates of this one as they are', () => {
+  const { core, clock, candidates } = fleet({ slowStartSeconds: 10 }, ['a', 'b']);
+  clock.advance(20);
+  candidates();
+  core.addEndpoint({ url: 'x', models: ['other'] });
+  assert.equal(candidates(), candidates());
+});
+
+test('without a slow start a new engine is a candidate of every request at once', () => {
+  const { core, clock, candidates } = fleet({ slowStartSeconds: 0 }, ['a']);
+  clock.advance(20);
+  candidates();
+  core.addEndpoint({ url: 'b', models: ['m'] });
+  for (let i = 0; i < 10; i++) assert.equal(candidates().length, 2);
+});
+
 test('what a core knows of its engines can be read', () => {
   const aliases = new Map([['gpt', 'm']]);
   const { core, policy } = fleet({ aliases });

@@ -153,3 +153,23 @@ test('a model is without an engine since the last one stopped being live, whatev
   core.setState('a', 'live', 'test');
   assert.equal(since(), undefined);
 });
+
+test('routers, also of other versions, agree on the sessions that an engine gets while it starts', () => {
+  const clock = new ManualClock(100);
+  const starting: boolean[] = [];
+  const policy = createPolicy('roundrobin', { random: seededRandom(1) });
+  const { name, needsTokens } = policy;
+  const pick: typeof policy.pick = (request, endpoints, now) => {
+    starting.push(endpoints.some(({ url }) => url === 'http://new'));
+    return policy.pick(request, endpoints, now);
+  };
+  const core = new RoutingCore({ policy: { name, needsTokens, pick }, clock });
+  core.addEndpoint({ url: 'http://old', models: ['m'] });
+  clock.advance(20);
+  core.addEndpoint({ url: 'http://new', models: ['m'] });
+  // All but started, so it is for about half of them.
+  clock.advance(9.99);
+  for (let i = 0; i < 128; i++) core.route(routingRequest('x', { session: `user ${i}` }));
+  const bits = starting.map((is) => (is ? '1' : '0')).join('');
+  assert.equal(BigInt(`0b${bits}`).toString(16), '50d15acf6d0167dfb79d15c906bde1d5');
+});

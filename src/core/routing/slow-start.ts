@@ -21,13 +21,13 @@ export class SlowStart {
   readonly #seconds: number;
   readonly #starts = new Map<EndpointRecord, Start>();
 
-  /** @param seconds 0 for no slow start. */
+  /** @param seconds With 0, an engine has started at once. */
   constructor(seconds = slowStartSecondsDefault) {
     this.#seconds = seconds;
   }
 
   begin(record: EndpointRecord, nowSeconds: number): void {
-    if (this.#seconds > 0) this.#starts.set(record, { atSeconds: nowSeconds, considered: 0 });
+    this.#starts.set(record, { atSeconds: nowSeconds, considered: 0 });
   }
 
   forget(record: EndpointRecord): void {
@@ -84,7 +84,7 @@ function placeOf(session: string, url: string): number {
   let hash = 0x811c9dc5;
   for (const text of [session, url]) {
     for (let i = 0; i < text.length; i++) {
-      hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
+      hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
     }
   }
   // MurmurHash3's last steps: FNV-1a alone leaves similar names close together.

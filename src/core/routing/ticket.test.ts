@@ -101,3 +101,30 @@ test('predictive predicts the first byte of a stream once it has seen eight step
   // A response in one piece leaves the queue after its predicted time.
   assert.equal(policy.waitSeconds?.(endpoint, clock.nowSeconds() + 60), 0);
 });
+
+test('peers are told that an engine broke only if the attempt failed after the engine had the request', () => {
+  const broke: unknown[] = [];
+  const core = new RoutingCore({
+    ...{
+      policy: createPolicy('roundrobin', { random: seededRandom(1) }),
+      clock: new ManualClock(),
+    },
+    onUpdate: (update) => {
+      if (update.kind === 'finished') broke.push([update.status, 'broke' in update]);
+    },
+  });
+  core.addEndpoint({ url: 'a', models: ['m'] });
+  for (const isBroken of [false, true]) {
+    for (const status of ['failed', 'completed', 'cancelled'] as const) {
+      const ticket = core.route(routingRequest());
+      ticket.sent();
+      if (isBroken) ticket.broke();
+      ticket.finish({ status });
+    }
+  }
+  const none = [
+    ['completed', false],
+    ['cancelled', false],
+  ];
+  assert.deepEqual(broke, [['failed', false], ...none, ['failed', true], ...none]);
+});
