@@ -93,7 +93,7 @@ test('the engines that are left keep their order, even if it is a single one', (
 });
 
 test('a retry avoids an engine that failed at a peer for ten seconds, and forgets it then', () => {
-  const { ejection, all, bad } = engines();
+  const { ejection, all, bad, succeeds } = engines();
   const meets = (atSeconds: number) => ejection.admitted(all, atSeconds, false).includes(bad);
   ejection.failedElsewhere(bad, 5);
   assert.equal(meets(15), false);
@@ -105,6 +105,9 @@ test('a retry avoids an engine that failed at a peer for ten seconds, and forget
   assert.equal(meets(20), false, 'it was sent no later than it failed');
   ejection.succeededElsewhere(bad, 20.1);
   assert.equal(meets(20.2), true);
+  ejection.failedElsewhere(bad, 25);
+  succeeds(25.1);
+  assert.equal(meets(25.2), true, 'it has served a request of our own');
   ejection.failedElsewhere(bad, 30);
   ejection.forget(bad);
   assert.equal(meets(30), true, 'it has restarted');

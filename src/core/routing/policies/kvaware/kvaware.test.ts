@@ -290,6 +290,7 @@ test('an engine that finds nothing of the prompts without tokens that it was sen
     const pick = policy.pick(prompt, engines);
     policy.onSent(prompt, pick);
     policy.onFinish(prompt, pick, { status: 'completed', promptTokens: 700, cachedTokens: 0 }, 1);
+    assert.equal(pick.chain, undefined, 'nothing of it is kept');
     return pick.cachedTokens;
   };
   assert.equal(ask(), 0);
