@@ -79,6 +79,9 @@ export function App() {
             isRefused={storedKey() !== ''}
             onKey={(key) => {
               storeKey(key);
+              // Closes the form at once: one that stayed open until the effect has connected would call the
+              // key refused before the router has responded, and lose what is typed into it.
+              setConnection('connecting');
               setKeysEntered(keysEntered + 1);
             }}
           />

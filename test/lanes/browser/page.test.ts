@@ -177,8 +177,16 @@ test('with an API key, the page asks for it, sends it as a header, and forgets i
     assert.equal(document?.status(), 200);
     const field = page.getByLabel('The router requires an API key.');
     await field.fill('wrong-key');
-    await page.getByRole('button', { name: 'Connect' }).click();
     const again = page.getByLabel('The router refused this API key.');
+    // The form closes at once, and opens again only when the router has refused the key.
+    const answer = Promise.withResolvers<void>();
+    await page.route('**/dashboard/events', async (route) => {
+      await answer.promise;
+      await route.continue();
+    });
+    assert.deepEqual(await page.evaluate(labelsAfterConnect), []);
+    answer.resolve();
+    await page.unroute('**/dashboard/events');
     await again.fill('right-key');
     await page.getByRole('button', { name: 'Connect' }).click();
     await page.locator('.connection.live').waitFor();
@@ -195,6 +203,19 @@ test('with an API key, the page asks for it, sends it as a header, and forgets i
     await keyed.end('SIGKILL');
   }
 });
+
+/** Clicks Connect, waits until the form has closed, and returns the labels that the form has shown since the click. */
+const labelsAfterConnect = `new Promise((resolve) => {
+  const labels = [];
+  const observer = new MutationObserver(() => {
+    const label = document.querySelector('.key-form label');
+    if (label) return labels.push(label.textContent);
+    observer.disconnect();
+    resolve(labels);
+  });
+  observer.observe(document.body, { childList: true, characterData: true, subtree: true });
+  document.querySelector('.key-form button').click();
+})`;
 
 /** Opens the page; `problems` collects errors of scripts and of the console. */
 async function open(): Promise<{ page: Page; problems: string[] }> {
