@@ -17,10 +17,11 @@ import {
   writeScript,
 } from '../../core/bare-metal/index.ts';
 import { InputError } from '../../core/base/index.ts';
-import type { ComponentState } from '../../core/deploy/index.ts';
+import type { ComponentState, StackState } from '../../core/deploy/index.ts';
 import type { Values } from '../../core/values/index.ts';
+import type { Served } from '../deploy/index.ts';
 import type { HostSession } from './session.ts';
-import { type HostsServed, waitUntilServing } from './wait.ts';
+import { waitUntilHostsServe } from './wait.ts';
 
 export interface BareMetalOptions {
   readonly session: HostSession;
@@ -52,7 +53,7 @@ export interface BareMetalDeployment {
   /** By host, before a dry run and after a deployment. */
   readonly installed: readonly InstalledRelease[];
   /** Undefined for a dry run. */
-  readonly outcome: (HostsServed & { readonly undone: string }) | undefined;
+  readonly outcome: (Served<StackState> & { readonly undone: string }) | undefined;
 }
 
 /** systemd of RHEL 8, the oldest whose options the units use. */
@@ -82,7 +83,7 @@ export async function deployOnHosts(options: BareMetalOptions): Promise<BareMeta
   const actions = plan.map((one) => one.actions);
   await apply(options, actions, wanted, before > 0);
   const deployed = await session.installed(release);
-  const served = await waitUntilServing({ ...options, installed: deployed, routerUrl });
+  const served = await waitUntilHostsServe({ ...options, installed: deployed, routerUrl });
   const undone =
     served.isServing || !options.rollsBack ? '' : await undo(options, deployed, installed, before);
   if (undone !== '') onStep(`the deployment was ${undone}`);

@@ -12,8 +12,10 @@ import { DeployError } from './deploy-error.ts';
 import { findHelm, type Helm } from './helm.ts';
 import { Kinds } from './kinds.ts';
 import { type Manifest, parseManifests } from './manifests.ts';
+import type { ObservedStack } from './observe.ts';
 import { type Release, readRelease, readReleases } from './release.ts';
-import { type Served, waitUntilServed } from './wait-until-served.ts';
+import type { Served } from './serving-wait.ts';
+import { waitUntilServed } from './wait-until-served.ts';
 
 export interface DeployOptions {
   readonly cluster: Cluster;
@@ -33,8 +35,6 @@ export interface DeployOptions {
   readonly isDryRun: boolean;
   readonly apiKey?: string | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Interval between two looks at the cluster. */
-  readonly pollMs?: number | undefined;
   readonly onStep: (line: string) => void;
   readonly onChange: (component: ComponentState) => void;
 }
@@ -44,7 +44,9 @@ export interface Deployment {
   readonly clusterVersion: string;
   readonly changes: readonly ObjectChange[];
   /** Undefined for a dry run. */
-  readonly outcome: (Served & { readonly release: Release; readonly undone: string }) | undefined;
+  readonly outcome:
+    | (Served<ObservedStack> & { readonly release: Release; readonly undone: string })
+    | undefined;
 }
 
 /**

@@ -10,6 +10,7 @@ export { type MonitoredName, openMonitor } from './monitor.ts';
 export { observeStack } from './observe.ts';
 export { type Release, readRelease, releaseNames } from './release.ts';
 export { openRouter } from './router-access.ts';
-export { completion, listModels, type SmokeCheck, type SmokeReport, smoke } from './smoke.ts';
+export { completeAll, type Served, waitUntilServing } from './serving-wait.ts';
+export { type SmokeCheck, type SmokeReport, smoke } from './smoke.ts';
 export { openTarget, type Target, targets } from './targets.ts';
 export { type Teardown, teardown } from './teardown.ts';
