@@ -2,8 +2,6 @@
 // virtual time, with and without it. Prints the page docs/results/admission.md.
 //
 //   node bench/admission.ts [--seeds 5] [--requests 4000]
-import { cpus, totalmem } from 'node:os';
-import { parseArgs } from 'node:util';
 import { admissionSettings } from '../src/core/attempts/index.ts';
 import {
   type FleetSimulationResult,
@@ -15,16 +13,11 @@ import {
   withSessions,
 } from '../src/core/simulation/index.ts';
 import { estimate, percentile } from '../src/core/stats/index.ts';
-import { loadTrace } from '../src/io/traces/index.ts';
+import { machine } from './machine.ts';
+import { mooncakeRuns, partOf } from './mooncake.ts';
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '5' },
-    requests: { type: 'string', default: '4000' },
-  },
-});
-const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
-const requestCount = Number(values.requests);
+const { numbers, seeds, trace } = await mooncakeRuns({ seeds: 5, requests: 4000 });
+const requestCount = numbers.requests;
 /** A response is good if its first token comes within this time. */
 const goodSeconds = 10;
 const engineCount = 4;
@@ -33,7 +26,6 @@ const timeouts = [1, 2, 5, 10, 30];
 /** Factors of the trace's arrival rate among which the capacity is looked for. */
 const speeds = Array.from({ length: 12 }, (_, i) => 0.9 + i / 10);
 
-const trace = await loadTrace('bench/data/mooncake-conversation.jsonl.gz');
 const engines = fleetOf({ engines: engineCount });
 
 interface Run {
@@ -45,12 +37,8 @@ interface Run {
 
 /** Each seed has another part of the trace. */
 function trafficOf(seed: number): SimulatedRequest[] {
-  const spread = (trace.requests.length - requestCount) / Math.max(1, seeds.length - 1);
-  const start = Math.floor((seed - 1) * spread);
-  const part = trace.requests.slice(start, start + requestCount);
-  const [first] = part;
-  const from = first?.arrivalSeconds ?? 0;
-  return withSessions(part.map((one) => ({ ...one, arrivalSeconds: one.arrivalSeconds - from })));
+  const counts = { seedCount: seeds.length, count: requestCount };
+  return withSessions(partOf(trace.requests, { seed, ...counts }));
 }
 
 function play(
@@ -163,8 +151,6 @@ function served(options: Parameters<typeof play>[2], isChosen: (index: number) =
   });
 }
 
-const [cpu] = cpus();
-const machine = `${cpus().length} × ${cpu?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
 const heavy = { queueTimeout: 5, heavyShare: 0.8 };
 const urgent = { queueTimeout: 5, urgentShare: 0.1 };
 const without = { queueTimeout: 0 };
@@ -181,7 +167,7 @@ Why it is as it is: [decision 0025](../decisions/0025-admission.md).
 node bench/admission.ts --seeds ${seeds.length} --requests ${requestCount} > docs/results/admission.md
 \`\`\`
 
-Machine: ${machine}, Node ${process.versions.node}. Seeds: ${seeds.join(', ')}.
+Machine: ${machine()}. Seeds: ${seeds.join(', ')}.
 
 ## At 1.5 × capacity
 

@@ -2,8 +2,6 @@
 // time, on fleets of which engines are slow or pause. Prints the page docs/results/hedging.md.
 //
 //   node bench/hedging.ts [--seeds 3] [--requests 3000]
-import { cpus, totalmem } from 'node:os';
-import { parseArgs } from 'node:util';
 import { seededRandom } from '../src/core/base/index.ts';
 import type { StepCostModel } from '../src/core/engine/index.ts';
 import {
@@ -15,16 +13,11 @@ import {
   withSessions,
 } from '../src/core/simulation/index.ts';
 import { estimate, percentile } from '../src/core/stats/index.ts';
-import { loadTrace } from '../src/io/traces/index.ts';
+import { machine } from './machine.ts';
+import { mooncakeRuns, partOf } from './mooncake.ts';
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '3' },
-    requests: { type: 'string', default: '3000' },
-  },
-});
-const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
-const requestCount = Number(values.requests);
+const { numbers, seeds, trace } = await mooncakeRuns({ seeds: 3, requests: 3000 });
+const requestCount = numbers.requests;
 const engineCount = 4;
 /** Longer prompts take seconds on any engine, and would hide what a pause does. */
 const promptTokensMax = 8_000;
@@ -37,7 +30,6 @@ const pauseSeconds = 5;
 const pauseSteps = 4_000;
 const slowFactor = 4;
 
-const trace = await loadTrace('bench/data/mooncake-conversation.jsonl.gz');
 const chats = trace.requests.filter(({ promptTokens }) => promptTokens <= promptTokensMax);
 const healthy = fleetOf({ engines: engineCount });
 
@@ -75,12 +67,9 @@ function play(
   policy: string,
   budget: number,
 ): FleetSimulationResult {
-  const spread = (chats.length - requestCount) / Math.max(1, seeds.length - 1);
-  const start = Math.floor((seed - 1) * spread);
-  const part = chats.slice(start, start + requestCount);
-  const from = part[0]?.arrivalSeconds ?? 0;
+  const part = partOf(chats, { seed, seedCount: seeds.length, count: requestCount });
   const requests = withSessions(
-    part.map((one) => ({ ...one, arrivalSeconds: (one.arrivalSeconds - from) / speed })),
+    part.map((one) => ({ ...one, arrivalSeconds: one.arrivalSeconds / speed })),
   );
   return simulateFleet({
     ...{ requests, policy, traceBlockTokens, seed, reportSeconds: 1 },
@@ -120,9 +109,6 @@ function row(speed: number, fleet: (typeof fleets)[number], policy: string, budg
 const head = `| policy | budget | p50 | p95 | p99 | p99.9 | hedges, % of requests | of them won, % | more prompt tokens, % |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|`;
 
-const [cpu] = cpus();
-const machine = `${cpus().length} × ${cpu?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
-
 process.stdout.write(`# Hedged requests, in virtual time
 
 Time to first token in seconds, with and without \`--hedge-budget\`: ${engineCount} × H100, Qwen3-8B, ${requestCount.toLocaleString('en')} requests of the Mooncake
@@ -134,7 +120,7 @@ Why it is as it is: [decision 0028](../decisions/0028-hedging.md).
 node bench/hedging.ts --seeds ${seeds.length} --requests ${requestCount} > docs/results/hedging.md
 \`\`\`
 
-Machine: ${machine}, Node ${process.versions.node}. Virtual time: the machine does not change the figures.
+Machine: ${machine()}. Virtual time: the machine does not change the figures.
 `);
 for (const fleet of fleets) {
   for (const speed of speeds) {

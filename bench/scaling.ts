@@ -2,8 +2,6 @@
 // trace in virtual time. Prints the page docs/results/scaling.md.
 //
 //   node bench/scaling.ts [--seeds 3] [--startup 120]
-import { cpus, totalmem } from 'node:os';
-import { parseArgs } from 'node:util';
 import {
   type FleetReading,
   horizontalPodAutoscaler,
@@ -20,16 +18,11 @@ import {
   withSessions,
 } from '../src/core/simulation/index.ts';
 import { estimate, percentile } from '../src/core/stats/index.ts';
-import { loadTrace } from '../src/io/traces/index.ts';
+import { machine } from './machine.ts';
+import { mooncakeRuns } from './mooncake.ts';
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '3' },
-    startup: { type: 'string', default: '120' },
-  },
-});
-const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
-const startupSeconds = Number(values.startup);
+const { numbers, seeds, trace } = await mooncakeRuns({ seeds: 3, startup: 120 });
+const startupSeconds = numbers.startup;
 /** The service level: the first token comes within this time. */
 const ttftSeconds = 5;
 const startEngines = 2;
@@ -40,7 +33,6 @@ const holdSeconds = 300;
 const idleSeconds = 300;
 const hour = 3600;
 
-const trace = await loadTrace('bench/data/mooncake-conversation.jsonl.gz');
 const engines = fleetOf({ engines: enginesAtAll });
 
 /** The arrival rate of an hour, relative to its mean. */
@@ -207,9 +199,6 @@ function table(shape: Shape, rows: readonly Fleet[], share = 1): string {
 ${lines.join('\n')}`;
 }
 
-const [cpu] = cpus();
-const machine = `${cpus().length} × ${cpu?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
-
 process.stdout.write(`# Autoscaling, in virtual time
 
 The service level is a first token within ${ttftSeconds} s. Qwen3-8B, an H100 per engine, up to ${enginesMax} of them, ${startEngines} at the beginning; a new one serves after
@@ -223,7 +212,7 @@ How the built-in scaler decides: [guide](../guide/autoscaling.md).
 node bench/scaling.ts --seeds ${seeds.length} --startup ${startupSeconds} > docs/results/scaling.md
 \`\`\`
 
-Machine: ${machine}, Node ${process.versions.node}. Seeds: ${seeds.join(', ')}.
+Machine: ${machine()}. Seeds: ${seeds.join(', ')}.
 
 About 1 % of the prompts are so long that no number of engines computes them in ${ttftSeconds} s: the column cannot reach 100.
 

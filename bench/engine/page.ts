@@ -1,6 +1,7 @@
 // docs/results/engine.md: the tables, each cell a median with minimum and maximum.
 import { execFileSync } from 'node:child_process';
-import { cpus, loadavg, totalmem } from 'node:os';
+import { loadavg } from 'node:os';
+import { machine } from '../machine.ts';
 import {
   type PacedJsonSample,
   type PacedSample,
@@ -33,7 +34,7 @@ export function resultPage(result: EngineResult): string {
     command,
     '```',
     '',
-    `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, commit ${commit()}, ${new Date().toISOString().slice(0, 10)}; load average ${loadavg()[0]?.toFixed(1)} at the end.`,
+    `Machine: ${machine()}, commit ${commit()}, ${new Date().toISOString().slice(0, 10)}; load average ${loadavg()[0]?.toFixed(1)} at the end.`,
     '',
     ...(starts.length > 0 ? startSection(starts) : []),
     ...(sizes.length > 0 ? sizeSection(sizes) : []),

@@ -1,6 +1,6 @@
 // The result of bench/policies-live.ts as a page: one row per policy, then every run.
 import { execFileSync } from 'node:child_process';
-import { cpus, totalmem } from 'node:os';
+import { machine } from '../machine.ts';
 import type { LiveLoad, LiveRun } from './run-policy.ts';
 
 /** Returns the page in Markdown. */
@@ -24,7 +24,7 @@ export function resultPage(result: {
     command,
     '```',
     '',
-    `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, commit ${commit()}, ${new Date().toISOString().slice(0, 10)}.`,
+    `Machine: ${machine()}, commit ${commit()}, ${new Date().toISOString().slice(0, 10)}.`,
     '',
     '## Per policy: median of the repeats [least – most]',
     '',

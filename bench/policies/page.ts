@@ -1,5 +1,5 @@
 // The comparison as a page in Markdown: the verdicts first, then a table per cell.
-import { cpus, totalmem } from 'node:os';
+import { machine } from '../machine.ts';
 import { type Cell, cells, syntheticTrace } from './cells.ts';
 import { clairvoyant, contenderNames } from './contenders.ts';
 import type { KeptScore } from './kept-scores.ts';
@@ -27,7 +27,7 @@ export function policiesPage({ scores, command, jobs, played }: Played): string 
     command,
     '```',
     '',
-    `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${commitsOf(scores)}, ${new Date().toISOString().slice(0, 10)}. Seeds: ${seeds}; ${played} of ${jobs} cells × routers × seeds simulated.`,
+    `Machine: ${machine()}, ${commitsOf(scores)}, ${new Date().toISOString().slice(0, 10)}. Seeds: ${seeds}; ${played} of ${jobs} cells × routers × seeds simulated.`,
     '',
     '## Is predictive the best?',
     '',
