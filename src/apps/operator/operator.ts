@@ -9,12 +9,16 @@ import {
   adapterPodObject,
   apiVersion,
   deployedKinds,
+  type EnginePod,
+  enginePodObject,
   followedKinds,
   type KubernetesObject,
   managedBy,
   modelLabel,
   ownedBy,
   type Resource,
+  runtimesOfPod,
+  versionLabel,
   WorkQueue,
 } from '../../core/operator/index.ts';
 import type { ClusterAccess } from '../../io/kubernetes/index.ts';
@@ -56,6 +60,8 @@ export class Operator {
   readonly #adapters: FollowedKind;
   /** Pods with the label `model`. */
   readonly #pods: FollowedKind;
+  /** Pods of runtimes. */
+  readonly #enginePods: FollowedKind;
   readonly #stopped = new AbortController();
   readonly #followers: Promise<void>[] = [];
   readonly #working = new Set<Promise<void>>();
@@ -76,11 +82,16 @@ export class Operator {
       ...{ kind: 'Pod', apiVersion: 'v1', labelSelector: modelLabel, keep: adapterPodObject },
       isSame: (before, pod) => isDeepStrictEqual(before['engine'], pod['engine']),
     });
+    this.#enginePods = followed({
+      ...{ kind: 'Pod', apiVersion: 'v1', labelSelector: versionLabel, keep: enginePodObject },
+      isSame: (before, pod) => isDeepStrictEqual(before['engine'], pod['engine']),
+    });
     const now = () => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
     this.#controller = new ResourceController({
       ...{ cluster, now },
       owned: (resource) =>
         this.#owned.flatMap(({ objects }) => ownedBy(resource, objects.values())),
+      pods: (namespace) => this.#enginePodsWithin(namespace),
       activeRuntimes: (resource) =>
         activeRuntimes(resource, this.#resource('VLLMRuntime')?.objects.values() ?? []),
     });
@@ -99,7 +110,7 @@ export class Operator {
   }
 
   get #all(): readonly FollowedKind[] {
-    return [...this.#resources, ...this.#owned, this.#adapters, this.#pods];
+    return [...this.#resources, ...this.#owned, this.#adapters, this.#pods, this.#enginePods];
   }
 
   /** Works until it is closed. */
@@ -140,6 +151,10 @@ export class Operator {
       this.#lookForAdapters(kind);
       return;
     }
+    if (kind === this.#enginePods) {
+      this.#lookForEngines();
+      return;
+    }
     const isResource = this.#resources.includes(kind);
     const { changed, gone } = kind.takeChanges();
     for (const object of changed) {
@@ -167,6 +182,24 @@ export class Operator {
       this.#queue.add(adaptersKey(namespace ?? ''), isPod ? podPauseSeconds : 0);
     }
     if (namespaces.size > 0) this.#woken.abort();
+  }
+
+  /** Wants work on the runtimes whose pods have changed. */
+  #lookForEngines(): void {
+    const { changed, gone } = this.#enginePods.takeChanges();
+    const deployments = this.#owned.find(({ kind }) => kind === 'Deployment');
+    for (const pod of [...changed, ...gone]) {
+      const { namespace } = pod.metadata;
+      const made = deployments?.within(namespace) ?? [];
+      for (const name of runtimesOfPod(pod['engine'] as EnginePod, made)) {
+        this.#queue.add(`VLLMRuntime/${namespace}/${name}`, podPauseSeconds);
+      }
+    }
+    this.#woken.abort();
+  }
+
+  #enginePodsWithin(namespace: string): readonly EnginePod[] {
+    return this.#enginePods.within(namespace).map((pod) => pod['engine'] as EnginePod);
   }
 
   #want(object: KubernetesObject, isResource: boolean): void {

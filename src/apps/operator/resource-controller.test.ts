@@ -52,6 +52,7 @@ class KeptCluster implements ClusterWriter {
     return new ResourceController({
       cluster: this,
       owned: () => [...this.objects.values()],
+      pods: () => [],
       activeRuntimes: () => undefined,
       now: () => '2026-01-01T00:00:00Z',
     });

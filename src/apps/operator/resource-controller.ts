@@ -1,8 +1,10 @@
 // Carries out what `reconcile` decides for one resource at a time.
 import { createHash } from 'node:crypto';
 import {
+  type EnginePod,
   type KubernetesObject,
   type ObjectReference,
+  podsOf,
   type Resource,
   reconcile,
 } from '../../core/operator/index.ts';
@@ -12,6 +14,8 @@ export interface ResourceControllerOptions {
   readonly cluster: ClusterWriter;
   /** The objects that a resource owns, as the watches have them. */
   readonly owned: (resource: Resource) => readonly KubernetesObject[];
+  /** Pods of runtimes in a namespace, as the watch has them. */
+  readonly pods: (namespace: string) => readonly EnginePod[];
   /** VLLMRouter: runtimes with a ready engine that it finds. */
   readonly activeRuntimes: (resource: Resource) => number | undefined;
   /** RFC 3339. */
@@ -47,11 +51,12 @@ export class ResourceController {
    * @throws If the API server cannot be reached, or refuses something; the status says so, too, if it can be written.
    */
   async work(resource: Resource): Promise<void> {
-    const { cluster, activeRuntimes, now } = this.#options;
+    const { cluster, activeRuntimes, now, pods } = this.#options;
     const objects = await this.#objects(resource);
     const active = activeRuntimes(resource);
     const observed = {
       ...{ objects, now: now() },
+      pods: podsOf(objects, pods(resource.metadata.namespace)),
       ...(active === undefined ? {} : { activeRuntimes: active }),
     };
     const decided = reconcile(resource, observed);

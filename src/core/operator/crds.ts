@@ -94,7 +94,7 @@ const statuses: Readonly<Record<Kind, object>> = {
     rollout: {
       type: 'object',
       required: ['version'],
-      properties: { version: text, servedVersion: text, failedVersion: text },
+      properties: { version: text, servedVersion: text, failedVersion: text, failure: text },
     },
     ...shared,
   },

@@ -20,6 +20,7 @@ export type {
 export { planAdapters } from './adapters/plan.ts';
 export { followedKinds, listPath, objectPath } from './api-paths.ts';
 export { crds } from './crds.ts';
+export { type EnginePod, enginePodObject } from './engine-pod.ts';
 export {
   type KubernetesObject,
   managedBy,
@@ -29,7 +30,7 @@ export {
 export { Leadership, type LeaseSpec, renewSeconds, retrySeconds } from './leadership.ts';
 export { healthPort, manifests } from './manifests.ts';
 export { deployedKinds, type Resource, reconcile } from './reconcile.ts';
-export { activeRuntimes, ownedBy } from './relations.ts';
+export { activeRuntimes, ownedBy, podsOf, runtimesOfPod } from './relations.ts';
 export type { ResourceEvent } from './resource-events.ts';
 export { apiVersion, group } from './resources.ts';
 export { versionLabel } from './rollout/engine-version.ts';

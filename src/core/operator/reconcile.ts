@@ -2,6 +2,7 @@
 // has changed, and the same input gives the same actions, so a lost event or a second run does no harm.
 import type { z } from 'zod';
 import { cacheServerObjects } from './cache-server-objects.ts';
+import type { EnginePod } from './engine-pod.ts';
 import {
   type KubernetesObject,
   type ObjectReference,
@@ -37,6 +38,8 @@ export interface Resource extends Owner {
 export interface Observed {
   /** Objects that this resource owns, and those of the names that it would give. */
   readonly objects: readonly KubernetesObject[];
+  /** VLLMRuntime: its pods. @default none are known */
+  readonly pods?: readonly EnginePod[];
   /** VLLMRouter: ready engines that its selector finds. */
   readonly activeRuntimes?: number;
   /** RFC 3339. */
@@ -70,7 +73,13 @@ export function reconcile(resource: Resource, observed: Observed): Reconciled {
   const objects = desiredObjects(resource, parsed.data, selectorOf(deployment));
   const rollout =
     kind === 'VLLMRuntime'
-      ? rolledOut(resource, parsed.data as RuntimeSpec, objects, observed.objects)
+      ? rolledOut(
+          resource,
+          parsed.data as RuntimeSpec,
+          objects,
+          observed.objects,
+          observed.pods ?? [],
+        )
       : undefined;
   const wanted = rollout?.objects ?? objects;
   const apply = wanted.filter((object) => !isKept(object, observed.objects));

@@ -1,4 +1,5 @@
 // How resources and other objects of the cluster belong together.
+import type { EnginePod } from './engine-pod.ts';
 import type { KubernetesObject } from './kubernetes-object.ts';
 import type { Resource } from './reconcile.ts';
 import { matchesSelector } from './selector.ts';
@@ -11,6 +12,37 @@ export function ownedBy(
   return Array.from(objects).filter((object) =>
     object.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid),
   );
+}
+
+/** The pods of a resource's Deployment, by its selector. @param pods Of its namespace. */
+export function podsOf(
+  owned: readonly KubernetesObject[],
+  pods: Iterable<EnginePod>,
+): readonly EnginePod[] {
+  const deployment = owned.find(({ kind }) => kind === 'Deployment');
+  return deployment === undefined
+    ? []
+    : Array.from(pods).filter(({ labels }) => isSelected(deployment, labels));
+}
+
+function isSelected(deployment: KubernetesObject, labels: EnginePod['labels']): boolean {
+  const { selector } = deployment['spec'] as {
+    readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> };
+  };
+  const wanted = Object.entries(selector?.matchLabels ?? {});
+  return wanted.length > 0 && wanted.every(([key, value]) => labels[key] === value);
+}
+
+/** Names of the runtimes whose Deployments have made a pod. @param deployments Of its namespace. */
+export function runtimesOfPod(
+  { labels }: EnginePod,
+  deployments: Iterable<KubernetesObject>,
+): readonly string[] {
+  return Array.from(deployments)
+    .filter((deployment) => isSelected(deployment, labels))
+    .flatMap(({ metadata }) => metadata.ownerReferences ?? [])
+    .filter(({ kind }) => kind === 'VLLMRuntime')
+    .map(({ name }) => name);
 }
 
 /**

@@ -161,7 +161,7 @@ const rollout = rules(
     ),
     rollBack: described(
       z.boolean().default(true),
-      'Whether the last version that served runs again if a new one serves no completion in time.',
+      'Whether the last version that served runs again if a new one crashes, or serves no completion in time.',
     ),
   }),
   {

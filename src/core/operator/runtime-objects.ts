@@ -159,6 +159,8 @@ function engineContainer(spec: RuntimeSpec): object {
     resources: resourcesOf(config.resources),
     volumeMounts: volumeMounts(spec),
     securityContext: containerSecurity,
+    // The status of a crash has the last lines of its log.
+    terminationMessagePolicy: 'FallbackToLogsOnError',
     startupProbe: servingProbe(spec),
     readinessProbe: healthProbe(port, { periodSeconds: 5, failureThreshold: 3 }),
     livenessProbe: healthProbe(port, { periodSeconds: 20, failureThreshold: 10 }),

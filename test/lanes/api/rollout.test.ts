@@ -16,10 +16,14 @@ interface Loaded {
 
 interface Pod {
   readonly metadata: {
+    readonly name: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly deletionTimestamp?: string;
   };
-  readonly spec: { readonly containers: readonly { readonly image: string }[] };
+  readonly spec: {
+    readonly nodeName?: string;
+    readonly containers: readonly { readonly image: string }[];
+  };
   readonly status: {
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
   };
@@ -94,6 +98,57 @@ test('a version is replaced without a missing engine, and one that does not serv
   assert.ok(mostPods <= 7, `5 and a surge of 25 %: ${mostPods}`);
 });
 
+test('a version whose engines crash, or whose image cannot be had, is rolled back long before its deadline', async (t) => {
+  await startOperator(t);
+  await create('crashing', { rollout: { startupSeconds: 3600, minReadySeconds: 1 } });
+  await until(async () => (await progressing('crashing')).reason === 'VersionServed');
+  const crash = {
+    ...{ name: 'vllm', image: 'vllm', imageID: '', ready: false, started: false, restartCount: 2 },
+    state: { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 20s restarting' } },
+    lastState: {
+      terminated: { exitCode: 2, reason: 'Error', message: 'vllm: error: no such flag --maxlen\n' },
+    },
+  };
+  const noImage = {
+    ...{ name: 'vllm', image: 'vllm', imageID: '', ready: false, started: false, restartCount: 0 },
+    state: { waiting: { reason: 'ImagePullBackOff', message: 'vllm/vllm-openai:no: not found' } },
+  };
+  for (const [image, container, why] of [
+    [
+      'crash',
+      crash,
+      /container vllm crashes \(exit status 2 after 2 restarts\): vllm: error: no such flag --maxlen/,
+    ],
+    ['no', noImage, /container vllm: ImagePullBackOff: vllm\/vllm-openai:no: not found/],
+  ] as const) {
+    await change('crashing', {
+      image: { registry: '', name: `vllm/vllm-openai:${image}` },
+      podAnnotations: { [neverReady]: 'true' },
+    });
+    const scheduled = async () =>
+      (await pods('crashing')).filter(
+        ({ spec }) =>
+          spec.nodeName !== undefined && spec.containers[0]?.image.endsWith(`:${image}`),
+      );
+    await until(async () => (await scheduled()).length > 0);
+    const since = performance.now();
+    // A kubelet of a node would write it; the pods of a surge come one after the other.
+    await until(async () => {
+      for (const { metadata } of await scheduled()) {
+        const status = { phase: 'Running', containerStatuses: [container] };
+        const pod = `/api/v1/namespaces/default/pods/${metadata.name}/status`;
+        await cluster.ask('PATCH', pod, { status });
+      }
+      return (await progressing('crashing')).reason === 'RolledBack';
+    });
+    t.diagnostic(`${image}: back after ${((performance.now() - since) / 1000).toFixed(1)} s`);
+    assert.match((await progressing('crashing')).message, why);
+    assert.match((await rolloutOf('crashing'))['failure'] ?? '', why);
+    assert.ok((await images('crashing')).every((one) => one.endsWith(':v1')));
+  }
+  await until(async () => (await eventsOf('crashing')).includes('Warning RollingBack'));
+});
+
 test('the definition refuses a rollout that cannot make progress, and what is no number', async () => {
   const refused = async (rollout: object) => {
     const { status, body } = await cluster.ask('POST', path, runtime('wrong', { rollout }));
@@ -152,6 +207,7 @@ interface Status {
     readonly type: string;
     readonly status: string;
     readonly reason: string;
+    readonly message: string;
   }[];
   readonly rollout?: Readonly<Record<string, string>>;
 }
@@ -162,7 +218,9 @@ async function statusOf(name: string): Promise<Status> {
 
 async function progressing(name: string) {
   const { conditions = [] } = await statusOf(name);
-  return conditions.find(({ type }) => type === 'Progressing') ?? { status: '', reason: '' };
+  return (
+    conditions.find(({ type }) => type === 'Progressing') ?? { status: '', reason: '', message: '' }
+  );
 }
 
 async function rolloutOf(name: string): Promise<Readonly<Record<string, string>>> {

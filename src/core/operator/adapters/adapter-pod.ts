@@ -1,5 +1,6 @@
 // A pod of an engine, as far as adapters are concerned.
 import type { KubernetesObject } from '../kubernetes-object.ts';
+import { addressUrl, podUrl } from '../pod-address.ts';
 
 /** Label of an engine's pods that LoraAdapter.spec.baseModel names. */
 export const modelLabel = 'model';
@@ -33,7 +34,6 @@ interface PodSpec {
 }
 
 interface Container {
-  readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
   readonly env?: readonly { readonly name: string; readonly value?: string }[];
 }
 
@@ -44,9 +44,6 @@ interface PodStatus {
   readonly containerStatuses?: readonly { readonly restartCount?: number }[];
 }
 
-const enginePortDefault = 8000;
-/** Names of the engine's port: upstream's chart's and its operator's. */
-const enginePortNames = ['container-port', 'http'];
 /** Where upstream's sidecar listens and writes. */
 const sidecarPortDefault = 30_090;
 const sidecarFolderDefault = '/data/lora-adapters';
@@ -76,8 +73,6 @@ export function readAdapterPod(pod: KubernetesObject): AdapterPod {
   const status = (pod['status'] ?? {}) as PodStatus;
   const { podIP = '', phase } = status;
   const containers = [...(spec.containers ?? []), ...(spec.initContainers ?? [])];
-  const ports = containers.flatMap(({ ports = [] }) => ports);
-  const port = ports.find(({ name = '' }) => enginePortNames.includes(name))?.containerPort;
   const isReady = status.conditions?.some(
     ({ type, status }) => type === 'Ready' && status === 'True',
   );
@@ -87,7 +82,7 @@ export function readAdapterPod(pod: KubernetesObject): AdapterPod {
     name: metadata.name,
     uid: metadata.uid ?? '',
     model: metadata.labels?.[modelLabel] ?? '',
-    url: podIP === '' || hasEnded ? '' : urlOf(podIP, port ?? enginePortDefault),
+    url: podUrl(pod),
     isReady: isReady === true && metadata.deletionTimestamp === undefined && !hasEnded,
     restarts: (status.containerStatuses ?? []).reduce(
       (sum, { restartCount = 0 }) => sum + restartCount,
@@ -102,11 +97,7 @@ function sidecarOf(containers: readonly Container[], ip: string): AdapterSidecar
     const folder = env.find(({ name }) => name === folderVariable);
     if (folder === undefined) continue;
     const port = Number(env.find(({ name }) => name === 'PORT')?.value ?? sidecarPortDefault);
-    return { url: urlOf(ip, port), folder: folder.value ?? sidecarFolderDefault };
+    return { url: addressUrl(ip, port), folder: folder.value ?? sidecarFolderDefault };
   }
   return undefined;
-}
-
-function urlOf(ip: string, port: number): string {
-  return `http://${ip.includes(':') ? `[${ip}]` : ip}:${port}`;
 }

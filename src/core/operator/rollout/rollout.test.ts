@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { EnginePod } from '../engine-pod.ts';
 import type { KubernetesObject } from '../kubernetes-object.ts';
 import { type Resource, reconcile } from '../reconcile.ts';
 import type { ResourceEvent } from '../resource-events.ts';
@@ -16,6 +17,7 @@ const replicas = 2;
 class MadeCluster {
   readonly objects = new Map<string, KubernetesObject>();
   readonly events: ResourceEvent[] = [];
+  pods: readonly EnginePod[] = [];
   status: Readonly<Record<string, unknown>> | undefined;
   generation = 1;
   image = 'v1';
@@ -52,6 +54,7 @@ class MadeCluster {
     const { resource } = this;
     const { apply, remove, status, events } = reconcile(resource, {
       objects: [...this.objects.values()],
+      pods: this.pods,
       now: '2026-01-01T00:00:00Z',
     });
     const steps = [
@@ -120,6 +123,19 @@ class MadeCluster {
     });
   }
 
+  /** All pods of the present version fail, or one of them serves. */
+  crashes(isServing = false): void {
+    const { version } = this;
+    const pod = (name: string, failure: string | undefined): EnginePod => ({
+      ...{ name, uid: name, labels: {}, version, url: '', isReady: failure === undefined },
+      ...{ isScheduled: true, isDeleting: false, failure, pending: failure },
+    });
+    this.pods = [
+      pod('m-1', 'container vllm crashes (exit status 1): no such flag'),
+      ...(isServing ? [pod('m-2', undefined)] : []),
+    ];
+  }
+
   get runningImage(): string {
     return JSON.stringify(this.deployment).match(/vllm-openai:(\w+)/)?.[1] ?? '';
   }
@@ -185,9 +201,64 @@ test('a version that does not serve in time is rolled back, and stays so', () =>
   cluster.settle();
   assert.deepEqual([cluster.version, cluster.progressing?.reason], [good, 'RolledBack']);
   assert.equal(cluster.progressing?.status, 'False');
-  assert.match(cluster.progressing?.message ?? '', /did not serve, so version \w+ serves again/);
+  assert.match(
+    cluster.progressing?.message ?? '',
+    /did not serve \(.*timed out progressing\), so version \w+ serves again/,
+  );
   const last = cluster.events.slice(-2).map(({ type, reason }) => `${type} ${reason}`);
   assert.deepEqual(last, ['Warning RollingBack', 'Warning RolledBack']);
+});
+
+test('a version whose pods crash is rolled back at once, and the status keeps the reason', () => {
+  const cluster = served();
+  const good = cluster.version;
+  cluster.change('broken');
+  cluster.settle();
+  cluster.crashes(true);
+  cluster.settle();
+  assert.equal(cluster.runningImage, 'broken', 'one of its engines serves');
+  cluster.crashes();
+  cluster.settle();
+  assert.deepEqual([cluster.version, cluster.runningImage], [good, 'v1']);
+  // The pods are gone.
+  cluster.pods = [];
+  cluster.ends('served');
+  cluster.settle();
+  assert.equal(cluster.progressing?.reason, 'RolledBack');
+  assert.match(
+    cluster.progressing?.message ?? '',
+    /did not serve \(pod m-1: container vllm crashes \(exit status 1\): no such flag\), so version/,
+  );
+  assert.match(cluster.state.failure ?? '', /no such flag/);
+  cluster.change('v3');
+  cluster.settle();
+  assert.equal(cluster.state.failure, undefined);
+});
+
+test('a first version whose pods crash stays, and the status says why until they serve', () => {
+  const cluster = new MadeCluster();
+  cluster.settle();
+  cluster.crashes();
+  cluster.settle();
+  assert.deepEqual([cluster.runningImage, cluster.progressing?.reason], ['v1', 'PodsFailing']);
+  assert.match(
+    cluster.progressing?.message ?? '',
+    /no such flag\), and there is none to return to/,
+  );
+  cluster.pods = [];
+  cluster.ends('served');
+  cluster.settle();
+  assert.equal(cluster.progressing?.reason, 'VersionServed');
+});
+
+test('a version that is late is rolled back with what its pods wait for', () => {
+  const cluster = served();
+  cluster.change('broken');
+  cluster.settle();
+  cluster.crashes(true);
+  cluster.ends('late');
+  cluster.settle();
+  assert.match(cluster.state.failure ?? '', /timed out progressing; pod m-1: container vllm/);
 });
 
 test('after a rollback another spec is tried, and the old one serves as it did', () => {
@@ -272,18 +343,19 @@ test('how pods are replaced and how many there are is no new version', () => {
 test('wherever the operator ends, the next one brings the rollout to the same end', () => {
   fc.assert(
     fc.property(
-      fc.array(fc.record({ writes: fc.nat(7), isLate: fc.boolean() }), { maxLength: 40 }),
+      fc.array(fc.record({ writes: fc.nat(7), crashes: fc.boolean() }), { maxLength: 40 }),
       fc.boolean(),
       (steps, isBroken) => {
         const cluster = served();
         const good = cluster.version;
         cluster.change('v2');
-        for (const { writes } of steps) {
+        for (const { writes, crashes } of steps) {
           cluster.look(writes);
           // Either version is there as a whole, and the one to return to can be had while it is needed.
           const { servedVersion } = cluster.state;
           assert.ok(cluster.revisions.includes(`ControllerRevision/m-${servedVersion}`));
-          if (cluster.runningImage === 'v2') cluster.ends(isBroken ? 'late' : 'served');
+          if (cluster.runningImage === 'v2' && isBroken && crashes) cluster.crashes();
+          else if (cluster.runningImage === 'v2') cluster.ends(isBroken ? 'late' : 'served');
           else if (cluster.version === good) cluster.ends('served');
         }
         for (let round = 0; round < 4; round++) {

@@ -11,6 +11,8 @@ export interface RolloutState {
   readonly servedVersion?: string;
   /** The version of the spec, if it did not serve. */
   readonly failedVersion?: string;
+  /** Why it did not. */
+  readonly failure?: string;
 }
 
 export interface RolloutInput {
@@ -19,6 +21,10 @@ export interface RolloutInput {
   /** What the status says. */
   readonly before: RolloutState | undefined;
   readonly deployment: DeploymentProgress;
+  /** Why the pods of the wanted version do not serve, and will not. */
+  readonly podFailure?: string | undefined;
+  /** What they wait for; '' if nothing is known. */
+  readonly podWait?: string | undefined;
   /** Whether the version that served can be had. */
   readonly hasServed: boolean;
   readonly rollBack: boolean;
@@ -39,6 +45,7 @@ export interface RolloutCondition {
     | 'ScaledToZero'
     | 'RollingBack'
     | 'RolledBack'
+    | 'PodsFailing'
     | 'DeadlineExceeded';
   readonly message: string;
 }
@@ -51,28 +58,42 @@ export function planRollout(input: RolloutInput): Rollout {
   const canReturn = rollBack && hasServed && served !== undefined && served !== wanted;
   const target = hadFailed && canReturn ? served : wanted;
   const runs = deployment.version === target;
-  const failsNow = deployment.version === wanted && deployment.deadlineExceeded !== undefined;
+  const failure = failureNow(input);
   // The failure is written first and acted on at the next look: an operator that ends in between forgets nothing.
-  const hasFailed = canReturn && (hadFailed || failsNow);
+  const hasFailed = canReturn && (hadFailed || failure !== undefined);
+  const why = hadFailed ? before?.failure : failure;
   const hasServedNow = runs && deployment.isComplete;
   const servedVersion = hasServedNow ? target : served;
   const state = {
     version: wanted,
     ...(servedVersion === undefined ? {} : { servedVersion }),
     ...(hasFailed ? { failedVersion: wanted } : {}),
+    ...(hasFailed && why !== undefined ? { failure: why } : {}),
   };
   return { target, state, condition: conditionOf(input, target, state) };
 }
 
+/**
+ * Why the version of the spec does not serve: its pods cannot, which is known long before the deadline, or they were not
+ * ready in time.
+ */
+function failureNow({ wanted, deployment, podFailure, podWait }: RolloutInput): string | undefined {
+  if (deployment.version !== wanted) return undefined;
+  const { deadlineExceeded } = deployment;
+  if (podFailure !== undefined || deadlineExceeded === undefined) return podFailure;
+  return podWait ? `${deadlineExceeded}; ${podWait}` : deadlineExceeded;
+}
+
 function conditionOf(
-  { wanted, deployment }: RolloutInput,
+  input: RolloutInput,
   target: string,
-  { failedVersion }: RolloutState,
+  { failedVersion, failure }: RolloutState,
 ): RolloutCondition {
+  const { wanted, deployment } = input;
   const { deadlineExceeded, isComplete, isScaledToZero, text } = deployment;
   const isApplied = deployment.version === target;
   if (failedVersion !== undefined) {
-    const why = `Version ${failedVersion} did not serve`;
+    const why = `Version ${failedVersion} did not serve${failure === undefined ? '' : ` (${failure})`}`;
     const next = 'Change the spec to try again.';
     return target !== wanted && isApplied && isComplete
       ? {
@@ -81,12 +102,14 @@ function conditionOf(
         }
       : {
           ...{ status: 'False', reason: 'RollingBack' },
-          message: `${why}${deadlineExceeded ? ` (${deadlineExceeded})` : ''}: returning to the last version that did.`,
+          message: `${why}: returning to the last version that did.`,
         };
   }
-  if (isApplied && deadlineExceeded !== undefined) {
-    const message = `Version ${target} does not serve (${deadlineExceeded}), and there is none to return to.`;
-    return { status: 'False', reason: 'DeadlineExceeded', message };
+  const failsNow = isApplied ? failureNow(input) : undefined;
+  if (failsNow !== undefined) {
+    const message = `Version ${target} does not serve (${failsNow}), and there is none to return to.`;
+    const reason = deadlineExceeded === undefined ? 'PodsFailing' : 'DeadlineExceeded';
+    return { status: 'False', reason, message };
   }
   if (isApplied && isScaledToZero) {
     return { status: 'True', reason: 'ScaledToZero', message: `Version ${target} has no engines.` };

@@ -1,4 +1,5 @@
 // The objects of a runtime with the version that it is to run, and what its status says of the rollout.
+import { type EnginePod, failureOfVersion, waitOfVersion } from '../engine-pod.ts';
 import type { KubernetesObject, Owner } from '../kubernetes-object.ts';
 import type { RuntimeSpec } from '../resources.ts';
 import { deploymentProgress } from './deployment-progress.ts';
@@ -15,12 +16,14 @@ export interface RuntimeRollout {
 /**
  * @param objects Those of the spec.
  * @param observed Those of the cluster.
+ * @param pods Of the runtime.
  */
 export function rolledOut(
   owner: Owner & { readonly status?: unknown },
   spec: RuntimeSpec,
   objects: readonly KubernetesObject[],
   observed: readonly KubernetesObject[],
+  pods: readonly EnginePod[],
 ): RuntimeRollout {
   const { rollout: before } = (owner.status ?? {}) as { readonly rollout?: RolloutState };
   const { replicas, rollout: settings } = spec.deploymentConfig;
@@ -29,6 +32,8 @@ export function rolledOut(
   const deployment = observed.find(({ kind }) => kind === 'Deployment');
   const { target, state, condition } = planRollout({
     ...{ wanted: wanted.hash, before, rollBack: settings.rollBack },
+    podFailure: failureOfVersion(pods, wanted.hash),
+    podWait: waitOfVersion(pods, wanted.hash),
     deployment: deploymentProgress(deployment, replicas),
     hasServed: served !== undefined,
   });
