@@ -17,6 +17,7 @@ import { SseKeepAlive } from './requests/sse-keep-alive.ts';
 import { EngineTokenize } from './tokens/engine-tokenize.ts';
 import { declareTokenizerGauge, ModelTokenizers } from './tokens/model-tokenizers.ts';
 import { PromptTokens } from './tokens/prompt-tokens.ts';
+import { textTokensFrom } from './tokens/text-tokens-of.ts';
 
 export interface Inference {
   readonly requests: InferenceRequests;
@@ -61,14 +62,15 @@ export function createInference(parts: InferenceParts): Inference {
   const { sseKeepAliveSeconds = 0 } = options;
   const keepAlive =
     sseKeepAliveSeconds > 0 ? new SseKeepAlive(ticker, sseKeepAliveSeconds) : undefined;
-  const context = proxyContext({
-    ...{ core, metrics, engines, options, watch, clock, admission, hedging, keepAlive },
-    tracing: parts.tracing,
-  });
   const tokenizers = new ModelTokenizers({
     ...{ core, engines, ticker, authorization: parts.authorization, log: options.log },
     sources: options.tokenizers ?? {},
     tokenizeTimeoutMs: options.tokenizeTimeoutMs,
+  });
+  const context = proxyContext({
+    ...{ core, metrics, engines, options, watch, clock, admission, hedging, keepAlive },
+    tracing: parts.tracing,
+    textTokens: textTokensFrom(core, tokenizers),
   });
   declareTokenizerGauge(registry, tokenizers);
   const { engineTokenizeTimeoutMs: timeoutMs = 0 } = options;

@@ -2,6 +2,7 @@
 // follow, and reports of failure are held back. What its events mean is up to the API.
 import type { ContinuationRefusal, Continued } from './continuation-request.ts';
 import { chunkOf, chunksText, endsWithEvent, joined, lastEventEnd } from './event-framing.ts';
+import type { TextTokens } from './text-tokens.ts';
 import type { TranscriptLoss } from './transcript.ts';
 
 /** How an engine ended its stream early. */
@@ -15,7 +16,7 @@ export interface StreamFault {
 }
 
 /** Why a stream cannot move. */
-export type MigrationRefusal = ContinuationRefusal | TranscriptLoss | 'events';
+export type MigrationRefusal = ContinuationRefusal | TranscriptLoss | 'events' | 'tokenizer';
 
 /** Maximum bytes of an event, whose first one has the ids of the prompt; streams with longer ones do not move. */
 const heldBytesMax = 4 * 1024 * 1024;
@@ -27,7 +28,7 @@ const heldBytesMax = 4 * 1024 * 1024;
  * const stream = followStream({ kind: 'chat', hidesIds: true }, budget, usual);
  * relay(stream.take(bytes, isBetweenChunks, isEnd));
  * // The engine dies:
- * const next = stream.continuation(body); // the body for another engine
+ * const next = stream.continuation(body, tokens); // the body for another engine
  * stream.continueAt();
  * relay(stream.take(bytesOfTheOther, isBetweenChunks, isEnd));
  */
@@ -51,6 +52,11 @@ export abstract class FollowedStream {
   /** Number of tokens of the response that the client has; 0 if they are not known. */
   abstract get shownTokens(): number;
 
+  /** Tokens of the prompt as its first engine has counted them; undefined if it has not, or is not asked for it. */
+  get inputTokens(): number | undefined {
+    return undefined;
+  }
+
   /** Whether an engine has continued the stream of another one. */
   abstract get isContinued(): boolean;
 
@@ -61,8 +67,9 @@ export abstract class FollowedStream {
    * The request that continues the stream on another engine.
    *
    * @param body The request as the engines get it.
+   * @param tokens Those of texts, for streams whose engines report none.
    */
-  abstract continuation(body: Uint8Array): Continued | MigrationRefusal;
+  abstract continuation(body: Uint8Array, tokens?: TextTokens): Continued | MigrationRefusal;
 
   /** The stream is over, and its memory is free. */
   abstract close(): void;

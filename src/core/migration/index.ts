@@ -7,5 +7,6 @@ export {
 } from './continuation-request.ts';
 export { FollowedStream, type MigrationRefusal, type StreamFault } from './followed-stream.ts';
 export { followStream, type StreamKind, type StreamPlan } from './stream-plan.ts';
+export type { TextTokens } from './text-tokens.ts';
 export { TranscriptBudget } from './transcript-budget.ts';
 export { UsualEvents } from './usual-event.ts';

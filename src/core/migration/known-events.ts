@@ -11,6 +11,12 @@ interface KnownEvent {
   isRepeated: boolean;
 }
 
+/** A text so far by its key, or what a mark says. */
+export interface KnownEntry {
+  readonly key: string;
+  readonly text: string;
+}
+
 /** What an engine that repeats the stream wrote. */
 export type Repetition =
   /** Nothing that the client does not have. */
@@ -55,6 +61,16 @@ export class KnownEvents {
     const isKept = this.#budget.resize(this.#accounted, wanted);
     if (isKept) this.#accounted = wanted;
     return isKept;
+  }
+
+  /** What the client has, in its order. */
+  *entries(): Iterable<KnownEntry> {
+    for (const [key, { text }] of this.#events) yield { key, text };
+  }
+
+  /** What a mark said; undefined if the client does not have it. */
+  saidBy(key: string): string | undefined {
+    return this.#events.get(key)?.text;
   }
 
   /** An engine begins to repeat. */

@@ -33,7 +33,8 @@ export interface ParsedNamedEvent {
   readonly event: NamedEvent;
 }
 
-const dataPattern = /^(?:event: ?[^\n]*\n)?data: ?(.*)\n*$/;
+// A text may have U+2028, which a dot does not match.
+const dataPattern = /^(?:event: ?[^\n]*\n)?data: ?([^\n]*)\n*$/;
 const comment: ParsedNamedEvent = { data: {}, event: { kind: 'aside' } };
 const unknown: ParsedNamedEvent = { data: {}, event: { kind: 'unknown' } };
 

@@ -1,6 +1,8 @@
 // A streamed response of the Messages or Responses API. Its engines report no token ids, so another engine repeats it
-// from the beginning: what the client has is compared and removed, and the rest becomes part of the first stream.
+// from the beginning: what the client has is compared and removed, and the rest becomes part of the first stream. A
+// sampled response, which no engine repeats, continues from its text.
 import type { Continued } from './continuation-request.ts';
+import { continuedText } from './continued-text.ts';
 import { chunkOf } from './event-framing.ts';
 import { FollowedStream, type MigrationRefusal } from './followed-stream.ts';
 import { KnownEvents, type Repetition } from './known-events.ts';
@@ -12,8 +14,11 @@ import {
   parseNamedEvent,
   withText,
 } from './named-event.ts';
+import { openText } from './open-text.ts';
 import { repeatedNamedRequest } from './repeated-request.ts';
 import { ResponseIds } from './response-ids.ts';
+import { inputTokensOf, TextJoin } from './text-join.ts';
+import { noTextTokens, type TextTokens } from './text-tokens.ts';
 import type { TranscriptBudget } from './transcript-budget.ts';
 
 export class NamedStream extends FollowedStream {
@@ -28,6 +33,11 @@ export class NamedStream extends FollowedStream {
   #hasFinish = false;
   #isDone = false;
   #isContinued = false;
+  #inputTokens: number | undefined = undefined;
+  /** The last result of `continuation`, if it continues a text. */
+  #next: TextJoin | undefined = undefined;
+  /** Set while an engine continues a text. */
+  #join: TextJoin | undefined = undefined;
 
   constructor(kind: NamedStreamKind, budget: TranscriptBudget) {
     super();
@@ -40,6 +50,10 @@ export class NamedStream extends FollowedStream {
     return 0;
   }
 
+  override get inputTokens(): number | undefined {
+    return this.#inputTokens;
+  }
+
   get isContinued(): boolean {
     return this.#isContinued;
   }
@@ -50,11 +64,24 @@ export class NamedStream extends FollowedStream {
     return chunkOf(namedEventText({ type: 'message_stop' }), true);
   }
 
-  continuation(body: Uint8Array): Continued | MigrationRefusal {
+  continuation(body: Uint8Array, tokens = noTextTokens): Continued | MigrationRefusal {
     const hasText = this.#isVisible;
+    this.#next = undefined;
     if (hasText && this.#loss !== undefined) return this.#loss;
     const next = repeatedNamedRequest(body, this.#kind, hasText, this.#ids.responseId);
+    if (next === 'sampled') return this.#ofText(body, tokens);
     return typeof next === 'string' ? next : { body: next, sentTokens: 0, repeats: true };
+  }
+
+  /** The request for what follows the text that the client has. */
+  #ofText(body: Uint8Array, tokens: TextTokens): Continued | MigrationRefusal {
+    const kind = this.#kind;
+    const open = openText(this.#known.entries(), kind);
+    if (open === undefined) return 'sampled';
+    const next = continuedText(body, kind, open, tokens, this.#inputTokens);
+    if (typeof next === 'string') return next;
+    this.#next = new TextJoin(kind, open, next, this.#ids.opening);
+    return { body: next.body, sentTokens: next.sentTokens, repeats: false };
   }
 
   close(): void {
@@ -64,7 +91,8 @@ export class NamedStream extends FollowedStream {
   protected join(): void {
     this.#isContinued = true;
     this.#closings = [];
-    this.#known.repeatAll();
+    this.#join = this.#next;
+    if (this.#join === undefined) this.#known.repeatAll();
   }
 
   protected takeUsual(): number {
@@ -99,6 +127,11 @@ export class NamedStream extends FollowedStream {
       this.passUnknown();
       return closings + text;
     }
+    const join = this.#join;
+    if (event.kind === 'start' && join !== undefined) {
+      const message = join.mismatch(parsed.data);
+      return message === undefined ? '' : this.fail({ kind: 'mismatch', message });
+    }
     const repetition = this.#isContinued ? this.#repetitionOf(event) : 'new';
     if (repetition === 'diverged') return this.#diverges();
     if (repetition === 'had') return '';
@@ -106,7 +139,7 @@ export class NamedStream extends FollowedStream {
       this.#closings.push({ text, parsed });
       return '';
     }
-    const closings = this.#released();
+    const closings = this.#released() + this.#closingBefore(event);
     const out = this.#textOf(text, parsed, repetition);
     this.#keep(parsed, typeof repetition === 'object' ? repetition.rest : undefined);
     return closings + out;
@@ -117,6 +150,11 @@ export class NamedStream extends FollowedStream {
   }
 
   #repetitionOf(event: Exclude<NamedEvent, { kind: 'fault' | 'aside' | 'unknown' }>): Repetition {
+    if (this.#join !== undefined) {
+      const said = event.kind === 'mark' ? this.#known.saidBy(event.key) : undefined;
+      if (event.kind !== 'mark' || said === undefined) return 'new';
+      return said === event.says ? 'had' : 'diverged';
+    }
     switch (event.kind) {
       case 'text':
         return this.#known.repeatText(event.key, event.text);
@@ -129,12 +167,32 @@ export class NamedStream extends FollowedStream {
 
   /** The event as a part of the first engine's stream. */
   #textOf(text: string, { data }: ParsedNamedEvent, repetition: Repetition): string {
+    const join = this.#join;
     const isRest = typeof repetition === 'object';
-    const changed = isRest ? withText(data, repetition.rest, this.#kind) : data;
-    if (this.#kind === 'messages') return isRest ? namedEventText(changed) : text;
+    const changed = isRest
+      ? withText(data, repetition.rest, this.#kind)
+      : (join?.rewritten(data) ?? data);
+    if (this.#kind === 'messages') return changed === data ? text : namedEventText(changed);
     if (this.#isContinued) return namedEventText(this.#ids.rewritten(changed));
     this.#ids.read(data);
     return text;
+  }
+
+  /** What closes the text, if an engine that was to continue it wrote nothing more of it. */
+  #closingBefore({ kind }: NamedEvent): string {
+    const join = this.#join;
+    const isLast = kind === 'finish' || kind === 'end';
+    if (!isLast || join === undefined || this.#known.saidBy(join.closingKey) !== undefined) {
+      return '';
+    }
+    let out = '';
+    for (const data of join.closings()) {
+      const text = namedEventText(data);
+      const parsed = parseNamedEvent(text, this.#kind);
+      out += this.#kind === 'messages' ? text : namedEventText(this.#ids.rewritten(data));
+      this.#keep(parsed, undefined);
+    }
+    return out;
   }
 
   /** The closing events, once the engine goes on. */
@@ -150,7 +208,7 @@ export class NamedStream extends FollowedStream {
   }
 
   /** @param rest What the client gets of a text; undefined for all. */
-  #keep({ event }: ParsedNamedEvent, rest: string | undefined): void {
+  #keep({ data, event }: ParsedNamedEvent, rest: string | undefined): void {
     switch (event.kind) {
       case 'text':
         this.#isVisible = true;
@@ -158,9 +216,11 @@ export class NamedStream extends FollowedStream {
         break;
       case 'end':
         this.#isDone = true;
+        if (this.#join === undefined) this.#inputTokens ??= inputTokensOf(data);
         break;
       case 'start':
         this.#hasStarted = true;
+        this.#inputTokens ??= inputTokensOf(data);
         this.#add(event.key, event.says, true);
         break;
       case 'mark':

@@ -8,7 +8,14 @@ interface ItemIds {
   readonly callId: unknown;
 }
 
+/** The first item and its first part as they were added, without text. */
+export interface ItemOpening {
+  item: Json | undefined;
+  part: Json | undefined;
+}
+
 export class ResponseIds {
+  readonly opening: ItemOpening = { item: undefined, part: undefined };
   #response: { readonly id: unknown; readonly createdAt: unknown } | undefined = undefined;
   /** By index of the output; as many as the client has. */
   readonly #items: ItemIds[] = [];
@@ -24,6 +31,7 @@ export class ResponseIds {
   /** Keeps the ids of an event of the first engine. */
   read(data: Json): void {
     const { response, item, output_index: index, sequence_number: number } = data;
+    this.#keepOpening(data);
     if (typeof number === 'number') this.#number = number;
     if (isObject(response)) {
       this.#response ??= { id: response['id'], createdAt: response['created_at'] };
@@ -46,7 +54,14 @@ export class ResponseIds {
     }
     const known = this.#items[index];
     if (known !== undefined && 'item_id' in data) changed['item_id'] = known.id;
+    this.#keepOpening(changed);
     return changed;
+  }
+
+  #keepOpening({ type, item, part, output_index: index }: Json): void {
+    if (index !== 0 || !String(type).endsWith('.added')) return;
+    if (isObject(item)) this.opening.item ??= item;
+    if (isObject(part)) this.opening.part ??= part;
   }
 
   #responseOf(response: Json): Json {

@@ -67,6 +67,16 @@ export class PromptTokenizer {
     }
   }
 
+  /** The tokens of a text within a prompt or a response. */
+  encode(text: string): readonly number[] {
+    return this.#tokenizer.encode(text, { addSpecialTokens: false });
+  }
+
+  /** The id of a token by its text; undefined if there is none. */
+  idOf(token: string): number | undefined {
+    return this.#tokenizer.tokenId(token);
+  }
+
   #tokens(kind: PromptKind, body: Body): Uint32Array | NotTokenized {
     switch (kind) {
       case 'completions':

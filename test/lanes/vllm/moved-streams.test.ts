@@ -37,6 +37,8 @@ let cut: CuttingProxy;
 before(async () => {
   writeTinyModel(model);
   writeFileSync(template, templateText);
+  // Where the router's own tokenizer looks for it.
+  writeFileSync(join(model, 'chat_template.jinja'), templateText);
   const [port] = await freePorts(1);
   url = `http://127.0.0.1:${port}`;
   const env = {
@@ -215,4 +217,54 @@ for (const [what, path, body, cuts] of [
     }
     t.diagnostic(`${JSON.stringify(unbroken).slice(0, 300)}`);
   });
+}
+
+/** What a sampled stream must have in common with each other one of its request. */
+const shapeOf = ({ texts, ends, usage: tokens, error }: Reading) => ({
+  ...{ names: Object.keys(texts).toSorted(), ends, tokens, error },
+});
+
+for (const [what, path, body, cuts] of [
+  ['a message', '/v1/messages', { messages, temperature: 1, max_tokens: 48 }, [3, 10, 40]],
+  [
+    'a response',
+    '/v1/responses',
+    { input: 'Tell me about dams.', temperature: 1, max_output_tokens: 48 },
+    [4, 10, 40],
+  ],
+] as const) {
+  test(`a sampled stream of vLLM that is cut goes on at another one, from its text: ${what}`, async (t) => {
+    const unbroken = await read(url, path, body);
+    for (const events of cuts) {
+      const router = await startRouter({
+        ...{ port: 0, policy: 'roundrobin', log, tokenizers: { standard: model } },
+        engines: [cut.url, url].map((one) => ({ url: one, models: [] })),
+      });
+      await router.probed;
+      // The router looks for the tokenizer, and compares with an engine how many tokens a prompt has.
+      for (let i = 0; i < 100 && !(await hasTokenizer(router)); i++) {
+        await read(router.url, path, { ...body, max_tokens: 1, max_output_tokens: 1 });
+        await sleep(100);
+      }
+      await read(router.url, path, { ...body, max_tokens: 1, max_output_tokens: 1 });
+      for (let i = 0; i < 4 && (await moves(router)) === 0; i++) {
+        cut.cutAfter = events;
+        const joined = await read(router.url, path, body);
+        cut.cutAfter = Number.POSITIVE_INFINITY;
+        assert.deepEqual(shapeOf(joined), shapeOf(unbroken), `cut after ${events} events`);
+        const whole = joined.texts['whole reasoning'];
+        const deltas = joined.texts['0 response.reasoning_text.delta'];
+        assert.equal(whole, deltas);
+      }
+      const moved = await moves(router);
+      await router.close(0);
+      assert.equal(moved, 1, `cut after ${events} events`);
+    }
+    t.diagnostic(`${JSON.stringify(unbroken).slice(0, 300)}`);
+  });
+}
+
+async function hasTokenizer(router: RunningRouter): Promise<boolean> {
+  const page = await (await fetch(`${router.url}/metrics`)).text();
+  return page.includes('spillway_router_tokenizer_ready{model="tiny"} 1');
 }

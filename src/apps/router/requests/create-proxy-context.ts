@@ -12,6 +12,7 @@ import type { Engine } from '../fleet/engine.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
 import type { RouterOptions } from '../options.ts';
 import { authorizationOf } from '../settings/keys.ts';
+import type { TextTokensOf } from '../tokens/text-tokens-of.ts';
 import { AttemptIds } from './attempt-ids.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import type { RouterAdmission } from './router-admission.ts';
@@ -30,6 +31,7 @@ export function proxyContext(parts: {
   readonly hedging?: RouterHedging | undefined;
   readonly keepAlive?: SseKeepAlive | undefined;
   readonly tracing?: Tracing | undefined;
+  readonly textTokens?: TextTokensOf | undefined;
 }): ProxyContext {
   const { core, metrics, engines, options, clock, watch, admission, hedging, keepAlive } = parts;
   const attemptIds = new AttemptIds();
@@ -45,6 +47,7 @@ export function proxyContext(parts: {
     keepAlive,
     hedging,
     tracing: parts.tracing,
+    textTokens: parts.textTokens,
     log: options.log,
     retryPolicy,
     keptRetryPolicy: { ...retryPolicy, absentStatuses: new Set() },

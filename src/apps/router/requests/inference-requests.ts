@@ -20,7 +20,7 @@ import { ProxiedRequest, type ProxiedRequestOptions } from './proxied-request.ts
 import type { ProxyContext } from './proxy-context.ts';
 import type { BodyKind } from './request-routes.ts';
 import { RequestTrace } from './request-trace.ts';
-import { migrationPlan } from './stream-migration.ts';
+import { migrationPlan, namedKindOf } from './stream-migration.ts';
 
 /** Properties of a request that follow from its path. */
 export interface ForwardedRoute {
@@ -154,6 +154,8 @@ export class InferenceRequests {
       generates && fields.stream
         ? migrationPlan(this.#context.migration, route.movingStream, fields, body.length)
         : undefined;
+    if (typeof migration === 'object' && namedKindOf(migration.kind) !== undefined)
+      this.#tokens.want();
     const proxied: ProxiedRequestOptions = {
       exchange,
       request,

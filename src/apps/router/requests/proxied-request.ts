@@ -35,7 +35,7 @@ import { rejectionError } from './router-admission.ts';
 import type { SentBody } from './sent-body.ts';
 import { SilentStart } from './silent-start.ts';
 import { takesComments } from './sse-keep-alive.ts';
-import { type MigrationPlan, StreamMigration } from './stream-migration.ts';
+import { type MigrationPlan, StreamMigration, type TokensOf } from './stream-migration.ts';
 
 export interface ProxiedRequestOptions {
   readonly exchange: ServerExchange;
@@ -251,7 +251,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   /** @returns Whether the engine is left; if no other one can continue, its own last events are passed on. */
   #leaves({ kind, message }: StreamFault): boolean {
     const migration = this.#migration as StreamMigration;
-    if (kind !== 'event' || migration.leave(this.#body, kind) !== 'impossible') {
+    if (kind !== 'event' || migration.leave(this.#body, kind, this.#tokensOf) !== 'impossible') {
       this.#failWith(kind, message);
       return true;
     }
@@ -325,7 +325,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     const migration = this.#migration;
     if (migration === undefined) return 'impossible';
     const { kind } = this.#failure as UpstreamFailure;
-    const continuation = migration.leave(this.#body, kind);
+    const continuation = migration.leave(this.#body, kind, this.#tokensOf);
     if (continuation === 'possible') this.#request = restOf(this.#first, migration.sentTokens);
     return continuation;
   }
@@ -378,9 +378,14 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     if (status !== undefined) this.#record.ended(this.#attempt?.target, outcome, status);
   }
 
+  get #tokensOf(): TokensOf {
+    return (kind, body) => this.#context.textTokens?.(this.#first, kind, body);
+  }
+
   /** The response is complete. */
   #end(): void {
     this.#isWhole = true;
+    this.#migration?.ended(this.#tokensOf, this.#body);
     this.#machine.responseEnd(this.#relay.hasErrorEvent);
   }
 

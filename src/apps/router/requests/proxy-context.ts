@@ -4,6 +4,7 @@ import type { RoutingCore } from '../../../core/routing/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
 import type { Tracing } from '../../../io/otlp/index.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
+import type { TextTokensOf } from '../tokens/text-tokens-of.ts';
 import type { UpstreamHeadParts } from './proxy-heads.ts';
 import type { ProxyTarget } from './proxy-target.ts';
 import type { RouterAdmission } from './router-admission.ts';
@@ -32,6 +33,8 @@ export interface ProxyContext {
   readonly hedging: RouterHedging | undefined;
   /** Undefined if the router does not trace. */
   readonly tracing: Tracing | undefined;
+  /** The tokens of a request and its response by the router's own tokenizer; undefined if it never has one. */
+  readonly textTokens: TextTokensOf | undefined;
   readonly authorization: UpstreamHeadParts['authorization'];
   /** Whether responses state why their engine was picked. */
   readonly pickHeader: boolean;

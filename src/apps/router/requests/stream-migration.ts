@@ -10,6 +10,7 @@ import {
   type StreamFault,
   type StreamKind,
   type StreamPlan,
+  type TextTokens,
   type TranscriptBudget,
   type UsualEvents,
   withTokenIds,
@@ -35,6 +36,9 @@ export interface MigrationContext {
  */
 export type Refusal = MigrationRefusal | 'off' | 'route' | 'ids' | 'response';
 
+/** The tokens of a request with events that have names. */
+export type TokensOf = (kind: NamedStreamKind, body: Buffer) => TextTokens | undefined;
+
 /** How a stream can move; or why it cannot. */
 export type MigrationPlan = StreamPlan | Refusal;
 
@@ -50,10 +54,18 @@ export function migrationPlan(
 ): MigrationPlan {
   if (!context.isOn) return 'off';
   if (kind === undefined) return 'route';
-  const isNamed = kind === 'messages' || kind === 'responses';
-  if (returnsTokenIds === false && !isNamed) return 'ids';
+  const named = namedKindOf(kind);
+  if (returnsTokenIds === false && named === undefined) return 'ids';
   if (bodyBytes > bodyBytesMax) return 'large';
-  return isNamed ? plans[kind] : plans[kind][returnsTokenIds === undefined ? 'hidden' : 'shown'];
+  if (kind === 'messages' || kind === 'responses') return plans[kind];
+  return plans[kind][returnsTokenIds === undefined ? 'hidden' : 'shown'];
+}
+
+type NamedStreamKind = Extract<StreamKind, 'messages' | 'responses'>;
+
+/** The kind of a stream whose engines report no token ids. */
+export function namedKindOf(kind: StreamKind): NamedStreamKind | undefined {
+  return kind === 'messages' || kind === 'responses' ? kind : undefined;
 }
 
 const planOf = (kind: 'chat' | 'completion') => ({
@@ -71,6 +83,7 @@ export class StreamMigration {
   readonly #context: MigrationContext;
   readonly #stream: FollowedStream | undefined;
   readonly #hidesIds: boolean;
+  readonly #namedKind: NamedStreamKind | undefined;
   #refusal: Refusal | undefined = undefined;
   /** What `leave` found; undefined once more has arrived. */
   #found: Continuation | undefined = undefined;
@@ -83,6 +96,7 @@ export class StreamMigration {
   constructor(context: MigrationContext, plan: MigrationPlan) {
     this.#context = context;
     this.#hidesIds = typeof plan !== 'string' && plan.hidesIds;
+    this.#namedKind = typeof plan === 'string' ? undefined : namedKindOf(plan.kind);
     if (typeof plan === 'string') this.#refusal = plan;
     else this.#stream = followStream(plan, context.budget, context.usual);
   }
@@ -153,13 +167,14 @@ export class StreamMigration {
    * The engine has failed.
    *
    * @param original The request as it arrived.
+   * @param tokensOf The tokens of its texts; undefined if the router has no tokenizer.
    */
-  leave(original: Buffer, cause: string): Continuation {
-    this.#found ??= this.#find(original, cause);
+  leave(original: Buffer, cause: string, tokensOf?: TokensOf): Continuation {
+    this.#found ??= this.#find(original, cause, tokensOf);
     return this.#found;
   }
 
-  #find(original: Buffer, cause: string): Continuation {
+  #find(original: Buffer, cause: string, tokensOf: TokensOf | undefined): Continuation {
     if (this.#refusal !== undefined) {
       this.#count('declined', this.#refusal);
       return 'impossible';
@@ -171,7 +186,11 @@ export class StreamMigration {
       this.#count('completed', cause);
       return 'complete';
     }
-    const next = stream.continuation(this.#hidesIds ? withTokenIds(original) : original);
+    const body = this.#hidesIds ? withTokenIds(original) : original;
+    const next = stream.continuation(
+      body,
+      this.#namedKind && tokensOf?.(this.#namedKind, original),
+    );
     if (typeof next === 'string') {
       this.#count('declined', next);
       return 'impossible';
@@ -184,6 +203,13 @@ export class StreamMigration {
   /** The request is being sent; after `leave`, the one for the rest. */
   sent(): void {
     if (this.#next !== undefined) this.#stream?.continueAt();
+  }
+
+  /** The response is complete. */
+  ended(tokensOf: TokensOf, original: Buffer): void {
+    const inputTokens = this.#stream?.inputTokens;
+    if (inputTokens === undefined || this.#namedKind === undefined) return;
+    tokensOf(this.#namedKind, original)?.prove(inputTokens);
   }
 
   lost(why: ContinuationLoss | StreamFault['kind']): void {

@@ -69,6 +69,7 @@ export class ModelTokenizers {
   /** What the log last said of each model. */
   readonly #said = new Map<string, string>();
   #nextLookTick = 0;
+  #isWanted = false;
 
   constructor(options: ModelTokenizersOptions) {
     this.#options = options;
@@ -92,8 +93,14 @@ export class ModelTokenizers {
     }
   }
 
+  /** Tokenizers are needed from now on, even if the policy does not use tokens. */
+  want(): void {
+    this.#isWanted = true;
+  }
+
   onTick(nowTick: number): void {
-    if (nowTick < this.#nextLookTick || !this.#options.core.policy.needsTokens) return;
+    const isNeeded = this.#isWanted || this.#options.core.policy.needsTokens;
+    if (nowTick < this.#nextLookTick || !isNeeded) return;
     this.#nextLookTick = nowTick + this.#options.ticker.ticks(lookMs);
     this.look();
   }
@@ -187,7 +194,7 @@ export function declareTokenizerGauge(
 ): void {
   const gauge = registry.gauge({
     name: 'spillway_router_tokenizer_ready',
-    help: 'Whether the router has the tokenizer of a model; only while engines publish KV events.',
+    help: 'Whether the router has the tokenizer of a model; only once engines publish KV events, or messages or responses are streamed.',
     labels: ['model'],
     seriesMax: 1_000,
   });

@@ -28,6 +28,11 @@ export class PromptTokens {
     this.#options = options;
   }
 
+  /** Streams are going to continue from their text: tokenizers are needed, whatever the policy. */
+  want(): void {
+    this.#options.tokenizers.want();
+  }
+
   /**
    * @param body The JSON body of the request.
    * @returns Undefined if the prompt is to be routed without tokens; a promise only if it takes longer. Never rejects.
