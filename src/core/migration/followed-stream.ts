@@ -52,6 +52,11 @@ export abstract class FollowedStream {
   /** Number of tokens of the response that the client has; 0 if they are not known. */
   abstract get shownTokens(): number;
 
+  /** `sequence_number` of the event that follows; undefined if its events have none, or it is not known. */
+  get eventNumber(): number | undefined {
+    return undefined;
+  }
+
   /** Tokens of the prompt as its first engine has counted them; undefined if it has not, or is not asked for it. */
   get inputTokens(): number | undefined {
     return undefined;

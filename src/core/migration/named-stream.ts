@@ -50,6 +50,11 @@ export class NamedStream extends FollowedStream {
     return 0;
   }
 
+  override get eventNumber(): number | undefined {
+    const isKnown = this.#kind === 'responses' && this.#loss === undefined;
+    return isKnown ? this.#ids.nextNumber : undefined;
+  }
+
   override get inputTokens(): number | undefined {
     return this.#inputTokens;
   }

@@ -28,6 +28,11 @@ export class ResponseIds {
     return typeof id === 'string' ? id : undefined;
   }
 
+  /** Number of the event that follows. */
+  get nextNumber(): number {
+    return this.#number + 1;
+  }
+
   /** Keeps the ids of an event of the first engine. */
   read(data: Json): void {
     const { response, item, output_index: index, sequence_number: number } = data;

@@ -2,6 +2,7 @@
 
 import type { ServerExchange } from '../../../io/http/index.ts';
 import { STATUS_CODES } from '../../../io/node-http/index.ts';
+import { errorJson } from './error-shapes.ts';
 import { type OpenAiError, openAiErrorJson } from './openai-error.ts';
 
 const json = 'application/json';
@@ -43,14 +44,14 @@ export function answerJson(exchange: ServerExchange, status: number, value: unkn
   answer(exchange, status, json, JSON.stringify(value));
 }
 
-/** Sends an OpenAI error object. */
+/** Sends an error object of the API that the request uses. */
 export function answerError(
   exchange: ServerExchange,
   error: OpenAiError,
   requestId?: string,
   headerLines: readonly string[] = [],
 ): void {
-  answer(exchange, error.status, json, openAiErrorJson(error), [
+  answer(exchange, error.status, json, errorJson(exchange.target, error), [
     ...(requestId === undefined ? [] : [`X-Request-Id: ${requestId}`]),
     ...(error.status === 503 ? [`Retry-After: ${retryAfterSeconds}`] : []),
     ...headerLines,

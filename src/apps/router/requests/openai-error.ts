@@ -28,6 +28,11 @@ export interface OpenAiError {
 
 /** The JSON text of an error response. */
 export function openAiErrorJson({ status, message, param, code }: OpenAiError): string {
-  const type = typeOfStatus[status] ?? (status < 500 ? 'BadRequestError' : 'InternalServerError');
+  const type = typeOf(status);
   return JSON.stringify({ error: { message, type, param: param ?? null, code: code ?? status } });
+}
+
+/** vLLM's name of an error with this status. */
+export function typeOf(status: number): string {
+  return typeOfStatus[status] ?? (status < 500 ? 'BadRequestError' : 'InternalServerError');
 }

@@ -350,7 +350,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
 
   /** @param headerLines Without CR LF. */
   #answer(error: OpenAiError, headerLines?: readonly string[]): void {
-    if (this.#isOnlyOpen) this.#relay.breakOff(true, error);
+    if (this.#isOnlyOpen) this.#relay.breakOff(true, error, 0);
     else answerError(this.exchange, error, this.#request.id, headerLines);
   }
 
@@ -358,8 +358,10 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     // What a stream that can move has relayed ends with an event.
     const betweenChunks =
       this.#migration?.isFollowed === true || this.#failure?.betweenChunks === true;
-    if (this.#isStopped) this.#relay.breakOff(betweenChunks, stoppingError);
-    else this.#relay.breakOff(betweenChunks, { status: 502, message: this.#failureMessage() });
+    const error = this.#isStopped
+      ? stoppingError
+      : { status: 502, message: this.#failureMessage() };
+    this.#relay.breakOff(betweenChunks, error, this.#migration?.eventNumber);
   }
 
   complete(outcome: AttemptOutcome): void {

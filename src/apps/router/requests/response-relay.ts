@@ -2,8 +2,9 @@
 // hold token counts or an error.
 import type { Pick } from '../../../core/routing/index.ts';
 import { ChunkedReader, type ResponseHead, type ServerExchange } from '../../../io/http/index.ts';
+import { errorEvent } from './error-shapes.ts';
 import { errorEventStatus } from './first-event.ts';
-import { type OpenAiError, openAiErrorJson } from './openai-error.ts';
+import type { OpenAiError } from './openai-error.ts';
 import { downstreamHeadText, isEventStream } from './proxy-heads.ts';
 import { type Usage, usageNear } from './usage.ts';
 
@@ -75,14 +76,15 @@ export class ResponseRelay {
    * into the stream, and always without the last chunk.
    *
    * @param betweenChunks Whether the body so far ends where more of it can follow.
+   * @param number That of an event that follows in a response; undefined if it is not known.
    */
-  breakOff(betweenChunks: boolean, error: OpenAiError): void {
+  breakOff(betweenChunks: boolean, error: OpenAiError, number?: number): void {
     if (!this.#isEventStream || !betweenChunks) {
       this.#options.exchange.destroy();
       return;
     }
     // The blank lines end an event that was cut in two.
-    const event = `\n\ndata: ${openAiErrorJson(error)}\n\n`;
+    const event = `\n\n${errorEvent(this.#options.exchange.target, error, number)}`;
     const framed =
       this.#decoder === undefined
         ? `${Buffer.byteLength(event).toString(16)}\r\n${event}\r\n`

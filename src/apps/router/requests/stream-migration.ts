@@ -205,6 +205,11 @@ export class StreamMigration {
     if (this.#next !== undefined) this.#stream?.continueAt();
   }
 
+  /** Number of the next event of a response; undefined if it is not known. */
+  get eventNumber(): number | undefined {
+    return this.#stream?.eventNumber;
+  }
+
   /** The response is complete. */
   ended(tokensOf: TokensOf, original: Buffer): void {
     const inputTokens = this.#stream?.inputTokens;
