@@ -215,7 +215,7 @@ export function declarePeers(registry: MetricsRegistry, peers: Peers): void {
   const members = registry
     .gauge({
       name: 'spillway_cache_peers_members',
-      help: 'Servers that share the keys, this one too.',
+      help: 'Servers that share the keys, including this one.',
     })
     .with();
   const counters = Object.entries(counts).map(([name, help]) => ({

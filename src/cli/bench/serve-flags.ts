@@ -93,7 +93,7 @@ export function addTargetFlags(command: Command): Command {
     .option('--port <n>', 'port, without --url', port, 8000)
     .option(
       '--endpoint <path>',
-      'path of the requests, such as /v1/chat/completions, which chooses the API, too',
+      'path of the requests, such as /v1/chat/completions; it also chooses the API',
     );
 }
 
@@ -219,7 +219,7 @@ function addArrivalFlags(command: Command): Command {
     .option('--request-rate <n>', 'requests per second; inf: all at once', rateOrInf, Infinity)
     .option(
       '--burstiness <x>',
-      'shape of the gaps: 1 is Poisson, below 1 burstier, inf even',
+      'distribution of arrivals: 1 is Poisson, below 1 burstier, inf evenly spaced',
       rateOrInf,
       1,
     )

@@ -58,7 +58,7 @@ export function addStackFlags(command: Command): Command {
       'bare metal: hosts such as gpu1,admin@gpu2:2222, or localhost; the router is on the first (default: spillway.bareMetal.hosts)',
     )
     .optionsGroup('Output:')
-    .option('--json', 'the result as one JSON object')
+    .option('--json', 'print the result as one JSON object')
     .exitOverride();
 }
 

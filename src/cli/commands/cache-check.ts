@@ -27,7 +27,7 @@ export function cacheCheckCommand(): Command {
     .option('--count <count>', 'values of each client', positiveInteger, 8)
     .option('--clients <count>', 'clients at once', positiveInteger, 2)
     .option('--timeout <duration>', 'time for each request', duration('s'), 10)
-    .option('--json', 'the result as one JSON object')
+    .option('--json', 'print the result as one JSON object')
     .exitOverride()
     .action(check);
   return addHelpEnd(

@@ -59,20 +59,25 @@ export function cacheCommand(): Command {
       'YAML file with these options by name; the command line takes precedence',
     )
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <port>', 'port of lm://; 0 for any', portOrAny, 65_432)
-    .option('--resp-port <port>', 'port of the Redis protocol; 0 for any', portOrAny, 6379)
+    .option('--port <port>', 'port of lm://; 0 chooses a free one', portOrAny, 65_432)
+    .option(
+      '--resp-port <port>',
+      'port of the Redis protocol; 0 chooses a free one',
+      portOrAny,
+      6379,
+    )
     .option(
       '--unix-socket <path>',
       'path of a Unix socket for the Redis protocol; only this user may connect',
     )
     .option(
       '--http-port <port>',
-      'port of /metrics, /health, /ready and /stats; 0 for any (default: none)',
+      'port of /metrics, /health, /ready and /stats; 0 chooses a free one (default: none)',
       portOrAny,
     )
     .option(
       '--coordinator-port <port>',
-      'port of LMCache’s coordinator for its multiprocess mode, by default 9300 there; 0 for any (default: none)',
+      'port of the coordinator for LMCache’s multiprocess mode, whose usual port is 9300; 0 chooses a free one (default: none)',
       portOrAny,
     )
     .option(

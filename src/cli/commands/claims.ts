@@ -36,7 +36,7 @@ const timeoutMs = 600_000;
 export function claimsCommand(): Command {
   return new Command('claims')
     .description(
-      'Run the loads behind the claims about the production stack, multi-round questions and retrieval with eight engines, with and without shared KV cache, and print measured beside claimed. By default in the simulator.',
+      'Run the loads behind the advertised gains of the production stack (multi-round questions and retrieval, on eight engines), with and without shared KV cache, and print the measured gains beside the claimed ones. By default, the loads are simulated.',
     )
     .optionsGroup('Servers instead of the simulator:')
     .option('--with <url>', 'base URL of the stack that shares KV cache', httpUrl)

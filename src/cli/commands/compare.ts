@@ -53,13 +53,13 @@ const statuses: Readonly<Record<Verdict, number>> = {
 export function compareCommand(): Command {
   const command = new Command('compare')
     .description(
-      'Say whether B is better, worse, or not different: two servers get the same load alternately (A B B A …), two values files are started for it, or two saved runs are compared. Exit status 0: better or no worse, 1: worse, 3: not enough data.',
+      'Say whether B is better, worse, or not different: two servers get the same load alternately (A B B A …), two values files are started to get that load, or two saved runs are compared. Exit status 0: better or no worse, 1: worse, 3: not enough data.',
     )
     .argument(
       '[a]',
       'what to compare with: a base URL, a values file, group:a of spillway deploy --group, or the folder of a run',
     )
-    .argument('[b]', 'what to judge, given in the same ways');
+    .argument('[b]', 'what to judge, in the same forms');
   return addLoadFlags(command)
     .optionsGroup('Comparison:')
     .option('--set-a <key=value>', 'set one value of the values file A; repeatable', collect)

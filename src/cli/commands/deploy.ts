@@ -69,7 +69,7 @@ export function deployCommand(): Command {
     )
     .option(
       '--rollback',
-      'if it does not serve in time, go back to the revision before, or uninstall the first one',
+      'if it does not serve in time, roll back to the previous revision, or uninstall a first deployment',
     )
     .option('--helm <program>', 'Helm to use, 3.14 or newer', 'helm')
     .optionsGroup('Afterwards:')

@@ -26,7 +26,12 @@ export function operatorCommand(): Command {
       'namespace of the Lease that elects the active one of several operators (default: none, for a single operator)',
     )
     .option('--host <address>', 'address of the health checks', '127.0.0.1')
-    .option('--port <port>', 'port of /healthz and /readyz; 0 for any', portOrAny, healthPort)
+    .option(
+      '--port <port>',
+      'port of /healthz and /readyz; 0 chooses a free one',
+      portOrAny,
+      healthPort,
+    )
     .action(run);
   addLogFlags(command);
   command

@@ -31,7 +31,7 @@ interface Flags extends StackFlags {
 export function smokeCommand(): Command {
   const command = new Command('smoke')
     .description(
-      'Test a stack: its models, a completion and a stream of each, routing over all engines, metrics.',
+      'Test a stack: its models, a completion and a stream from each model, routing to all engines, and metrics.',
     )
     .option('--url <url>', 'router to test instead of the one of a release', httpUrl)
     .option(

@@ -18,7 +18,7 @@ export function statusCommand(): Command {
     .action(status);
   return addHelpEnd(
     addStackFlags(command),
-    'Exit status: 0 all components are ready, 1 not yet or never, 2 bad input or no such release, 4 the cluster or a host cannot be reached.',
+    'Exit status: 0 all components are ready, 1 a component is not ready, 2 bad input or no such release, 4 the cluster or a host cannot be reached.',
   );
 }
 

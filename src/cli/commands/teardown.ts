@@ -21,9 +21,9 @@ interface Flags extends StackFlags {
 export function teardownCommand(): Command {
   const command = new Command('teardown')
     .description(
-      'Remove a stack: its release, then its namespace if asked, and check that nothing is left. Claims, and the models on them, stay unless --pvcs is given.',
+      'Remove a stack: its release and, with --delete-namespace, its namespace. Check that nothing is left. PersistentVolumeClaims, and the models on them, are kept unless --pvcs is given.',
     )
-    .option('--pvcs', 'remove PersistentVolumeClaims, too')
+    .option('--pvcs', 'also remove PersistentVolumeClaims')
     .option('--delete-namespace', 'remove the namespace afterwards, with everything in it')
     .option('--wait <duration>', 'maximum time, in seconds or with a unit', duration('s'), 300)
     .option('--helm <program>', 'Helm to use', 'helm')

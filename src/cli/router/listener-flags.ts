@@ -24,7 +24,7 @@ export function addListenerFlags(command: Command): Command {
   command
     .optionsGroup('Listening:')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <port>', 'port to listen on; 0 for any', portOrAny, 8001)
+    .option('--port <port>', 'port to listen on; 0 chooses a free one', portOrAny, 8001)
     .option('--root-path <path>', 'prefix of all paths', rootPath, '')
     .option(
       '--admin-port <port>',
