@@ -59,7 +59,7 @@ test('the README says how long its replay takes, and how many requests fail for 
   const minutes = Math.round((requests.at(-1)?.arrivalSeconds ?? 0) / Number(speed) / 60);
   const count = (value: number) => value.toLocaleString('en-US');
   const sentence =
-    `takes ${minutes} minutes, and the server refuses ${tooLong} of the ${count(requests.length)} requests, ` +
-    `which are longer than the model's ${count(tokensMax)} tokens`;
+    `takes ${minutes} minutes, and the server rejects ${tooLong} of the ${count(requests.length)} requests, ` +
+    `whose prompts and responses exceed the model's ${count(tokensMax)} tokens`;
   assert.ok(readme.replace(/\s+/g, ' ').includes(sentence), sentence);
 });
