@@ -6,7 +6,7 @@ import {
   type FleetReading,
   horizontalPodAutoscaler,
   type Scaler,
-  serviceLevelScaler,
+  ServiceLevelScaler,
 } from '../src/core/scaler/index.ts';
 import {
   type FleetSimulationResult,
@@ -148,7 +148,7 @@ const fleets: readonly Fleet[] = [
   },
   {
     label: '**built-in**',
-    engines: () => serviceLevelScaler({ bounds, ttftSeconds, startupSeconds }),
+    engines: () => new ServiceLevelScaler({ bounds, ttftSeconds, startupSeconds }),
   },
 ];
 
@@ -156,13 +156,13 @@ const toZero: readonly Fleet[] = [
   { label: '3 engines, fixed', engines: 3 },
   {
     label: '**built-in**, at least 1',
-    engines: () => serviceLevelScaler({ bounds, ttftSeconds, startupSeconds, idleSeconds }),
+    engines: () => new ServiceLevelScaler({ bounds, ttftSeconds, startupSeconds, idleSeconds }),
     start: 1,
   },
   {
     label: `**built-in**, down to 0, requests held up to ${holdSeconds} s`,
     engines: () =>
-      serviceLevelScaler({
+      new ServiceLevelScaler({
         ...{ bounds: { min: 0, max: enginesMax }, ttftSeconds, startupSeconds, idleSeconds },
       }),
     ...{ start: 0, holdTimeout: holdSeconds },

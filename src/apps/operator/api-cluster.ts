@@ -7,16 +7,19 @@ import {
   objectPath,
 } from '../../core/operator/index.ts';
 import { ApiStatusError, apiSend, type ClusterAccess } from '../../io/kubernetes/index.ts';
-import type { AdapterCluster, ClusterWriter } from './cluster.ts';
+import type { AdapterCluster, ClusterWriter, ScalingCluster } from './cluster.ts';
 import type { LeaseStore } from './leader-election.ts';
 
 /** Owner of the fields that the operator applies. */
 const fieldManager = 'spillway-operator';
 
+/** Objects of a list that are read, without the ones after them. */
+const listedMax = 500;
+
 /** An event's message is at most 1 KB. */
 const eventMessageCharactersMax = 1_000;
 
-export function apiCluster(access: ClusterAccess): ClusterWriter & AdapterCluster {
+export function apiCluster(access: ClusterAccess): ClusterWriter & AdapterCluster & ScalingCluster {
   return {
     read: (reference) =>
       unlessMissing(async () => {
@@ -58,6 +61,29 @@ export function apiCluster(access: ClusterAccess): ClusterWriter & AdapterCluste
         });
         return (JSON.parse(text) as KubernetesObject).metadata.resourceVersion ?? '';
       }),
+    list: async ({ kind, apiVersion, namespace, labelSelector }) => {
+      const query = new URLSearchParams({
+        limit: String(listedMax),
+        ...(labelSelector !== undefined && { labelSelector }),
+      });
+      const path = `${listPath(kind, apiVersion, namespace)}?${query}`;
+      const text = await unlessMissing(() => apiSend(access, { method: 'GET', path }));
+      const { items = [] } = JSON.parse(text ?? '{}') as {
+        readonly items?: readonly KubernetesObject[];
+      };
+      // Items of a list do not say what they are.
+      return items.map((item) => ({ ...item, apiVersion, kind }));
+    },
+    setScale: async (reference, replicas) => {
+      await unlessMissing(() =>
+        apiSend(access, {
+          method: 'PATCH',
+          path: `${objectPath(reference)}/scale?fieldManager=${fieldManager}`,
+          contentType: 'application/merge-patch+json',
+          body: JSON.stringify({ spec: { replicas } }),
+        }),
+      );
+    },
     setFinalizers: async (reference, finalizers, { resourceVersion }) => {
       await unlessMissing(() =>
         mergePatch(access, reference, { metadata: { finalizers, resourceVersion } }),

@@ -29,6 +29,19 @@ export interface ClusterWriter {
   record(resource: Owner, event: ResourceEvent): Promise<void>;
 }
 
+/** What the built-in scaler does to a cluster. */
+export interface ScalingCluster extends Pick<ClusterWriter, 'record'> {
+  /** Objects of a kind in a namespace, at most some hundred; none if the API server does not know the kind. */
+  list(of: {
+    readonly kind: string;
+    readonly apiVersion: string;
+    readonly namespace: string;
+    readonly labelSelector?: string;
+  }): Promise<readonly KubernetesObject[]>;
+  /** Sets the replicas of a resource by its scale subresource. */
+  setScale(reference: ObjectReference, replicas: number): Promise<void>;
+}
+
 /** What the operator does to a cluster for adapters. */
 export interface AdapterCluster extends Pick<ClusterWriter, 'setStatus' | 'record'> {
   /** Replaces the finalizers of a resource, unless it has changed since it was read. */

@@ -1,5 +1,6 @@
 // What the operator asks of engines: which adapters they have, to load one, to unload one.
 import type { AdapterAction, AdapterCard } from '../../core/operator/index.ts';
+import { callPod } from './pod-call.ts';
 
 /** Deadlines: a load reads gigabytes from a disk, a download fetches them. */
 const reportTimeoutMs = 10_000;
@@ -128,41 +129,11 @@ function parsed(text: string): unknown {
 
 async function ask(
   url: string,
-  { apiKey, signal, body, timeoutMs, reason }: Asked,
+  { reason, ...call }: Asked,
 ): Promise<{ readonly status: number; readonly text: string }> {
-  const deadline = AbortSignal.timeout(timeoutMs);
   try {
-    const response = await fetch(url, {
-      method: body === undefined ? 'GET' : 'POST',
-      redirect: 'error',
-      signal: AbortSignal.any([deadline, signal]),
-      headers: {
-        // A pod that was restarted has closed the connections of the one before.
-        connection: 'close',
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    return { status: response.status, text: await limitedText(response) };
+    return await callPod(url, { ...call, bytesMax: responseBytesMax });
   } catch (cause) {
-    const { message, cause: inner } = cause as Error;
-    const why = deadline.aborted
-      ? `no response within ${timeoutMs / 1000} s`
-      : inner instanceof Error
-        ? inner.message
-        : message;
-    throw new EngineCallError(reason, `${new URL(url).pathname}: ${why}`, { cause });
+    throw new EngineCallError(reason, (cause as Error).message, { cause });
   }
-}
-
-async function limitedText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > responseBytesMax) throw new Error(`more than ${responseBytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }

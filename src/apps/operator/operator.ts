@@ -16,6 +16,7 @@ import {
   managedBy,
   modelLabel,
   ownedBy,
+  podsOf,
   type Resource,
   runtimesOfPod,
   versionLabel,
@@ -24,14 +25,15 @@ import {
 import type { ClusterAccess } from '../../io/kubernetes/index.ts';
 import type { Logger } from '../../io/log/index.ts';
 import { AdapterController } from './adapter-controller.ts';
-import type { AdapterCluster, ClusterWriter } from './cluster.ts';
+import type { AdapterCluster, ClusterWriter, ScalingCluster } from './cluster.ts';
 import { FollowedKind, type FollowedKindOptions } from './followed-kind.ts';
 import type { LeaderElection } from './leader-election.ts';
 import { ResourceController } from './resource-controller.ts';
+import { ScalingController } from './scaling-controller.ts';
 
 export interface OperatorOptions {
   readonly access: ClusterAccess;
-  readonly cluster: ClusterWriter & AdapterCluster;
+  readonly cluster: ClusterWriter & AdapterCluster & ScalingCluster;
   /** Works in this namespace only. @default all */
   readonly namespace?: string | undefined;
   /** Undefined if there is no other operator. */
@@ -57,6 +59,7 @@ export class Operator {
   readonly #resources: readonly FollowedKind[];
   readonly #owned: readonly FollowedKind[];
   readonly #adapterController: AdapterController;
+  readonly #scalingController: ScalingController;
   readonly #adapters: FollowedKind;
   /** Pods with the label `model`. */
   readonly #pods: FollowedKind;
@@ -89,11 +92,21 @@ export class Operator {
     const now = () => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
     this.#controller = new ResourceController({
       ...{ cluster, now },
-      owned: (resource) =>
-        this.#owned.flatMap(({ objects }) => ownedBy(resource, objects.values())),
+      owned: (resource) => this.#ownedBy(resource),
       pods: (namespace) => this.#enginePodsWithin(namespace),
+      scaling: (resource) => this.#scalingController.condition(resource),
       activeRuntimes: (resource) =>
         activeRuntimes(resource, this.#resource('VLLMRuntime')?.objects.values() ?? []),
+    });
+    this.#scalingController = new ScalingController({
+      ...{ cluster, clock, log },
+      pods: (runtime) =>
+        podsOf(this.#ownedBy(runtime), this.#enginePodsWithin(runtime.metadata.namespace)),
+      routers: (namespace) => this.#resource('VLLMRouter')?.within(namespace) ?? [],
+      onChange: (runtime) => {
+        this.#queue.add(keyOf(runtime));
+        this.#woken.abort();
+      },
     });
     this.#adapterController = new AdapterController({
       ...{ cluster, clock, random, log, now },
@@ -139,6 +152,7 @@ export class Operator {
   /** Ends what is under way; nothing is half done, since each step stands by itself. */
   async close(): Promise<void> {
     this.#stopped.abort();
+    this.#scalingController.close();
     await Promise.allSettled([
       ...[...this.#followers, ...this.#working],
       this.#adapterController.close(),
@@ -165,7 +179,9 @@ export class Operator {
     for (const object of gone) {
       if (isResource) {
         this.#queue.forget(keyOf(object));
+        this.#queue.forget(scalingKey(object));
         this.#controller.forget(object.metadata.uid ?? '');
+        this.#scalingController.forget(object.metadata.uid ?? '');
         this.#wantRouters(object.metadata.namespace);
       } else this.#want(object, false);
     }
@@ -204,6 +220,7 @@ export class Operator {
 
   #want(object: KubernetesObject, isResource: boolean): void {
     if (isResource) this.#queue.add(keyOf(object));
+    if (object.kind === 'VLLMRuntime') this.#queue.add(scalingKey(object));
     for (const { kind, name } of isResource ? [] : (object.metadata.ownerReferences ?? [])) {
       this.#queue.add(`${kind}/${object.metadata.namespace}/${name}`);
     }
@@ -229,7 +246,7 @@ export class Operator {
     if (clock.nowSeconds() >= this.#nextResyncSeconds) {
       this.#nextResyncSeconds = clock.nowSeconds() + resyncSeconds;
       for (const { objects } of this.#resources) {
-        for (const resource of objects.values()) this.#queue.add(keyOf(resource));
+        for (const resource of objects.values()) this.#want(resource, true);
       }
       for (const { metadata } of this.#adapters.objects.values()) {
         this.#queue.add(adaptersKey(metadata.namespace ?? ''));
@@ -250,6 +267,7 @@ export class Operator {
     const [kind = '', namespace = '', name = ''] = key.split('/');
     try {
       if (kind === this.#adapters.kind) await this.#workOnAdapters(key, namespace);
+      else if (kind === scalingKind) await this.#workOnScale(key, `${namespace}/${name}`);
       else {
         const resource = this.#resource(kind)?.objects.get(`${namespace}/${name}`);
         if (resource !== undefined) await this.#controller.work(resource as unknown as Resource);
@@ -261,6 +279,17 @@ export class Operator {
     }
   }
 
+  async #workOnScale(key: string, runtime: string): Promise<void> {
+    const found = this.#resource('VLLMRuntime')?.objects.get(runtime);
+    if (found === undefined) return;
+    const seconds = await this.#scalingController.work(found as unknown as Resource);
+    if (seconds !== undefined) this.#queue.add(key, seconds);
+  }
+
+  #ownedBy(resource: Resource): readonly KubernetesObject[] {
+    return this.#owned.flatMap(({ objects }) => ownedBy(resource, objects.values()));
+  }
+
   async #workOnAdapters(key: string, namespace: string): Promise<void> {
     const adapters = this.#adapters.within(namespace) as unknown as readonly AdapterResource[];
     const pods = this.#pods.within(namespace).map((pod) => pod['engine'] as AdapterPod);
@@ -269,11 +298,18 @@ export class Operator {
   }
 }
 
+/** The scaler of a runtime looks at it by itself, at its own times. */
+const scalingKind = 'Scaling';
+
+function scalingKey({ metadata }: KubernetesObject): string {
+  return `${scalingKind}/${metadata.namespace}/${metadata.name}`;
+}
+
 /** Adapters of a namespace are looked at together. */
 function adaptersKey(namespace: string): string {
   return `LoraAdapter/${namespace}/*`;
 }
 
-function keyOf({ kind, metadata }: KubernetesObject): string {
+function keyOf({ kind, metadata }: Pick<KubernetesObject, 'kind' | 'metadata'>): string {
   return `${kind}/${metadata.namespace}/${metadata.name}`;
 }

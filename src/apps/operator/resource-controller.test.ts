@@ -53,6 +53,7 @@ class KeptCluster implements ClusterWriter {
       cluster: this,
       owned: () => [...this.objects.values()],
       pods: () => [],
+      scaling: () => undefined,
       activeRuntimes: () => undefined,
       now: () => '2026-01-01T00:00:00Z',
     });

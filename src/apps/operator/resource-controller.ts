@@ -7,6 +7,7 @@ import {
   podsOf,
   type Resource,
   reconcile,
+  type ScalingCondition,
 } from '../../core/operator/index.ts';
 import type { ClusterWriter } from './cluster.ts';
 
@@ -16,6 +17,8 @@ export interface ResourceControllerOptions {
   readonly owned: (resource: Resource) => readonly KubernetesObject[];
   /** Pods of runtimes in a namespace, as the watch has them. */
   readonly pods: (namespace: string) => readonly EnginePod[];
+  /** What the built-in scaler of a runtime last said. */
+  readonly scaling: (resource: Resource) => ScalingCondition | undefined;
   /** VLLMRouter: runtimes with a ready engine that it finds. */
   readonly activeRuntimes: (resource: Resource) => number | undefined;
   /** RFC 3339. */
@@ -51,11 +54,12 @@ export class ResourceController {
    * @throws If the API server cannot be reached, or refuses something; the status says so, too, if it can be written.
    */
   async work(resource: Resource): Promise<void> {
-    const { cluster, activeRuntimes, now, pods } = this.#options;
+    const { cluster, activeRuntimes, now, pods, scaling } = this.#options;
     const objects = await this.#objects(resource);
     const active = activeRuntimes(resource);
     const observed = {
       ...{ objects, now: now() },
+      scaling: scaling(resource),
       pods: podsOf(objects, pods(resource.metadata.namespace)),
       ...(active === undefined ? {} : { activeRuntimes: active }),
     };

@@ -29,9 +29,22 @@ export {
 } from './kubernetes-object.ts';
 export { Leadership, type LeaseSpec, renewSeconds, retrySeconds } from './leadership.ts';
 export { healthPort, manifests } from './manifests.ts';
+export { podUrl } from './pod-address.ts';
 export { deployedKinds, type Resource, reconcile } from './reconcile.ts';
 export { activeRuntimes, ownedBy, podsOf, runtimesOfPod } from './relations.ts';
 export type { ResourceEvent } from './resource-events.ts';
 export { apiVersion, group } from './resources.ts';
 export { versionLabel } from './rollout/engine-version.ts';
+export { FleetMeter, type MeteredPod } from './scaling/fleet-meter.ts';
+export {
+  conflictCondition,
+  conflictOf,
+  decisionCondition,
+  routerSelectors,
+  type ScalingCondition,
+  type ScalingSettings,
+  scalersToAvoid,
+  scalingSettings,
+  unavailableCondition,
+} from './scaling/scaling.ts';
 export { WorkQueue } from './work-queue.ts';

@@ -30,6 +30,7 @@ const operatorRules = [
     resources: ['vllmruntimes/status', 'vllmrouters/status', 'cacheservers/status'],
     verbs: ['get', 'patch'],
   },
+  { apiGroups: [group], resources: ['vllmruntimes/scale'], verbs: ['patch'] },
   {
     // blockOwnerDeletion of an owned object needs it where the API server checks owner references.
     apiGroups: [group],

@@ -14,6 +14,7 @@ import { type Kind, type RouterSpec, type RuntimeSpec, specs } from './resources
 import { type RuntimeRollout, rolledOut } from './rollout/runtime-rollout.ts';
 import { routerObjects } from './router-objects.ts';
 import { runtimeObjects } from './runtime-objects.ts';
+import { type ScalingCondition, scalingSettings } from './scaling/scaling.ts';
 import {
   type Condition,
   invalidStatus,
@@ -40,6 +41,8 @@ export interface Observed {
   readonly objects: readonly KubernetesObject[];
   /** VLLMRuntime: its pods. @default none are known */
   readonly pods?: readonly EnginePod[];
+  /** VLLMRuntime with the built-in scaler: what it last said. @default what the status says */
+  readonly scaling?: ScalingCondition | undefined;
   /** VLLMRouter: ready engines that its selector finds. */
   readonly activeRuntimes?: number;
   /** RFC 3339. */
@@ -154,6 +157,8 @@ function isOwnedBy({ metadata }: KubernetesObject, owner: Owner): boolean {
   return metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid) ?? false;
 }
 
+const scalingType = 'Scaling';
+
 function nextStatus(
   resource: Resource,
   spec: Spec,
@@ -168,7 +173,15 @@ function nextStatus(
   const ready = readyCondition(resource, observed, progress);
   const before = (resource.status ?? {}) as { readonly conditions?: readonly Condition[] };
   const observedGeneration = resource.metadata.generation ?? 0;
-  const conditions = withCondition(before.conditions ?? [], ready, observed.now);
+  const known = before.conditions ?? [];
+  const hasScaler = scalingSettings(resource) !== undefined;
+  const kept = hasScaler ? known : known.filter(({ type }) => type !== scalingType);
+  const scaling = hasScaler ? observed.scaling : undefined;
+  const others =
+    scaling === undefined
+      ? kept
+      : withCondition(kept, { type: scalingType, observedGeneration, ...scaling }, observed.now);
+  const conditions = withCondition(others, ready, observed.now);
   const shared = { observedGeneration, conditions };
   const readiness = progress?.readiness ?? 'Ready';
   if (resource.kind !== 'VLLMRuntime') {

@@ -8,8 +8,14 @@ export interface ResourceEvent {
   readonly message: string;
 }
 
-/** Reasons that are no event: what they say comes and goes while pods are replaced or scaled. */
-const quiet = new Set(['Starting', 'PodsStarting', 'PodsReady', 'ScaledToZero', 'Disabled']);
+/**
+ * Reasons that are no event: what they say comes and goes while pods are replaced or scaled. The scaler records each of its
+ * decisions itself.
+ */
+const quiet = new Set([
+  ...['Starting', 'PodsStarting', 'PodsReady', 'ScaledToZero', 'Disabled'],
+  ...['AsNeeded', 'ScaledUp', 'ScaledDown'],
+]);
 
 export function eventsOf(before: unknown, next: unknown): readonly ResourceEvent[] {
   const known = conditionsOf(before);

@@ -192,12 +192,47 @@ const scalePolicy = {
   periodSeconds: described(positive.default(60), 'Length of a period.'),
 };
 
+const builtInScaler = rules(
+  z.object({
+    ttftSeconds: described(
+      z.number().min(0.001),
+      'Service level: time to first token that all but 1 % of the requests should stay below.',
+    ),
+    startupSeconds: described(
+      positive.default(120),
+      'Time from the decision for an engine until it serves.',
+    ),
+    downSeconds: described(
+      positive.optional(),
+      'Hysteresis: engines are removed when fewer have been enough for this time (default: two start-ups, at least 120).',
+    ),
+    forecast: described(
+      z.boolean().default(true),
+      'Whether a rising arrival rate is expected to rise on until an engine has started.',
+    ),
+    idleSeconds: described(
+      positive.default(600),
+      'With minReplicas 0: time without a request after which the last engine is stopped.',
+    ),
+    routerLabelSelector: described(
+      z.string().min(1).optional(),
+      'Labels of the routers’ pods (default: those of the VLLMRouters that find this runtime).',
+    ),
+  }),
+  // The API server compares whole numbers with a minimum that it has cut to one.
+  { rule: 'self.ttftSeconds >= 0.001', message: 'ttftSeconds must be at least 0.001' },
+);
+
 const autoscalingConfig = rules(
   z.object({
     enabled: described(z.boolean().optional(), 'Whether engines are added and removed.'),
     scaler: described(
-      z.enum(['keda', 'hpa']).default('keda'),
-      'What decides: KEDA, with queries to Prometheus, or a HorizontalPodAutoscaler, with external metrics.',
+      z.enum(['keda', 'hpa', 'built-in']).default('keda'),
+      'What decides: KEDA, with queries to Prometheus; a HorizontalPodAutoscaler, with external metrics; or the operator itself, as builtIn says.',
+    ),
+    builtIn: described(
+      builtInScaler.optional(),
+      'What the built-in scaler keeps to. It reads the metrics of engines and routers itself.',
     ),
     minReplicas: described(count.default(1), 'Fewest engines; 0 to scale to zero.'),
     maxReplicas: described(positive, 'Most engines.'),
@@ -239,6 +274,15 @@ const autoscalingConfig = rules(
       'a HorizontalPodAutoscaler cannot scale to 0: set minReplicas to 1 or more, or scaler to keda',
   },
   {
+    rule: "!has(self.builtIn) || (has(self.scaler) && self.scaler == 'built-in')",
+    message:
+      'builtIn needs scaler: built-in, since KEDA or a HorizontalPodAutoscaler would scale the same engines',
+  },
+  {
+    rule: "!has(self.scaler) || self.scaler != 'built-in' || has(self.builtIn)",
+    message: 'scaler: built-in needs builtIn.ttftSeconds, the service level',
+  },
+  {
     rule: '!has(self.minReplicas) || self.minReplicas <= self.maxReplicas',
     message: 'minReplicas must be at most maxReplicas',
   },
@@ -254,7 +298,7 @@ const runtimeSpec = z.object({
   lmCacheConfig: described(lmCacheConfig.optional(), 'KV cache beyond the GPU.'),
   storageConfig: described(storageConfig.optional(), 'A volume for models.'),
   deploymentConfig: described(deploymentConfig, 'How engines are deployed.'),
-  autoscalingConfig: described(autoscalingConfig.optional(), 'When KEDA adds or removes engines.'),
+  autoscalingConfig: described(autoscalingConfig.optional(), 'When engines are added and removed.'),
 });
 
 /** The policies of upstream's router, then those of ours. */

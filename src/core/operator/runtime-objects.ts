@@ -60,7 +60,7 @@ export function runtimeObjects(
   }
   objects.push(deployment(owner, spec, selector), disruptionBudget(owner, spec, selector));
   const { autoscalingConfig: scaling } = spec;
-  if (scaling?.enabled) {
+  if (scaling?.enabled && scaling.scaler !== 'built-in') {
     objects.push(
       scaling.scaler === 'hpa' ? horizontalAutoscaler(owner, scaling) : scaledObject(owner, spec),
     );

@@ -118,7 +118,7 @@ function serviceTriggers(
 }
 
 /** The name under which clients ask for the model; both spellings of the flag, which upstream's operator does not read. */
-function servedModelName({ model, vllmConfig }: RuntimeSpec): string {
+export function servedModelName({ model, vllmConfig }: RuntimeSpec): string {
   const args = vllmConfig.extraArgs ?? [];
   for (const [at, arg] of args.entries()) {
     if (arg === '--served-model-name') return args[at + 1] ?? model.modelURL;

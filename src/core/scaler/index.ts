@@ -5,4 +5,4 @@ export {
   type HpaOptions,
   horizontalPodAutoscaler,
 } from './horizontal-pod-autoscaler.ts';
-export { type ServiceLevelScalerOptions, serviceLevelScaler } from './service-level-scaler.ts';
+export { ServiceLevelScaler, type ServiceLevelScalerOptions } from './service-level-scaler.ts';

@@ -5,8 +5,8 @@ import {
   type FleetReading,
   horizontalPodAutoscaler,
   type Scaler,
+  ServiceLevelScaler,
   type ServiceLevelScalerOptions,
-  serviceLevelScaler,
 } from './index.ts';
 
 const bounds = { min: 1, max: 10 };
@@ -42,7 +42,7 @@ const traffic = (atSeconds: number, perSecond: number, work = 0.5) => ({
 });
 
 const builtIn = (options: Partial<ServiceLevelScalerOptions> = {}) =>
-  serviceLevelScaler({ bounds, ttftSeconds: 5, startupSeconds: 120, ...options });
+  new ServiceLevelScaler({ bounds, ttftSeconds: 5, startupSeconds: 120, ...options });
 
 const hpa = (target: number) =>
   horizontalPodAutoscaler({ bounds, metrics: [{ value: (of) => of.waiting, target }] });

@@ -16,6 +16,10 @@ export interface ServiceLevelScalerOptions {
   readonly startupSeconds: number;
   /** Share of the requests that may be later. @default 0.01 */
   readonly lateShare?: number;
+  /** Engines go when fewer have been enough for this time. @default two start-ups, at least 120 */
+  readonly downSeconds?: number;
+  /** Whether a rising arrival rate is expected to rise on. @default true */
+  readonly forecast?: boolean;
   /** With `min: 0`: how long no request must have come before the last engine goes. @default 600 */
   readonly idleSeconds?: number;
 }
@@ -32,11 +36,13 @@ const lateLooksMin = 4;
 /** Prompts over which their mean time is taken: some are a hundred times as long as others. */
 const promptsAveraged = 200;
 
-export function serviceLevelScaler(options: ServiceLevelScalerOptions): Scaler {
-  return new ServiceLevelScaler(options);
+/** A need for engines, and what it comes from. */
+interface Need {
+  readonly engines: number;
+  readonly why: string;
 }
 
-class ServiceLevelScaler implements Scaler {
+export class ServiceLevelScaler implements Scaler {
   readonly #options: ServiceLevelScalerOptions;
   readonly #arrivals = new ArrivalForecast();
   readonly #stabilized: Stabilized;
@@ -44,13 +50,14 @@ class ServiceLevelScaler implements Scaler {
   #workSeconds: number | undefined;
   #lastPrefill: Pick<FleetReading, 'prefilled' | 'prefillSeconds'> | undefined;
   #lateLooks = 0;
-  #lastArrived = 0;
+  #lastArrived: number | undefined;
   #lastArrivalSeconds: number | undefined;
+  #why = '';
 
   constructor(options: ServiceLevelScalerOptions) {
     this.#options = options;
-    const windowSeconds = Math.max(downStartups * options.startupSeconds, downSecondsMin);
-    this.#stabilized = new Stabilized(windowSeconds);
+    const byDefault = Math.max(downStartups * options.startupSeconds, downSecondsMin);
+    this.#stabilized = new Stabilized(options.downSeconds ?? byDefault);
   }
 
   decide(reading: FleetReading): number {
@@ -58,19 +65,33 @@ class ServiceLevelScaler implements Scaler {
     this.#arrivals.add(reading.nowSeconds, reading.arrived);
     this.#learn(reading);
     const isAwake = this.#isAwake(reading);
-    const wanted = isAwake ? Math.max(1, this.#wanted(reading)) : 0;
-    const steady = this.#stabilized.add(reading.nowSeconds, wanted);
-    return within(isAwake ? steady : 0, bounds);
+    const wanted = isAwake ? this.#wanted(reading) : this.#idle();
+    const steady = this.#stabilized.add(reading.nowSeconds, wanted.engines);
+    const decided = within(isAwake ? steady : 0, bounds);
+    this.#why =
+      decided < wanted.engines ? `${wanted.why}, of which at most ${decided} may be` : wanted.why;
+    return decided;
+  }
+
+  /** Why the last decision is what it is, as the end of a sentence. */
+  get why(): string {
+    return this.#why;
+  }
+
+  #idle(): Need {
+    const { idleSeconds = idleSecondsDefault } = this.#options;
+    return { engines: 0, why: `no request has come for ${idleSeconds} s` };
   }
 
   /** Whether a request has come lately, or is there. */
-  #isAwake({ nowSeconds, arrived, waiting, running, held }: FleetReading): boolean {
+  #isAwake(reading: FleetReading): boolean {
+    const { nowSeconds, ready, starting, arrived, waiting, running, held } = reading;
     const { idleSeconds = idleSecondsDefault } = this.#options;
-    if (arrived !== this.#lastArrived || waiting + running + held > 0) {
-      this.#lastArrivalSeconds = nowSeconds;
-    }
+    const before = this.#lastArrived ?? arrived;
+    if (arrived !== before || waiting + running + held > 0) this.#lastArrivalSeconds = nowSeconds;
     this.#lastArrived = arrived;
-    this.#lastArrivalSeconds ??= nowSeconds;
+    // At the first look, engines are taken to have been needed; where there are none, there was nothing to do.
+    this.#lastArrivalSeconds ??= ready + starting > 0 ? nowSeconds : Number.NEGATIVE_INFINITY;
     return held > 0 || nowSeconds - this.#lastArrivalSeconds < idleSeconds;
   }
 
@@ -86,31 +107,50 @@ class ServiceLevelScaler implements Scaler {
     this.#workSeconds = known + Math.min(1, count / promptsAveraged) * (mean - known);
   }
 
-  #wanted(reading: FleetReading): number {
-    const { ready, starting, kvUsage, ttftSeconds } = reading;
-    const { startupSeconds, bounds } = this.#options;
+  /** At least one. */
+  #wanted(reading: FleetReading): Need {
+    const { ready, starting, kvUsage, ttftSeconds, held } = reading;
+    const { bounds } = this.#options;
     const present = ready + starting;
-    const needs = [this.#neededForArrivals(reading)];
+    let most = this.#neededForArrivals(reading);
+    const needs = (engines: number, why: string) => {
+      if (engines > most.engines) most = { engines, why };
+    };
     const rate = this.#arrivals.perSecond;
-    const growth = rate > 0 ? this.#arrivals.highestWithin(startupSeconds) / rate : 1;
-    needs.push(Math.ceil((ready * kvUsage * Math.min(2, growth)) / kvUsageMax));
+    const growth = rate > 0 ? this.#expectedPerSecond / rate : 1;
+    const forMemory = Math.ceil((ready * kvUsage * Math.min(2, growth)) / kvUsageMax);
+    needs(forMemory, `${Math.round(100 * kvUsage)} % of the KV cache is in use`);
     // One more at a time: how much it helps shows when it is ready.
     const isLate = ttftSeconds !== undefined && ttftSeconds > this.#options.ttftSeconds;
     this.#lateLooks = isLate ? this.#lateLooks + 1 : 0;
-    if (this.#lateLooks >= lateLooksMin && starting === 0) needs.push(present + 1);
-    return Math.min(bounds.max, Math.max(...needs));
+    if (this.#lateLooks >= lateLooksMin && starting === 0) {
+      const level = this.#options.ttftSeconds;
+      needs(present + 1, `the time to first token is ${ttftSeconds?.toFixed(1)} s, not ${level} s`);
+    }
+    needs(1, held > 0 ? 'requests wait for a first engine' : 'a request has come lately');
+    return { ...most, engines: Math.min(bounds.max, most.engines) };
   }
 
-  #neededForArrivals({ ready, starting, waiting, held }: FleetReading): number {
+  get #expectedPerSecond(): number {
+    const { startupSeconds, forecast = true } = this.#options;
+    return forecast ? this.#arrivals.highestWithin(startupSeconds) : this.#arrivals.perSecond;
+  }
+
+  #neededForArrivals({ ready, starting, waiting, held }: FleetReading): Need {
     const { ttftSeconds, startupSeconds, lateShare: share = lateShareDefault } = this.#options;
     const work = this.#workSeconds;
-    // Nothing is known yet.
-    if (work === undefined) return ready + starting;
-    const perSecond = this.#arrivals.highestWithin(startupSeconds);
+    if (work === undefined) {
+      return { engines: ready + starting, why: 'the time that a prompt takes is not known yet' };
+    }
+    const perSecond = this.#expectedPerSecond;
     // What waits must be done by the time that another engine would begin. One request per engine is an ordinary queue.
-    const backlog = Math.max(0, waiting + held - ready) * work;
-    const load = perSecond * work + backlog / Math.max(startupSeconds, ttftSeconds);
+    const backlog = Math.max(0, waiting + held - ready);
+    const load = perSecond * work + (backlog * work) / Math.max(startupSeconds, ttftSeconds);
     const waitSeconds = Math.max(0, ttftSeconds - work);
-    return serversFor(load, work, { waitSeconds, share }, this.#options.bounds.max);
+    const queue = backlog > 0 ? ` and ${Math.round(backlog)} waiting` : '';
+    return {
+      engines: serversFor(load, work, { waitSeconds, share }, this.#options.bounds.max),
+      why: `${perSecond.toFixed(1)} requests/s expected${queue}, of ${work.toFixed(2)} s each`,
+    };
   }
 }

@@ -116,6 +116,51 @@ test('20 streams per second go on while engines are scaled, rolled, killed and d
   assert.deepEqual(bad, []);
 });
 
+test('the built-in scaler follows the load from one engine to several and back; no stream fails', async (t) => {
+  const say = reporter(t);
+  const settings = (spec: object) =>
+    cluster.controlPlane.expect('PATCH', `${runtimes}/qwen`, { spec });
+  // Two streams at a time per engine: the others wait, and their first token is late.
+  await settings({
+    model: { maxNumSeqs: 2 },
+    deploymentConfig: { replicas: 1 },
+    autoscalingConfig: {
+      ...{ enabled: true, scaler: 'built-in', minReplicas: 1, maxReplicas: 4, pollingInterval: 1 },
+      builtIn: { ttftSeconds: 0.3, startupSeconds: 5, downSeconds: 15 },
+    },
+  });
+  await engines(1);
+  const load = new StreamLoad({ url: await serviceUrl(), model, perSecond: 8, tokens: 64 });
+  let most = 1;
+  const seen = async (count: number) => {
+    const now = (await ready('qwen')).length;
+    most = Math.max(most, now);
+    return now === count;
+  };
+  await within('there are more engines', async () => (await seen(2)) || most > 1);
+  say(`${time(load.seconds)}  more than one engine; ${await scaling()}`);
+  for (let i = 0; i < 20; i++) {
+    await seen(0);
+    await sleep(500);
+  }
+  const { streams, bad } = await load.end();
+  await within('one engine is left', async () => seen(1));
+  await engines(1);
+  say(
+    `1 → ${most} → 1 engines by the built-in scaler: ${streams} streams, ${bad.length} failed or cut; ${await scaling()}`,
+  );
+  for (const { atSeconds, why } of bad.slice(0, 20)) say(`${time(atSeconds)} ${why}`);
+  assert.deepEqual(bad, []);
+});
+
+async function scaling(): Promise<string> {
+  const { status } = await cluster.controlPlane.expect('GET', `${runtimes}/qwen`);
+  const { conditions = [] } = status as {
+    readonly conditions?: readonly { readonly type: string; readonly message: string }[];
+  };
+  return conditions.find(({ type }) => type === 'Scaling')?.message ?? '';
+}
+
 function runtime(): Loaded & { readonly spec: object } {
   return {
     ...{ apiVersion: 'production-stack.vllm.ai/v1alpha1', kind: 'VLLMRuntime' },
