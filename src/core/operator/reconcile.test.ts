@@ -189,6 +189,36 @@ test('Spillway’s router is started by its command, and stays alive without eng
   }
 });
 
+test('several of Spillway’s routers tell each other what they send, by a headless Service', () => {
+  const made = (more: object) => {
+    const image = { registry: '', name: 'you/spillway:0.1.0' };
+    const reconciled = reconcile(withSpec(router, { image, ...more }), { objects: [], now });
+    const services = reconciled.apply.filter(({ kind }) => kind === 'Service');
+    const { args } = containerOf(reconciled);
+    const at = args.indexOf('--router-peers');
+    return { peers: at < 0 ? undefined : args[at + 1], services };
+  };
+  const { peers, services } = made({ replicas: 3, port: 8080 });
+  const { name } = router.metadata;
+  assert.equal(peers, `http://${name}-peers:8080`);
+  assert.deepEqual(
+    services.map(({ metadata }) => metadata.name),
+    [name, `${name}-peers`],
+  );
+  const [front, all] = services.map(({ spec }) => spec as Readonly<Record<string, unknown>>);
+  assert.deepEqual([all?.['clusterIP'], all?.['publishNotReadyAddresses']], ['None', true]);
+  assert.deepEqual(all?.['selector'], front?.['selector']);
+  for (const more of [
+    { replicas: 1 },
+    { replicas: 3, routerKind: 'upstream' },
+    { replicas: 3, extraArgs: ['--router-peers', 'http://elsewhere:80'] },
+  ]) {
+    const { peers, services } = made(more);
+    assert.ok(peers === undefined || peers === 'http://elsewhere:80');
+    assert.equal(services.length, 1);
+  }
+});
+
 test('a router may read pods, and nothing else', () => {
   const role = reconcile(router, { objects: [], now }).apply.find(({ kind }) => kind === 'Role');
   assert.deepEqual(role?.['rules'], [
@@ -306,7 +336,7 @@ function asRead(sample: KubernetesObject): Resource {
 function withSpec(resource: Resource, change: Readonly<Record<string, unknown>>): Resource {
   const spec = { ...(resource.spec as Readonly<Record<string, unknown>>) };
   for (const [key, value] of Object.entries(change)) {
-    const isSection = typeof value === 'object' && value !== null;
+    const isSection = typeof value === 'object' && value !== null && !Array.isArray(value);
     spec[key] = isSection ? { ...(spec[key] as object | undefined), ...value } : value;
   }
   return { ...resource, spec };

@@ -1,4 +1,4 @@
-// The objects of a VLLMRouter: service account and what it may do, Service, Deployment.
+// The objects of a VLLMRouter: service account and what it may do, Services, Deployment.
 import { compact, type KubernetesObject, type Owner, ownedMetadata } from './kubernetes-object.ts';
 import {
   containerSecurity,
@@ -49,6 +49,7 @@ export function routerObjects(
       metadata: ownedMetadata(owner, name),
       spec: serviceSpec(owner, spec.port, selector),
     },
+    ...(hasPeers(spec) ? [peersService(owner, spec, selector)] : []),
     deployment(owner, spec, account, selector),
     {
       apiVersion: 'policy/v1',
@@ -59,6 +60,40 @@ export function routerObjects(
   ];
 }
 
+function isOurs({ routerKind, image }: RouterSpec): boolean {
+  return (routerKind ?? kindOf(image)) === 'spillway';
+}
+
+/** Several routers share what they send, as in the chart; peers that are written in extraArgs are those that count. */
+function hasPeers(spec: RouterSpec): boolean {
+  const { replicas, extraArgs = [] } = spec;
+  const isGiven = extraArgs.some((word) => /^--router-peers(=|$)/.test(word));
+  return isOurs(spec) && replicas > 1 && !isGiven;
+}
+
+function peersName({ metadata }: Owner): string {
+  return `${metadata.name}-peers`;
+}
+
+/** Without a cluster IP, so that its name stands for the addresses of all router pods, also of those that start or stop. */
+function peersService(
+  owner: Owner,
+  { port }: RouterSpec,
+  selector: Readonly<Record<string, string>>,
+): KubernetesObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: ownedMetadata(owner, peersName(owner)),
+    spec: {
+      clusterIP: 'None',
+      publishNotReadyAddresses: true,
+      ports: [{ name: 'http', port, targetPort: port, protocol: 'TCP' }],
+      selector,
+    },
+  };
+}
+
 function deployment(
   owner: Owner,
   spec: RouterSpec,
@@ -66,10 +101,12 @@ function deployment(
   selector: Readonly<Record<string, string>>,
 ): KubernetesObject {
   const { port, image } = spec;
-  const isOurs = (spec.routerKind ?? kindOf(image)) === 'spillway';
   // A router whose engines need long to start, or are all gone, must not be restarted for it.
-  const alive = isOurs ? '/livez' : '/health';
-  const drain = isOurs ? ['--shutdown-timeout', String(shutdownSeconds)] : [];
+  const alive = isOurs(spec) ? '/livez' : '/health';
+  const own = [
+    ...(isOurs(spec) ? ['--shutdown-timeout', String(shutdownSeconds)] : []),
+    ...(hasPeers(spec) ? ['--router-peers', `http://${peersName(owner)}:${port}`] : []),
+  ];
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -103,8 +140,8 @@ function deployment(
               name: 'router',
               image: imageOf(image),
               imagePullPolicy: pullPolicyOf(image),
-              command: isOurs ? ['spillway', 'router'] : undefined,
-              args: [...routerArguments(owner, spec), ...drain, ...(spec.extraArgs ?? [])],
+              command: isOurs(spec) ? ['spillway', 'router'] : undefined,
+              args: [...routerArguments(owner, spec), ...own, ...(spec.extraArgs ?? [])],
               env: routerEnvironment(spec),
               ports: [{ name: 'http', containerPort: port }],
               resources: resourcesOf(spec.resources),

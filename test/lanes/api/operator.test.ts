@@ -190,6 +190,28 @@ test('the definitions refuse what cannot work, with a sentence', async () => {
   );
 });
 
+test('several routers get a headless Service, by which they find each other; a single one does not', async (t) => {
+  await startOperator(t);
+  const routers = (replicas: number): Loaded => ({
+    ...{ apiVersion: 'production-stack.vllm.ai/v1alpha1', kind: 'VLLMRouter' },
+    metadata: { name: 'front' },
+    spec: {
+      ...{ replicas, resources: {}, k8sLabelSelector: 'app=m', port: 8080 },
+      image: { registry: '', name: 'spillway:1' },
+    },
+  });
+  await create(routers(2));
+  const service = '/api/v1/namespaces/default/services/front-peers';
+  await until(async () => (await cluster.ask('GET', service)).status === 200);
+  const { spec } = await cluster.expect('GET', service);
+  assert.equal((spec as { readonly clusterIP: string }).clusterIP, 'None');
+  const argsOf = async () => (await specOf('front')).template.spec.containers[0]?.args ?? [];
+  await until(async () => (await argsOf()).includes('http://front-peers:8080'));
+  await cluster.expect('PATCH', `${ours}/vllmrouters/front`, { spec: { replicas: 1 } });
+  await until(async () => (await cluster.ask('GET', service)).status === 404);
+  await until(async () => !(await argsOf()).includes('--router-peers'));
+});
+
 test('without KEDA, a HorizontalPodAutoscaler scales the resource, and goes when it is no longer wanted', async (t) => {
   await startOperator(t);
   const [scaled] = [runtime('hpa')];
@@ -363,7 +385,11 @@ interface Spec {
   readonly replicas: number;
   readonly template: {
     readonly spec: {
-      readonly containers: readonly { readonly image: string; readonly env?: readonly object[] }[];
+      readonly containers: readonly {
+        readonly image: string;
+        readonly env?: readonly object[];
+        readonly args?: readonly string[];
+      }[];
     };
   };
 }
