@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { Clock } from '../../core/base/index.ts';
 import { ChunkDirectory, type ChunkKey, chunkHashes } from '../../core/lmcache/index.ts';
 import { createServer } from '../../io/node-http/index.ts';
+import { coordinatorRequests, type Lookup } from './coordinator-requests.ts';
 
 /** Largest body: an event of a server has some hundred bytes for each chunk. */
 const bodyBytesMax = 32 << 20;
@@ -14,47 +15,6 @@ const connectionsMax = 1024;
 const expiryMs = 5_000;
 /** Keys that one listing returns. */
 const keysMax = 10_000;
-
-const key = z.object({
-  chunk_hash_hex: z.string().max(128),
-  model_name: z.string().max(512),
-  kv_rank: z.number().int().min(0),
-  object_group_id: z.number().int().min(0).default(0),
-  cache_salt: z.string().max(128).default(''),
-});
-const count = z.number().int().min(0);
-const schemas = {
-  instance: z.object({
-    instance_id: z.string().min(1).max(256),
-    ip: z.string().max(256),
-    http_port: count,
-    metadata: z.record(z.string(), z.unknown()).default({}),
-    p2p_advertised_url: z.string().max(512).default(''),
-    mq_port: count.default(0),
-  }),
-  events: z.object({
-    batches: z.array(
-      z.object({
-        instance_id: z.string().min(1).max(256),
-        incarnation: count,
-        seq: count,
-        event_type: z.enum(['store', 'delete', 'access', 'config']),
-        tier: z.enum(['l1', 'l2']),
-        backend: z.string().max(128).default(''),
-        shared: z.boolean().default(false),
-        capacity_bytes: count.default(0),
-        entries: z.array(z.object({ key, size_bytes: count.default(0) })).default([]),
-      }),
-    ),
-  }),
-  lookup: z.object({
-    keys: z.array(key).optional(),
-    token_ids: z.array(z.number().int().min(0).max(0xffffffff)).optional(),
-    model_name: z.string().default(''),
-    world_size: z.number().int().min(1).max(255).default(1),
-    cache_salt: z.string().max(128).default(''),
-  }),
-};
 
 interface Answer {
   readonly status: number;
@@ -129,7 +89,7 @@ function route(
     case 'GET /healthz':
       return ok({ status: 'ok' });
     case 'POST /instances': {
-      const instance = schemas.instance.parse(JSON.parse(body));
+      const instance = coordinatorRequests.instance.parse(JSON.parse(body));
       const re_registered = directory.register(instance, nowSeconds);
       return ok({ instance_id: instance.instance_id, re_registered });
     }
@@ -143,9 +103,11 @@ function route(
     case 'GET /instances/usage':
       return ok(usage(directory));
     case 'POST /events':
-      return ok(directory.apply(schemas.events.parse(JSON.parse(body)).batches, nowSeconds));
+      return ok(
+        directory.apply(coordinatorRequests.events.parse(JSON.parse(body)).batches, nowSeconds),
+      );
     case 'POST /directory/lookup':
-      return ok(lookup(directory, schemas.lookup.parse(JSON.parse(body))));
+      return ok(lookup(directory, coordinatorRequests.lookup.parse(JSON.parse(body))));
     case 'GET /directory/keys': {
       const limit = Math.min(keysMax, Number(searchParams.get('limit') ?? 100) || 0);
       const keys = directory.keys(limit).map(({ key: found, placements, accesses }) => ({
@@ -171,7 +133,7 @@ function route(
 }
 
 /** By keys, or by the tokens of a prompt: the keys of rank 0 of each chunk. */
-function lookup(directory: ChunkDirectory, asked: z.infer<typeof schemas.lookup>) {
+function lookup(directory: ChunkDirectory, asked: Lookup) {
   const { keys, token_ids = [], model_name, world_size, cache_salt } = asked;
   const kv_rank = world_size * 2 ** 24 + world_size * 2 ** 8;
   const wanted: readonly ChunkKey[] =

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import { chunkOf } from './event-framing.ts';
 import { MigratableStream } from './migratable-stream.ts';
 import { TranscriptBudget } from './transcript-budget.ts';
 import { UsualEvents } from './usual-event.ts';
@@ -402,5 +403,27 @@ for (const [at, { name, path, body, first, plain, rests }] of recordings.entries
       }
       assert.deepEqual(essence(seen(out)), whole, `cut at ${cut}`);
     }
+  });
+}
+
+for (const chunk of [
+  '{"choices":"none"}',
+  '{"choices":[null]}',
+  '{"choices":[{"delta":null}]}',
+  '{"choices":[{"delta":{"tool_calls":7}}]}',
+  '{"choices":[{"delta":{"tool_calls":[null]}}]}',
+  '{"choices":[{"delta":{"tool_calls":[{"index":4000000000}]}}]}',
+  '{"choices":[{"delta":{"tool_calls":[{"function":{"arguments":[]}}]}}]}',
+  '{"choices":[],"usage":"none"}',
+]) {
+  test(`a chunk of a shape that no engine writes passes as it is, and its stream no longer moves: ${chunk}`, () => {
+    const stream = new MigratableStream(
+      { kind: 'chat', hidesIds: true },
+      new TranscriptBudget(),
+      new UsualEvents(),
+    );
+    const bytes = chunkOf(`data: ${chunk}\n\n`);
+    assert.deepEqual(stream.take(bytes, true, false), bytes);
+    assert.equal(stream.continuation(bodyOf('chat')), 'tokens');
   });
 }

@@ -58,6 +58,12 @@ export function openText(
 
 /** The type in what a mark says: a block as JSON, or a list of type and name. */
 function typeOf(says: string): string {
-  const value: unknown = JSON.parse(says);
+  let value: unknown;
+  try {
+    value = JSON.parse(says);
+  } catch {
+    // An engine wrote the same mark twice.
+    return '';
+  }
   return String(Array.isArray(value) ? value[0] : (value as { type?: unknown } | null)?.type);
 }

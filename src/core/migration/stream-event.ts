@@ -80,11 +80,46 @@ export function parseEvent(event: string): ParsedEvent {
   const rest = start < 0 ? event : `${event.slice(0, start)}null${event.slice(end)}`;
   try {
     const chunk: unknown = JSON.parse(rest.slice(dataPrefix.length));
-    if (typeof chunk !== 'object' || chunk === null) return { kind: 'other' };
-    return { kind: 'chunk', chunk, promptIds, rest };
+    return isChunk(chunk) ? { kind: 'chunk', chunk, promptIds, rest } : { kind: 'other' };
   } catch {
     return { kind: 'other' };
   }
+}
+
+/** Tool calls of a response whose stream can move; lists of them are as long as their largest index. */
+const callsMax = 1024;
+
+/** Whether what is read of a chunk has the types that it is read as; texts and numbers are checked where they are used. */
+function isChunk(value: unknown): value is StreamChunk {
+  if (!isObject(value)) return false;
+  const { choices, usage } = value;
+  if (usage != null && !isObject(usage)) return false;
+  // Others are no chunks of text, or errors.
+  if (choices === undefined) return true;
+  return Array.isArray(choices) && choices.every(isChoice);
+}
+
+function isChoice(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { delta } = value;
+  if (delta === undefined) return true;
+  if (!isObject(delta)) return false;
+  const { tool_calls: calls } = delta;
+  return calls == null || (Array.isArray(calls) && calls.every(isCall));
+}
+
+function isCall(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { index, function: called } = value;
+  const isIndex = Number.isInteger(index) && Number(index) >= 0 && Number(index) < callsMax;
+  if (index !== undefined && !isIndex) return false;
+  if (called == null) return true;
+  const text = isObject(called) ? called['arguments'] : false;
+  return text == null || typeof text === 'string';
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 // Inside a string of JSON the quotes of these keys would be escaped, so only keys are found.

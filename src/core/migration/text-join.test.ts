@@ -229,3 +229,10 @@ test('reasoning continues after the mark that a parser has removed, if the promp
     assert.deepEqual(sent.prompt_token_ids, [...prompt, ...between, 65]);
   }
 });
+
+test('a message in which an engine begins the same block twice is declined', () => {
+  const stream = begun('messages');
+  const start = eventsOf('messages', 'a', 3, 'sea')[1] ?? '';
+  stream.take(chunkOf(start), true, false);
+  assert.equal(stream.continuation(anyBody, tokens), 'sampled');
+});

@@ -5,6 +5,9 @@ import type { TraceRequest } from './trace.ts';
 const rowPattern =
   /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|\+00:00)?,(\d+),(\d+)$/;
 
+/** Maximum number of tokens of a prompt or a response: more than the longest context of any model, ten million. */
+const tokensMax = 16_777_216;
+
 /**
  * Returns a parser of successive rows. The first row arrives at 0 s. The trace has no information about
  * shared prefixes, so each prompt gets unique block ids.
@@ -33,6 +36,11 @@ export function azureRowParser(blockTokens: number): (line: string, where: strin
     const outputTokens = Number(fields[9]);
     if (promptTokens < 1 || outputTokens < 1) {
       throw new InputError(`${where}: ContextTokens and GeneratedTokens must be at least 1.`);
+    }
+    if (promptTokens > tokensMax || outputTokens > tokensMax) {
+      throw new InputError(
+        `${where}: ContextTokens and GeneratedTokens must be at most ${tokensMax}.`,
+      );
     }
     const blocks = Math.ceil(promptTokens / blockTokens);
     const blockIds = Array.from({ length: blocks }, () => nextBlockId++);

@@ -191,3 +191,14 @@ test('users of a closed loop ask again when a request is complete', () => {
   source.answered(2, 3);
   assert.equal(source.nextSeconds, Number.POSITIVE_INFINITY, 'at the end');
 });
+
+test('a row with more tokens than any model takes is refused, instead of a list of their blocks', () => {
+  const lines = [
+    'TIMESTAMP,ContextTokens,GeneratedTokens',
+    '2023-11-16 18:17:03.9799600,4294967296,10',
+  ];
+  assert.throws(
+    () => parseTrace(lines, { file: 'a.csv', blockTokens: 512 }),
+    /^InputError: a\.csv:2: ContextTokens and GeneratedTokens must be at most 16777216\.$/,
+  );
+});

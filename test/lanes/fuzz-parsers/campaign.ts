@@ -2,7 +2,8 @@
 import { Worker } from 'node:worker_threads';
 import { randomInteger, seededRandom } from '../../../src/core/base/index.ts';
 import { mutated } from './mutator.ts';
-import { type Target, targets } from './targets.ts';
+import type { Target } from './target.ts';
+import { targets } from './targets.ts';
 
 /** Longest time that one case may take: what a router may be silent for all others. */
 export const pauseMsMax = 50;

@@ -1,6 +1,4 @@
 // The parsers of bytes from outside: what feeds each one, and which errors are its refusals.
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { FrameworkError } from '../../../src/apps/engine/http/framework-error.ts';
 import { parseOwnBody } from '../../../src/apps/engine/http/parse-body.ts';
 import { usageNear } from '../../../src/apps/router/requests/usage.ts';
@@ -58,46 +56,9 @@ import {
 } from '../../../src/io/zmq/zmtp.ts';
 import { SseReader } from '../../../src/tools/benchmark/sse-reader.ts';
 import { lmReplies, respReplies } from './cache-conversations.ts';
-import type { Form, Mutable } from './mutator.ts';
-
-export interface Target extends Mutable {
-  readonly name: string;
-  /** Share of all cases; cheap parsers of untrusted clients get more. */
-  readonly weight: number;
-  /** Parses one case. A wrong result throws an error that is not a refusal. */
-  readonly run: (bytes: Buffer) => void | Promise<void>;
-  /** Whether an error is how the parser refuses input. */
-  readonly isRefusal: (error: unknown) => boolean;
-}
-
-type Constructor = abstract new (...args: never[]) => unknown;
-
-const corpus = join(import.meta.dirname, 'corpus');
-
-function target(
-  name: string,
-  options: {
-    readonly form: Form;
-    readonly weight: number;
-    /** Folder of its seeds. @default the name */
-    readonly folder?: string;
-    /** @default 256 KiB */
-    readonly bytesMax?: number;
-    readonly dictionary: readonly string[];
-    readonly refusals: readonly Constructor[];
-    readonly run: Target['run'];
-  },
-): Target {
-  const { form, weight, folder = name, bytesMax = 262_144, dictionary, refusals, run } = options;
-  const directory = join(corpus, folder);
-  const files = readdirSync(directory).toSorted();
-  return {
-    ...{ name, form, weight, bytesMax, run },
-    seeds: files.map((file) => readFileSync(join(directory, file))),
-    dictionary: dictionary.map((token) => Buffer.from(token, 'latin1')),
-    isRefusal: (error) => refusals.some((refusal) => error instanceof refusal),
-  };
-}
+import { networkTargets } from './network-targets.ts';
+import { streamTargets } from './stream-targets.ts';
+import { check, jsonTokens, type Target, target, turnOfLoop } from './target.ts';
 
 const headTokens = [
   ...[
@@ -138,37 +99,6 @@ const headTokens = [
     '/../',
     '%2e%2e',
     '//',
-  ],
-];
-const jsonTokens = [
-  ...[
-    '{',
-    '}',
-    '[',
-    ']',
-    ',',
-    ':',
-    '"',
-    '\\',
-    '\\"',
-    '\\u0000',
-    '\\ud800',
-    '\\u',
-    'null',
-    'true',
-    '1e400',
-  ],
-  ...[
-    '"model":',
-    '"stream":true',
-    '"messages":',
-    '"prompt":"',
-    '{"a":',
-    '[[[[[[[[',
-    ' ',
-    '\n',
-    '\xc3',
-    '\xef\xbb\xbf',
   ],
 ];
 const yamlTokens = [
@@ -645,10 +575,9 @@ export const targets: readonly Target[] = [
       isTagText(bytes.toString());
     },
   }),
+  ...streamTargets,
+  ...networkTargets,
 ];
-
-/** Lets streams end their writes: what they hold would pile up over cases. */
-const turnOfLoop = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -656,15 +585,6 @@ const baseSettings = {
   ...{ engines: undefined, aliases: new Map<string, string>(), policy: 'roundrobin' },
   ...{ sessionKey: undefined, healthIntervalMs: 5_000, healthTimeoutMs: 3_000 },
 };
-
-/** A result that no valid input explains. */
-export class WrongResult extends Error {
-  override readonly name = 'WrongResult';
-}
-
-function check(holds: boolean, what: string): void {
-  if (!holds) throw new WrongResult(`expected ${what}`);
-}
 
 /** The data of a chunked body, or its refusal. */
 function readChunks(bytes: Buffer, pieceBytes: number): string {

@@ -1,0 +1,45 @@
+// The bodies that LMCache's servers send to the coordinator.
+import { z } from 'zod';
+
+const key = z.object({
+  chunk_hash_hex: z.string().max(128),
+  model_name: z.string().max(512),
+  kv_rank: z.number().int().min(0),
+  object_group_id: z.number().int().min(0).default(0),
+  cache_salt: z.string().max(128).default(''),
+});
+const count = z.number().int().min(0);
+export const coordinatorRequests = {
+  instance: z.object({
+    instance_id: z.string().min(1).max(256),
+    ip: z.string().max(256),
+    http_port: count,
+    metadata: z.record(z.string(), z.unknown()).default({}),
+    p2p_advertised_url: z.string().max(512).default(''),
+    mq_port: count.default(0),
+  }),
+  events: z.object({
+    batches: z.array(
+      z.object({
+        instance_id: z.string().min(1).max(256),
+        incarnation: count,
+        seq: count,
+        event_type: z.enum(['store', 'delete', 'access', 'config']),
+        tier: z.enum(['l1', 'l2']),
+        backend: z.string().max(128).default(''),
+        shared: z.boolean().default(false),
+        capacity_bytes: count.default(0),
+        entries: z.array(z.object({ key, size_bytes: count.default(0) })).default([]),
+      }),
+    ),
+  }),
+  lookup: z.object({
+    keys: z.array(key).optional(),
+    token_ids: z.array(z.number().int().min(0).max(0xffffffff)).optional(),
+    model_name: z.string().default(''),
+    world_size: z.number().int().min(1).max(255).default(1),
+    cache_salt: z.string().max(128).default(''),
+  }),
+};
+
+export type Lookup = z.infer<typeof coordinatorRequests.lookup>;
