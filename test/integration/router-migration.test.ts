@@ -391,6 +391,17 @@ test('an engine that ignores the tokens of the response does not continue it', a
   assert.deepEqual(await migrations(router), { 'failed mismatch': 1 });
 });
 
+test('a chunk of a shape that no engine writes reaches the client, and the router goes on', async (t) => {
+  const events = ['{"choices":"none"}', '{"choices":[null]}', '{"choices":[{"delta":null}]}'];
+  const onRequest = ({ socket }: ReceivedRequest) =>
+    socket.write(
+      [eventStreamHead, ...events.map((json) => chunk(`data: ${json}\n\n`)), '0\r\n\r\n'].join(''),
+    );
+  const { router } = await stack(t, [{ onRequest }]);
+  const whole = events.map((json) => `data: ${json}\n\n`).join('');
+  for (let i = 0; i < 2; i++) assert.equal(await textOf(await post(router, request)), whole);
+});
+
 const program = fileURLToPath(new URL('../../bin/spillway.mjs', import.meta.url));
 
 /** An engine in a process of its own. */
