@@ -133,15 +133,11 @@ test('conversations that the memory cannot hold: predictive does not drop all pr
     });
     return report.fromSent.ttft?.mean ?? Number.NaN;
   };
-  // Faster than a fixed engine for each conversation below and above the load at which the memory begins to be too small. There, at
-  // 12 and 13 questions per second, it is 20 % slower; when all engines lost all prefixes at once, it took three times as long.
-  for (const [qps, factor] of [
-    [11, 1],
-    [12, 1.25],
-    [14, 1],
-  ] as const) {
+  // Faster than a fixed engine for each conversation, below and above the load at which the memory begins to be too small. Where conversations
+  // between two turns took no room, it was 20 % slower at 12 and 13; when all engines lost all prefixes at once, it took three times as long.
+  for (const qps of [11, 12, 13, 14]) {
     const predictive = await meanTtft('predictive', qps);
     const session = await meanTtft('session', qps);
-    assert.ok(predictive < factor * session, `${qps}/s: ${predictive} against ${session} ms`);
+    assert.ok(predictive < session, `${qps}/s: ${predictive} against ${session} ms`);
   }
 });

@@ -13,7 +13,10 @@ function learnedSeconds(updateSeconds: number): number {
     const attempts = [false, true].map((isFromPeer): Attempt => {
       const promptTokens = isFromPeer ? 6000 : 500;
       const work = prefillWork(promptTokens, 0);
-      return { promptTokens, cachedTokens: 0, work, sentSeconds, isFromPeer, queued: undefined };
+      return {
+        ...{ promptTokens, cachedTokens: 0, work, sentSeconds, isFromPeer, queued: undefined },
+        ...{ prefixHash: undefined, prefixTokens: 0 },
+      };
     });
     for (const attempt of attempts) forecast.sent(attempt, sentSeconds, true, 1);
     for (const attempt of attempts) {
@@ -37,6 +40,7 @@ const readSeconds = 45e-9;
 const attemptOf = (promptTokens: number, cachedTokens = 0): Attempt => ({
   ...{ promptTokens, cachedTokens, sentSeconds: 0, isFromPeer: false, queued: undefined },
   work: prefillWork(promptTokens - cachedTokens, cachedTokens),
+  ...{ prefixHash: undefined, prefixTokens: 0 },
 });
 const near = (actual: number, expected: number) =>
   assert.ok(Math.abs(actual - expected) <= 1e-9 * Math.abs(expected), `${actual}, not ${expected}`);
@@ -113,6 +117,43 @@ test('only uncached tokens take space in the KV cache', () => {
   // It is in prefill, so that the engine's usage lacks it.
   forecast.reported(report, 0);
   assert.equal(forecast.row.hasRoom(38_000), false);
+});
+
+test('a cached prefix takes space while requests use it, once for all of them', () => {
+  const forecast = new EngineForecast(speedPrior, new ForecastTable());
+  const report = { running: 1, waiting: 0, kvUsage: 0.5, blocksTotal: 1000, blockTokens: 100 };
+  forecast.reported({ atSeconds: 0, ...report }, 0);
+  const turn = { ...attemptOf(10_100, 10_000), prefixHash: 1, prefixTokens: 10_000 };
+  const turns = [turn, { ...turn }, { ...turn, prefixHash: 2 }];
+  const spare = () => Math.round(forecast.row.spareTokens);
+  assert.equal(spare(), 47_999);
+  const left = turns.map((attempt) => {
+    forecast.sent(attempt, 0, true, 1);
+    return spare();
+  });
+  assert.deepEqual(left, [37_899, 37_799, 27_699]);
+  forecast.finished(turns[0] as Attempt, false, 0);
+  assert.equal(spare(), 27_799, 'another request uses its prefix');
+  forecast.finished(turns[1] as Attempt, false, 0);
+  assert.equal(spare(), 37_899);
+});
+
+test('a completed prompt is not spare until it is asked for again, in the measure in which prompts return', () => {
+  const forecast = new EngineForecast(speedPrior, new ForecastTable());
+  const report = { running: 1, waiting: 0, kvUsage: 0.5, blocksTotal: 1000, blockTokens: 100 };
+  forecast.reported({ atSeconds: 0, ...report }, 0);
+  const spare = () => Math.round(forecast.row.spareTokens);
+  const first = attemptOf(10_000);
+  forecast.sent(first, 0, true, 1);
+  forecast.finished(first, true, 0);
+  assert.equal(spare(), 47_999, 'no prompt has returned so far');
+  const turn = { ...attemptOf(10_100, 10_000), prefixHash: 1, prefixTokens: 10_000 };
+  forecast.sent(turn, 0, true, 1);
+  forecast.finished(turn, true, 0);
+  // A sixteenth of nearly all prompt tokens was cached: twice that share of 10,100 is expected back.
+  assert.equal(spare(), Math.round(47_999 - 2 * (10_000 / 10_100 / 16) * 10_100));
+  forecast.sent(turn, 0, true, 1);
+  assert.equal(spare(), 47_999 - 10_100, 'in use, and idle no longer');
 });
 
 test('a request past its prefill is part of the usage that an engine reports', () => {

@@ -2,6 +2,7 @@
 import type { ReportedLoad } from '../../contract.ts';
 import { ForecastRow, type ForecastTable, readSecondsPerToken } from './forecast-row.ts';
 import { ForeignLoad } from './foreign-load.ts';
+import { type CachedPrefix, IdlePrefixes } from './idle-prefixes.ts';
 import { KvMemory } from './kv-memory.ts';
 import { PrefillBacklog, type PrefillKey, updateSecondsMax } from './prefill-backlog.ts';
 import { PrefillSpeed, type SpeedLine } from './prefill-speed.ts';
@@ -30,7 +31,7 @@ export function prefillWork(uncachedTokens: number, cachedTokens: number): numbe
 }
 
 /** One attempt, from its pick to its end. */
-export interface Attempt extends PrefillKey {
+export interface Attempt extends PrefillKey, CachedPrefix {
   readonly promptTokens: number;
   readonly cachedTokens: number;
   /** `prefillWork` of its prompt. */
@@ -54,6 +55,7 @@ export class EngineForecast {
   readonly #backlog = new PrefillBacklog<Attempt>();
   readonly #foreign = new ForeignLoad();
   readonly #memory = new KvMemory();
+  readonly #idle = new IdlePrefixes();
   #report: ReportedLoad | undefined;
   /** Work and time of the first bytes of the current step. */
   #stepWork = 0;
@@ -108,6 +110,7 @@ export class EngineForecast {
     const own = { inflight: this.#inflight, queued, waitSeconds };
     this.#foreign.reported(report, own, this.#prefillSeconds ?? this.#speed.secondsFor(0));
     let waitingTokens = 0;
+    // A cached prefix is in use from the engine's next step on, so it counts as reported.
     for (const attempt of this.#backlog.keys()) waitingTokens += uncachedTokensOf(attempt);
     this.#memory.reported(waitingTokens);
     this.#report = report;
@@ -143,7 +146,7 @@ export class EngineForecast {
     this.#cachedShare += (cachedShare - this.#cachedShare) * cachedWeight;
     this.#inflight += 1;
     this.#contextTokens += attempt.promptTokens;
-    this.#memory.sent(uncachedTokensOf(attempt));
+    this.#memory.sent(uncachedTokensOf(attempt) + this.#idle.claim(attempt, nowSeconds));
     this.row.assign(seconds, nowSeconds);
     this.#noteChange();
   }
@@ -204,11 +207,15 @@ export class EngineForecast {
     this.#inflight -= 1;
     this.#contextTokens -= attempt.promptTokens;
     const seconds = completed ? nowSeconds - attempt.sentSeconds : undefined;
-    this.#memory.finished(uncachedTokensOf(attempt), seconds);
+    const released = uncachedTokensOf(attempt) + this.#idle.release(attempt);
+    this.#memory.finished(released, seconds);
+    if (completed) this.#idle.rest(released, this.#cachedShare, nowSeconds);
     this.#noteChange();
   }
 
   #noteChange(): void {
+    const report = this.#report;
+    const roomTokens = report ? this.#memory.roomTokens(report) : Number.NEGATIVE_INFINITY;
     this.row.note({
       freeAtSeconds: this.#backlog.freeAtSeconds,
       countsDownUntilSeconds: this.#backlog.countsDownUntilSeconds,
@@ -217,7 +224,8 @@ export class EngineForecast {
       queued: this.#backlog.length + this.#foreign.queued,
       inflight: this.#inflight + this.#foreign.inflight,
       contextReadSeconds: this.#contextReadSeconds,
-      roomTokens: this.#report ? this.#memory.roomTokens(this.#report) : Number.NEGATIVE_INFINITY,
+      roomTokens,
+      spareTokens: roomTokens - this.#idle.tokens,
     });
   }
 }

@@ -76,6 +76,6 @@ test('an attempt that outlives its engine’s entry does not write into the row 
 function attemptOf(promptTokens: number, sentSeconds: number): Attempt {
   return {
     ...{ promptTokens, cachedTokens: 0, work: promptTokens, sentSeconds, isFromPeer: false },
-    queued: undefined,
+    ...{ queued: undefined, prefixHash: undefined, prefixTokens: 0 },
   };
 }

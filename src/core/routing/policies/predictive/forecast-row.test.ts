@@ -6,7 +6,8 @@ import { PrefillSpeed, speedLength } from './prefill-speed.ts';
 const noted: NotedLoad = {
   ...{ freeAtSeconds: 12, countsDownUntilSeconds: 20 },
   ...{ foreignFreeAtSeconds: 14, foreignKnownUntilSeconds: 18 },
-  ...{ queued: 3, inflight: 8, contextReadSeconds: 0.001, roomTokens: 1000 },
+  ...{ queued: 3, inflight: 8, contextReadSeconds: 0.001 },
+  ...{ roomTokens: 1000, spareTokens: 800 },
 };
 
 function rowOf(load: Partial<NotedLoad> = {}, table = new ForecastTable()): ForecastRow {
@@ -32,12 +33,12 @@ test('a prompt shorter than the free space fits', () => {
   assert.equal(rowOf().queuedRequests, 3);
 });
 
-test('a prompt evicts as far as it does not fit, but nothing where prompts wait for memory already', () => {
+test('a prompt evicts as far as it does not fit, but nothing where others are being evicted already', () => {
   assert.equal(rowOf().evictingShare(500), 0);
-  assert.equal(rowOf().evictingShare(1000), 0);
-  assert.equal(rowOf().evictingShare(4000), 0.75);
-  assert.equal(rowOf({ roomTokens: 0 }).evictingShare(4000), 1);
-  assert.equal(rowOf({ roomTokens: -1 }).evictingShare(4000), 0);
+  assert.equal(rowOf().evictingShare(800), 0);
+  assert.equal(rowOf().evictingShare(3200), 0.75);
+  assert.equal(rowOf({ spareTokens: 0 }).evictingShare(4000), 1);
+  assert.equal(rowOf({ spareTokens: -1 }).evictingShare(4000), 0);
 });
 
 test('running requests add the time to read their context to each step of a prefill', () => {

@@ -17,7 +17,8 @@ const retryAt = speedLength + 10;
 const doubt = speedLength + 11;
 const lastPick = speedLength + 12;
 const lastPickAt = speedLength + 13;
-const rowLength = speedLength + 14;
+const spare = speedLength + 14;
+const rowLength = speedLength + 15;
 
 /** Token budget of a step (`max_num_batched_tokens`) on an H100; a longer prefill takes more. */
 const stepTokens = 8192;
@@ -44,6 +45,8 @@ export interface NotedLoad {
   readonly contextReadSeconds: number;
   /** Tokens that certainly fit into the KV cache now. */
   readonly roomTokens: number;
+  /** Those that fit without evicting prompts that are expected to be asked for again. */
+  readonly spareTokens: number;
 }
 
 /** Reusable rows. Grows to the maximum number of concurrent engines. */
@@ -104,6 +107,7 @@ export class ForecastRow {
     numbers[at + inflight] = load.inflight;
     numbers[at + contextRead] = load.contextReadSeconds;
     numbers[at + room] = load.roomTokens;
+    numbers[at + spare] = load.spareTokens;
   }
 
   /** Adds prefill time that the engine was assigned. */
@@ -193,18 +197,21 @@ export class ForecastRow {
     return tokens < (this.numbers[this.at + room] as number);
   }
 
-  /** Tokens that certainly fit into the KV cache now; negative if prompts wait for it, -∞ if that is unknown. */
-  get roomTokens(): number {
-    return this.numbers[this.at + room] as number;
+  /**
+   * Tokens that fit into the KV cache without evicting prompts that are expected to be asked for again. Negative if
+   * such prompts are being evicted already, -∞ if that is unknown.
+   */
+  get spareTokens(): number {
+    return this.numbers[this.at + spare] as number;
   }
 
   /**
-   * The part of a prompt for which the engine would have to evict what its other requests have cached. 0 if it
-   * fits, and if prompts wait for memory already: then their prefixes are being evicted anyway.
+   * The part of a prompt for which the engine would have to evict what other requests will ask for. 0 if it
+   * fits, and if such prefixes are being evicted anyway.
    */
   evictingShare(uncachedTokens: number): number {
-    const { roomTokens } = this;
-    return roomTokens < 0 ? 0 : Math.max(0, 1 - roomTokens / uncachedTokens);
+    const { spareTokens } = this;
+    return spareTokens < 0 ? 0 : Math.max(0, 1 - spareTokens / uncachedTokens);
   }
 
   /** Time that running requests add to the steps of a prefill. */

@@ -18,7 +18,8 @@ interface Engine extends Partial<NotedLoad> {
 const idle: NotedLoad = {
   ...{ freeAtSeconds: 0, countsDownUntilSeconds: Number.POSITIVE_INFINITY },
   ...{ foreignFreeAtSeconds: 0, foreignKnownUntilSeconds: Number.POSITIVE_INFINITY },
-  ...{ queued: 0, inflight: 0, contextReadSeconds: 0, roomTokens: Number.POSITIVE_INFINITY },
+  ...{ queued: 0, inflight: 0, contextReadSeconds: 0 },
+  ...{ roomTokens: Number.POSITIVE_INFINITY, spareTokens: Number.POSITIVE_INFINITY },
 };
 
 /** Scores without weights, so that only the wait and what follows from a shortage of memory count. */
@@ -68,8 +69,8 @@ test('an engine on trial that has a request waiting counts as much slower, an id
 });
 
 test('short of memory, a prefill costs sixteen times what it evicts of each request in flight', () => {
-  const evicted = (roomTokens: number, cached = 0) => {
-    const [score = 0] = fleetOf({ roomTokens, inflight: 2, cachedShare: 0.25 }).scoresOf(
+  const evicted = (spareTokens: number, cached = 0) => {
+    const [score = 0] = fleetOf({ spareTokens, inflight: 2, cachedShare: 0.25 }).scoresOf(
       1000 + cached,
       [cached],
     );
@@ -87,12 +88,12 @@ test('short of memory, a prefill costs sixteen times what it evicts of each requ
 });
 
 test('there is no shortage while any engine has room or does not say', () => {
-  const full = { roomTokens: 0, inflight: 2, cachedShare: 0.25 };
-  for (const roomTokens of [3000, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
-    const [score] = fleetOf(full, { roomTokens }, full).scoresOf(1000);
+  const full = { spareTokens: 0, inflight: 2, cachedShare: 0.25 };
+  for (const spareTokens of [3000, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+    const [score] = fleetOf(full, { spareTokens }, full).scoresOf(1000);
     near(score, prefill(1000));
   }
-  const [score = 0] = fleetOf(full, { roomTokens: 1000 }, full).scoresOf(1000);
+  const [score = 0] = fleetOf(full, { spareTokens: 1000 }, full).scoresOf(1000);
   assert.ok(score > 2 * prefill(1000));
 });
 

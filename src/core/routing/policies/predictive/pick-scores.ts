@@ -35,10 +35,10 @@ const tieSeconds = 0.005;
 /** With so many expected output tokens in flight at an engine, a second of delay in decode counts half. */
 const busyOutputTokens = 20_000;
 /**
- * The fleet is short of memory if no engine has room for so many prompts like this one, and wholly so with room
- * for two less. Then requests in flight push each other's prefixes out: see the README, "Overload".
+ * The fleet is short of memory if no engine has room for so many prompts like this one beside those that will be asked
+ * for again, and wholly so with room for two less. Then prompts push each other's prefixes out: see the README, "Overload".
  */
-const roomPromptsMax = 3;
+const sparePromptsMax = 3;
 /**
  * Cost of a second of prefill of an evicted prefix, in seconds of this request's own wait. It is computed again in steps
  * that hold up all responses there, which then occupy memory for longer, and so evict more. Results are flat from 16 to 60.
@@ -65,7 +65,7 @@ export class PickScores {
   #mostAssigned = 0;
   #mostCached = 0;
   /** Tokens; infinite if an engine does not report its KV cache. */
-  #mostRoom = 0;
+  #mostSpare = 0;
 
   constructor(random: Random, weights: ScoreWeights, table: ForecastTable) {
     this.#random = random;
@@ -97,7 +97,7 @@ export class PickScores {
     let leastQueued = Number.POSITIVE_INFINITY;
     let mostAssigned = 1e-9;
     let mostCached = 0;
-    let mostRoom = 0;
+    let mostSpare = 0;
     for (let i = 0; i < count; i++) {
       const forecast = forecasts[i] as EngineForecast;
       row.at = rows[i] as number;
@@ -110,15 +110,15 @@ export class PickScores {
       if (assigned > mostAssigned) mostAssigned = assigned;
       const cached = this.#cachedTokens[i] as number;
       if (cached > mostCached) mostCached = cached;
-      const { roomTokens } = row;
+      const { spareTokens } = row;
       // An engine that does not report may have room.
-      if (roomTokens === Number.NEGATIVE_INFINITY) mostRoom = Number.POSITIVE_INFINITY;
-      else if (roomTokens > mostRoom) mostRoom = roomTokens;
+      if (spareTokens === Number.NEGATIVE_INFINITY) mostSpare = Number.POSITIVE_INFINITY;
+      else if (spareTokens > mostSpare) mostSpare = spareTokens;
     }
     this.#leastQueued = leastQueued;
     this.#mostAssigned = mostAssigned;
     this.#mostCached = mostCached;
-    this.#mostRoom = mostRoom;
+    this.#mostSpare = mostSpare;
     return mostCached;
   }
 
@@ -132,7 +132,7 @@ export class PickScores {
     const crowding = weights.crowding + this.#leastQueued;
     const wholeWork = prefillWork(promptTokens, 0);
     const restWork = prefillWork(promptTokens - mostCached, mostCached);
-    const shortage = clamped((roomPromptsMax - this.#mostRoom / (promptTokens - mostCached)) / 2);
+    const shortage = clamped((sparePromptsMax - this.#mostSpare / (promptTokens - mostCached)) / 2);
     const scores = new Array<number>(endpoints.length);
     const row = this.#row;
     for (let i = 0; i < scores.length; i++) {

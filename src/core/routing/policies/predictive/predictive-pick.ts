@@ -14,6 +14,8 @@ export class PredictivePick implements Pick, Attempt {
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly work: number;
+  readonly prefixHash: number | undefined;
+  readonly prefixTokens: number;
   /** Whether events decided what is cached. */
   readonly hadTokens: boolean;
   readonly isFromPeer: boolean;
@@ -47,6 +49,10 @@ export class PredictivePick implements Pick, Attempt {
     this.hadTokens = options.hadTokens;
     this.isFromPeer = options.isFromPeer;
     this.work = prefillWork(options.promptTokens - options.cachedTokens, options.cachedTokens);
+    const { hashes, blockTokens } = options.chain;
+    const blocks = Math.min(hashes.length, Math.floor(options.cachedTokens / blockTokens));
+    this.prefixHash = hashes[blocks - 1];
+    this.prefixTokens = blocks * blockTokens;
     this.#ttftSeconds = options.ttftSeconds;
     this.#waitSeconds = options.waitSeconds;
   }
