@@ -24,7 +24,7 @@ export interface Traffic {
 export interface Cell {
   readonly name: string;
   readonly what: string;
-  readonly engines: () => SimulatedEngine[];
+  readonly engines: (stepCost: StepCost) => SimulatedEngine[];
   readonly traffic: (options: {
     readonly seed: number;
     readonly requests: number;
@@ -39,14 +39,13 @@ export interface Cell {
 /** Tokens per id of generated workloads: the block size of the simulated engines. */
 const generatedBlockTokens = 64;
 
-/**
- * The published tables of docs/results/policies.md were simulated with it; the default was
- * introduced later.
- */
-const stepCost = 'roofline';
+/** Sources of step times by name: fitted to measurements, or the catalogue's figures alone. */
+export const stepCosts = ['calibrated', 'roofline'] as const;
+export type StepCost = (typeof stepCosts)[number];
 
-const eight = () => fleetOf({ engines: 8, stepCost });
-const eightGenerated = () => fleetOf({ engines: 8, blockTokens: generatedBlockTokens, stepCost });
+const eight = (stepCost: StepCost) => fleetOf({ engines: 8, stepCost });
+const eightGenerated = (stepCost: StepCost) =>
+  fleetOf({ engines: 8, blockTokens: generatedBlockTokens, stepCost });
 
 /**
  * Mooncake's synthetic trace: 3,993 requests in 17 minutes, long shared prefixes, responses of 149
@@ -108,7 +107,8 @@ export const cells: readonly Cell[] = [
     (speed): Cell => ({
       name: `synthetic-${speed}`,
       what: `Mooncake synthetic trace × ${speed}; 8 × H100, Qwen3-8B`,
-      engines: () => fleetOf({ engines: 8, stepCost, maxModelLen: syntheticTrace.maxModelLen }),
+      engines: (stepCost) =>
+        fleetOf({ engines: 8, stepCost, maxModelLen: syntheticTrace.maxModelLen }),
       traffic: ({ seed, requests }) =>
         slice(syntheticTrace.file, syntheticTrace.rows, { seed, requests: 2 * requests, speed }),
       get needs() {
@@ -120,7 +120,7 @@ export const cells: readonly Cell[] = [
   {
     name: 'azure-code',
     what: 'Azure code trace × 4, no shared prefixes; 4 × H100, Qwen3-8B',
-    engines: () => fleetOf({ engines: 4, stepCost }),
+    engines: (stepCost) => fleetOf({ engines: 4, stepCost }),
     traffic: azureCode,
     ...{ ttftSeconds: 1, tpotSeconds: 0.1 },
   },
@@ -140,7 +140,7 @@ export const cells: readonly Cell[] = [
   {
     name: 'hostile',
     what: 'conversation trace × 2 with three bursts, each a fifth of the requests within 10 s on one new document of 16,384 tokens; 8 × H100, Qwen3-8B, the first three times slower',
-    engines: () => fleetOf({ engines: 8, firstSlowedBy: 3, stepCost }),
+    engines: (stepCost) => fleetOf({ engines: 8, firstSlowedBy: 3, stepCost }),
     traffic: hostile,
     ...{ ttftSeconds: 3, tpotSeconds: 0.1 },
   },
@@ -221,7 +221,7 @@ async function generated(text: string, seed: number): Promise<Traffic> {
 }
 
 /** Two H100 per engine; the prompts of the workload, 1.8M tokens, are 73 % of the fleet's KV cache. */
-function llmdFleet(): SimulatedEngine[] {
+function llmdFleet(stepCost: StepCost): SimulatedEngine[] {
   const [model, gpu] = [findModel('Qwen3-32B'), findGpu('H100-80GB')];
   const blockSize = generatedBlockTokens;
   const workloadTokens = 150 * (6000 + 5 * 1200);

@@ -2,6 +2,7 @@
 // policy costs only that policy's time.
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { StepCost } from './cells.ts';
 import { floorName, type Job, type Score } from './play.ts';
 
 /** A score with the commit of the code that produced it. */
@@ -9,6 +10,8 @@ export interface KeptScore extends Score {
   readonly commit: string;
   /** Size of the job: scores of different sizes must not be mixed. */
   readonly requests: number;
+  /** Source of the step times: neither must those be. */
+  readonly stepCost: StepCost;
 }
 
 /** One JSON object per line; the last one of a duplicate score counts. */
@@ -30,8 +33,9 @@ export class KeptScores {
       if (line === '') continue;
       // JSON has no NaN: the floor's goodput is null there.
       const score = JSON.parse(line, (_, value) => (value === null ? Number.NaN : value));
-      // Files of earlier versions lack newer measures.
-      if ('e2eMeanSeconds' in score) this.#scores.set(keyOf(score), score as KeptScore);
+      // Files of earlier versions lack newer measures, and the step times are those of the roofline.
+      if ('e2eMeanSeconds' in score && 'stepCost' in score)
+        this.#scores.set(keyOf(score), score as KeptScore);
     }
   }
 
@@ -57,7 +61,9 @@ export class KeptScores {
   }
 }
 
-function keyOf(score: Pick<KeptScore, 'cell' | 'routers' | 'seed' | 'requests' | 'policy'>) {
-  const { cell, routers, seed, requests, policy } = score;
-  return [cell, routers, seed, requests, policy].join(' ');
+function keyOf(
+  score: Pick<KeptScore, 'cell' | 'routers' | 'seed' | 'requests' | 'policy' | 'stepCost'>,
+) {
+  const { cell, routers, seed, requests, policy, stepCost } = score;
+  return [cell, routers, seed, requests, policy, stepCost].join(' ');
 }

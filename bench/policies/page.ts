@@ -1,19 +1,28 @@
 // The comparison as a page in Markdown: the verdicts first, then a table per cell.
 import { machine } from '../machine.ts';
-import { type Cell, cells, syntheticTrace } from './cells.ts';
+import { type Cell, cells, type StepCost, syntheticTrace } from './cells.ts';
 import { clairvoyant, contenderNames } from './contenders.ts';
 import type { KeptScore } from './kept-scores.ts';
 import { floorName, type Score, warmupShare } from './play.ts';
-import { measures, type Verdict, verdictOf } from './verdict.ts';
+import {
+  type Measure,
+  meanOf,
+  measures,
+  subject,
+  type Verdict,
+  verdictAgainst,
+  verdictOf,
+} from './verdict.ts';
 
 export interface Played {
   readonly scores: readonly KeptScore[];
   readonly command: string;
+  readonly stepCost: StepCost;
   readonly jobs: number;
   readonly played: number;
 }
 
-export function policiesPage({ scores, command, jobs, played }: Played): string {
+export function policiesPage({ scores, command, stepCost, jobs, played }: Played): string {
   const present = cells.filter(({ name }) => scores.some(({ cell }) => cell === name));
   const seeds = [...new Set(scores.map(({ seed }) => seed))].sort((a, b) => a - b).join(', ');
   return [
@@ -36,18 +45,21 @@ export function policiesPage({ scores, command, jobs, played }: Played): string 
     '**behind**: by more. The figure is predictive ÷ the other: for times, below 1 is better; for goodput,',
     'above 1. E2E is the time from arrival to the last token.',
     '',
-    'The rules and constants of `predictive` were chosen on seeds 1 to 5 and 16 to 19, its weights before that',
-    'on the whole conversation trace ([origin](../models/routing.md#the-score)). Other seeds are the',
-    'fairer test, because nothing was chosen on them.',
+    'The rules and constants of `predictive` were chosen on seeds 1 to 5 and 16 to 19, most of them with the step times',
+    'of the roofline, and its weights before that on the whole conversation trace',
+    '([origin](../models/routing.md#the-score)). Other seeds are the fairer test, because nothing was chosen on them.',
     '',
     '| cell | routers | p90 TTFT | goodput | mean E2E |',
     '|---|--:|---|---|---|',
     ...present.flatMap((cell) => routersOf(scores, cell).map((n) => verdictRow(scores, cell, n))),
     '',
     ...behindLines(scores, present),
+    ...tradeSection(scores, present),
     ...present.flatMap((cell) => cellSection(scores, cell)),
     ...(played === jobs ? [] : ['Some combinations were not simulated.', '']),
     '## What was simulated',
+    '',
+    ...stepCostLines[stepCost],
     '',
     `The first ${100 * warmupShare} % of the requests fill the caches and are not counted; llm-d’s workload`,
     'and the synthetic trace have twice as many requests as the flag says. The arrivals of the conversation trace',
@@ -78,6 +90,14 @@ export function policiesPage({ scores, command, jobs, played }: Played): string 
     '',
   ].join('\n');
 }
+
+const stepCostLines: Readonly<Record<StepCost, readonly string[]>> = {
+  calibrated: [
+    'Step times are those of the simulator’s default, the roofline fitted to measurements',
+    '([engine-model.md](../models/engine-model.md)). `--step-cost roofline` takes the catalogue’s figures alone.',
+  ],
+  roofline: ['Step times are those of the roofline with the catalogue’s figures alone.'],
+};
 
 /** Kept scores may be from an earlier commit than new ones. */
 function commitsOf(scores: readonly KeptScore[]): string {
@@ -111,32 +131,112 @@ function verdictRow(scores: readonly Score[], cell: Cell, routers: number): stri
   return `| ${cell.name} | ${routers} | ${verdicts.join(' | ')} |`;
 }
 
-/** What `predictive` gives up, and gets, where its mean end-to-end time is behind. */
+/** What `predictive` gives up, and gets, wherever it is behind on a measure. */
 function behindLines(scores: readonly Score[], present: readonly Cell[]): string[] {
   const lines = present.flatMap((cell) =>
     routersOf(scores, cell).flatMap((routers) => {
       const own = ofCell(scores, cell, routers);
-      const verdict = verdictOf(own, 'e2eMeanSeconds');
-      if (verdict?.state !== 'behind') return [];
-      const compared = (measure: (typeof measures)[number], scale = 1) =>
-        ['predictive', verdict.rival]
-          .map((policy) => (scale * meanOf(own, policy, measure)).toFixed(scale === 1 ? 2 : 1))
-          .join(' against ');
-      return [
-        `- ${cell.name}, ${routers} ${routers === 1 ? 'router' : 'routers'}: mean E2E ${compared('e2eMeanSeconds')} s of \`${verdict.rival}\`, at p90 TTFT ${compared('ttftP90Seconds')} s and goodput ${compared('goodput', 100)} %.`,
-      ];
+      const behind = measures.flatMap((measure) => {
+        const verdict = verdictOf(own, measure);
+        return verdict?.state === 'behind' ? [{ measure, rival: verdict.rival }] : [];
+      });
+      return [...Map.groupBy(behind, ({ rival }) => rival)].map(([rival, those]) => {
+        const all = measures.map((measure) => comparedIn(own, rival, measure)).join(', ');
+        const on = those.map(({ measure }) => names[measure]).join(' and ');
+        return `- ${rowName(cell, routers)}, on ${on}: ${all} of \`${rival}\`.`;
+      });
     }),
   );
-  return lines.length === 0 ? [] : ['Behind on the mean end-to-end time:', '', ...lines, ''];
+  return lines.length === 0
+    ? ['It is behind in no cell on any of these.', '']
+    : ['Behind, with all three measures:', '', ...lines, ''];
 }
 
-function meanOf(
-  scores: readonly Score[],
-  policy: string,
-  measure: (typeof measures)[number],
-): number {
-  const own = scores.filter((score) => score.policy === policy);
-  return own.reduce((sum, score) => sum + score[measure], 0) / own.length;
+/** The measures of a table, in words. */
+const names: Readonly<Record<Measure, string>> = {
+  ttftP90Seconds: 'p90 TTFT',
+  goodput: 'goodput',
+  e2eMeanSeconds: 'mean E2E',
+};
+
+function rowName({ name }: Cell, routers: number): string {
+  return `${name} with ${routers} ${routers === 1 ? 'router' : 'routers'}`;
+}
+
+function comparedIn(own: readonly Score[], rival: string, measure: Measure): string {
+  const [ours, theirs] = [subject, rival].map((policy) => {
+    const mean = meanOf(
+      own.filter((score) => score.policy === policy),
+      measure,
+    );
+    return measure === 'goodput' ? `${(100 * mean).toFixed(1)} %` : `${seconds(mean)} s`;
+  });
+  return `${names[measure]} ${ours} against ${theirs}`;
+}
+
+/** Policies that keep prefixes where they are; the trade between the first and the last token shows against them. */
+const keepers = ['kvaware', 'session'] as const;
+
+/** Whether `predictive` pays for its first tokens with later ones, or the reverse, from the figures. */
+function tradeSection(scores: readonly Score[], present: readonly Cell[]): string[] {
+  const rows = present.flatMap((cell) =>
+    routersOf(scores, cell).map((routers) => ({
+      ...{ cell, routers, own: ofCell(scores, cell, routers) },
+    })),
+  );
+  const rivals = keepers.filter((name) => scores.some(({ policy }) => policy === name));
+  if (rivals.length === 0) return [];
+  const paired = ['ttftP90Seconds', 'e2eMeanSeconds'] as const;
+  const sentences = rivals.map((rival) => {
+    const states = rows.map(({ cell, routers, own }) => {
+      const [ttft, e2e] = paired.map((measure) => verdictAgainst(rival, own, measure)?.state);
+      return { ...{ ttft, e2e }, name: rowName(cell, routers) };
+    });
+    const both = states.filter(({ ttft, e2e }) => ttft !== 'behind' && e2e !== 'behind').length;
+    const paysFirst = states.filter(({ ttft, e2e }) => ttft === 'behind' && e2e === 'best');
+    const paysLast = states.filter(({ ttft, e2e }) => ttft === 'best' && e2e === 'behind');
+    const behind = states.filter(
+      (state) =>
+        (state.ttft === 'behind' || state.e2e === 'behind') &&
+        !paysFirst.includes(state) &&
+        !paysLast.includes(state),
+    );
+    const listed = (those: typeof states) => those.map(({ name }) => name).join('; ');
+    return [
+      `Against \`${rival}\`, it is better or level on both in ${both} of ${states.length} rows.`,
+      ...(paysLast.length > 0
+        ? [`It pays for first tokens with later ones in: ${listed(paysLast)}.`]
+        : []),
+      ...(paysFirst.length > 0
+        ? [`It pays for later tokens with first ones in: ${listed(paysFirst)}.`]
+        : []),
+      ...(behind.length > 0 ? [`It is behind without a gain in: ${listed(behind)}.`] : []),
+    ].join(' ');
+  });
+  const head = rivals.flatMap((rival) => paired.map((of) => `${names[of]}, \`${rival}\``));
+  return [
+    '## First token against last token',
+    '',
+    'A policy that keeps prefixes together computes less, and one that spreads prompts lets them wait less. Each',
+    'column is predictive ÷ the other.',
+    '',
+    ...sentences.flatMap((sentence) => [sentence, '']),
+    `| cell | routers | ${head.join(' | ')} |`,
+    `|---|--:|${head.map(() => '---|').join('')}`,
+    ...rows.map(({ cell, routers, own }) => {
+      const figures = rivals.flatMap((rival) =>
+        paired.map((measure) => shortWords(verdictAgainst(rival, own, measure))),
+      );
+      return `| ${cell.name} | ${routers} | ${figures.join(' | ')} |`;
+    }),
+    '',
+  ];
+}
+
+function shortWords(verdict: Verdict | undefined): string {
+  if (verdict === undefined) return '–';
+  const ratio = verdict.ratio.toFixed(2);
+  return verdict.state === 'behind' ? `**${ratio}**` : ratio;
 }
 
 function inWords(verdict: Verdict | undefined): string {
@@ -158,8 +258,12 @@ function cellSection(scores: readonly Score[], cell: Cell): string[] {
 
 function cellTable(scores: readonly Score[], cell: Cell, routers: number): string[] {
   const ofRouters = ofCell(scores, cell, routers);
-  const names = [floorName, clairvoyant, ...contenderNames.filter((name) => name !== clairvoyant)];
-  const rows = names.flatMap((policy) => {
+  const policies = [
+    floorName,
+    clairvoyant,
+    ...contenderNames.filter((name) => name !== clairvoyant),
+  ];
+  const rows = policies.flatMap((policy) => {
     const own = ofRouters.filter((score) => score.policy === policy);
     if (own.length === 0) return [];
     const figures = columns.map(({ of, digits }) => spread(own.map(of), digits));

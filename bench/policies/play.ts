@@ -1,7 +1,7 @@
 // Simulates one cell with one seed: every contender on the same traffic.
 import { type SimulatedRequest, simulateFleet } from '../../src/core/simulation/index.ts';
 import { percentile } from '../../src/core/stats/index.ts';
-import type { Cell } from './cells.ts';
+import type { Cell, StepCost } from './cells.ts';
 import { contender } from './contenders.ts';
 import { floorSeconds } from './floor.ts';
 
@@ -11,6 +11,7 @@ export interface Job {
   readonly seed: number;
   readonly requests: number;
   readonly policies: readonly string[];
+  readonly stepCost: StepCost;
 }
 
 export interface Score {
@@ -37,7 +38,7 @@ export const warmupShare = 0.25;
 export async function play(cell: Cell, job: Job): Promise<Score[]> {
   const { seed, routers } = job;
   const traffic = await cell.traffic(job);
-  const engines = cell.engines();
+  const engines = cell.engines(job.stepCost);
   const { length } = traffic.requests;
   const first = Math.floor(warmupShare * length);
   const p90 = (seconds: Float64Array) => percentile(seconds.subarray(first).toSorted(), 90);

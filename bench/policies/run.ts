@@ -4,7 +4,7 @@
 //
 //   node bench/policies/run.ts [--seeds 5] [--first-seed 1] [--requests 3000] [--cells a,b]
 //                              [--routers 1,3] [--policies a,b] [--workers 2] [--minutes 60] [--out FILE]
-//                              [--scores FILE] [--synthetic FILE]
+//                              [--scores FILE] [--synthetic FILE] [--step-cost calibrated|roofline]
 //
 // With --scores, scores in the file are not simulated again, and new ones are added to it. --synthetic names
 // Mooncake's synthetic trace, which is not in this repository; without it, its three cells are left out.
@@ -12,7 +12,7 @@ import { execFileSync, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { cells, syntheticTrace } from './cells.ts';
+import { cells, type StepCost, stepCosts, syntheticTrace } from './cells.ts';
 import { contenderNames, contendersBefore } from './contenders.ts';
 import { KeptScores } from './kept-scores.ts';
 import { policiesPage } from './page.ts';
@@ -31,6 +31,7 @@ const { values: flags } = parseArgs({
     minutes: { type: 'string', default: '60' },
     out: { type: 'string', default: 'docs/results/policies.md' },
     scores: { type: 'string' },
+    'step-cost': { type: 'string', default: 'calibrated' },
   },
 });
 if (flags.synthetic !== undefined) {
@@ -51,6 +52,7 @@ if (absent.length > 0) {
 }
 const policies = listOf(flags.policies, contenderNames);
 const cellNames = listOf(flags.cells ?? playable.join(','), playable);
+const [stepCost] = listOf(flags['step-cost'], stepCosts) as [StepCost];
 const firstSeed = Number(flags['first-seed']);
 const seeds = Array.from({ length: Number(flags.seeds) }, (_, i) => firstSeed + i);
 const jobs: Job[] = seeds.flatMap((seed) =>
@@ -58,7 +60,8 @@ const jobs: Job[] = seeds.flatMap((seed) =>
     flags.routers.split(',').map((count): Job => {
       const routers = Number(count);
       const contenders = contendersBefore(routers, policies);
-      return { cell, seed, policies: contenders, routers, requests: Number(flags.requests) };
+      const requests = Number(flags.requests);
+      return { cell, seed, policies: contenders, routers, requests, stepCost };
     }),
   ),
 );
@@ -81,7 +84,9 @@ async function work(): Promise<void> {
       const job = todo[next++] as Job;
       const startMs = performance.now();
       const scores = await played(worker, job);
-      await kept.add(scores.map((score) => ({ ...score, commit, requests: job.requests })));
+      await kept.add(
+        scores.map((score) => ({ ...score, commit, requests: job.requests, stepCost })),
+      );
       const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
       console.error(`${job.cell}, ${job.routers} routers, seed ${job.seed}: ${seconds} s`);
       // Written after each job, so that an interruption loses no finished job.
@@ -96,7 +101,7 @@ async function work(): Promise<void> {
 function page(): string {
   const whole = jobs.filter((job) => kept.missing(job).policies.length === 0);
   return policiesPage({
-    ...{ scores: kept.of(whole), command, jobs: jobs.length, played: whole.length },
+    ...{ scores: kept.of(whole), command, stepCost, jobs: jobs.length, played: whole.length },
   });
 }
 

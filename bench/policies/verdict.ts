@@ -18,27 +18,45 @@ export interface Verdict {
 
 /** The measures by which policies are compared. */
 export const measures = ['ttftP90Seconds', 'goodput', 'e2eMeanSeconds'] as const;
+export type Measure = (typeof measures)[number];
 
-const subject = 'predictive';
+/** The policy that is compared with the others. */
+export const subject = 'predictive';
 const noRivals: ReadonlySet<string> = new Set([
   ...[subject, withoutEvents, withoutSharing, alone],
   ...[clairvoyant, floorName],
 ]);
 const levelShare = 0.02;
 
-/** @param scores Scores of one cell and one number of routers. */
-export function verdictOf(
+/**
+ * Compares predictive with the best other policy.
+ *
+ * @param scores Scores of one cell and one number of routers.
+ */
+export function verdictOf(scores: readonly Score[], measure: Measure): Verdict | undefined {
+  const better = measure === 'goodput' ? 1 : -1;
+  const rivals = [...Map.groupBy(scores, ({ policy }) => policy)].filter(
+    ([policy]) => !noRivals.has(policy),
+  );
+  if (rivals.length === 0) return undefined;
+  const [rival] = rivals.reduce((a, b) =>
+    better * (meanOf(b[1], measure) - meanOf(a[1], measure)) > 0 ? b : a,
+  );
+  return verdictAgainst(rival, scores, measure);
+}
+
+/** Compares predictive with one policy; undefined if either has no scores. */
+export function verdictAgainst(
+  rival: string,
   scores: readonly Score[],
-  measure: (typeof measures)[number],
+  measure: Measure,
 ): Verdict | undefined {
   const better = measure === 'goodput' ? 1 : -1;
-  const byPolicy = Map.groupBy(scores, ({ policy }) => policy);
-  const own = byPolicy.get(subject);
-  const rivals = [...byPolicy].filter(([policy]) => !noRivals.has(policy));
-  if (own === undefined || rivals.length === 0) return undefined;
-  const mean = (list: readonly Score[]) => estimate(list.map((score) => score[measure])).mean;
-  const [rival, theirs] = rivals.reduce((a, b) => (better * (mean(b[1]) - mean(a[1])) > 0 ? b : a));
-  const ratio = mean(own) === mean(theirs) ? 1 : mean(own) / mean(theirs);
+  const own = scores.filter(({ policy }) => policy === subject);
+  const theirs = scores.filter(({ policy }) => policy === rival);
+  if (own.length === 0 || theirs.length === 0) return undefined;
+  const [ours, mean] = [meanOf(own, measure), meanOf(theirs, measure)];
+  const ratio = ours === mean ? 1 : ours / mean;
   const lead = own.flatMap((score) => {
     const other = theirs.find(({ seed }) => seed === score.seed);
     return other ? [better * (score[measure] - other[measure])] : [];
@@ -47,7 +65,12 @@ export function verdictOf(
   if (average >= 0) return { rival, ratio, state: 'best' };
   const variance = lead.reduce((sum, x) => sum + (x - average) ** 2, 0) / (lead.length - 1);
   const isNoise =
-    -average <= levelShare * mean(theirs) ||
+    -average <= levelShare * mean ||
     (lead.length > 1 && -average <= 2 * Math.sqrt(variance / lead.length));
   return { rival, ratio, state: isNoise ? 'noise' : 'behind' };
+}
+
+/** Mean over the seeds. */
+export function meanOf(scores: readonly Score[], measure: Measure): number {
+  return estimate(scores.map((score) => score[measure])).mean;
 }

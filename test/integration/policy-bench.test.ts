@@ -13,7 +13,7 @@ async function scoresOf(
 ) {
   const cell = cells.find((c) => c.name === name);
   assert.ok(cell);
-  const job = { cell: name, routers, seed, requests, policies };
+  const job = { cell: name, routers, seed, requests, policies, stepCost: 'calibrated' } as const;
   const scores = await play(cell, job);
   return new Map(scores.map((score) => [score.policy, score]));
 }
@@ -94,9 +94,12 @@ test('a response takes its first token and then its time per token', async () =>
 test('the page has a table for each number of routers, and end-to-end times in it', () => {
   const scores = [1, 3].map((routers) => ({
     ...{ ...score('predictive', 2, 1), cell: 'agents', routers, commit: 'c0ffee', requests: 1 },
+    stepCost: 'calibrated' as const,
     ...{ e2eP90Seconds: 7.5, tpotMeanSeconds: 0.0123 },
   }));
-  const page = policiesPage({ scores, command: 'node run.ts', jobs: 2, played: 2 });
+  const page = policiesPage({
+    ...{ scores, command: 'node run.ts', stepCost: 'calibrated', jobs: 2, played: 2 },
+  });
   for (const head of ['1 router', '3 routers']) {
     const at = page.split('\n').findIndex((line) => line.startsWith(`| ${head} |`));
     assert.ok(at > 0, page);
