@@ -172,7 +172,10 @@ function ofKind(answers: readonly Answer[], kind: keyof typeof pointIntervals): 
   return answers.filter(({ point }) => kindOf(shapeOf(point)) === kind);
 }
 
-/** Share of the points within their intervals; separately for those with a TTFT of 3 s and more. */
+/**
+ * Share of the points within their intervals; separately for those that are predicted saturated, and for those with a TTFT of
+ * 3 s and more that are not.
+ */
 function covered(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {
   const share = (some: readonly Answer[]) => {
     const inside = some.filter(({ point, predicted, calibration }) => {
@@ -180,10 +183,16 @@ function covered(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {
       const real = (which === 'tpot' ? point.measuredTpotMs : point.measuredTtftMs) ?? NaN;
       return real >= low && real <= high;
     });
-    return some.length === 0 ? '–' : `${((100 * inside.length) / some.length).toFixed(0)} %`;
+    if (some.length === 0) return 'no point';
+    return `${((100 * inside.length) / some.length).toFixed(0)} % of ${some.length}`;
   };
   const beyond = answers.filter((answer) => !isBelow(answer));
-  return `${share(answers.filter(isBelow))} (saturated ${share(beyond)})`;
+  const known = beyond.filter(({ predicted }) => predicted.saturated);
+  const late = beyond.filter(({ predicted }) => !predicted.saturated);
+  return (
+    `${share(answers.filter(isBelow))} (beyond saturation ${share(beyond)}: ` +
+    `predicted so ${share(known)}, not predicted ${share(late)})`
+  );
 }
 
 function answerOf(point: PointRow, calibration: PointCalibration): Answer {

@@ -18,6 +18,7 @@ import {
 import { type PointPrediction, predictPoint } from './points.ts';
 import type { PointRow, UnreadablePoint } from './points-csv.ts';
 import { sweptBatches } from './published-runs.ts';
+import { waitingShareAtRandom } from './uneven-groups.ts';
 
 /**
  * About 90 % of the measured points lie between these multiples of the prediction, by kind of model,
@@ -126,18 +127,28 @@ export function intervalsOf(
     ...otherCaches(point, predicted, calibration),
     ...otherBatches(point, calibration),
   ];
+  const unevenMs = waitingShare(point) * predicted.tpotMs * point.outputTokens;
   const around = (values: readonly number[], [low, high]: readonly [number, number]) =>
     [(Math.min(...values) * low) / factor, Math.max(...values) * high * factor] as const;
+  const [ttftLow, ttftHigh] = around(
+    played.map(({ ttftMs }) => ttftMs),
+    shares.ttft,
+  );
   return {
-    ttft: around(
-      played.map(({ ttftMs }) => ttftMs),
-      shares.ttft,
-    ),
+    ttft: [ttftLow, ttftHigh + unevenMs],
     tpot: around(
       played.map(({ tpotMs }) => tpotMs),
       shares.tpot,
     ),
   };
+}
+
+/**
+ * The most clients that may wait at a full group while another has places, where a group has places only for its
+ * share of the clients: aiconfigurator's rules for its own runs say so.
+ */
+function waitingShare({ load, clients, attentionDataParallelSize: groups }: PointRow): number {
+  return load.isOwnRun ? waitingShareAtRandom(clients, groups, Math.ceil(clients / groups)) : 0;
 }
 
 /** Selects the intervals of a model's points. */
