@@ -3,7 +3,11 @@
 export interface Load {
   readonly name: string;
   readonly connections: number;
-  readonly mode: 'json' | 'burst' | 'paced';
+  /**
+   * The response: JSON; or a stream of 20 events, each in a write of its own (`burst`), all in one write (`once`), or one
+   * every 5 ms (`paced`). A burst is read in a varying number of pieces, the others in the same number by every router.
+   */
+  readonly mode: 'json' | 'burst' | 'once' | 'paced';
   readonly bodyBytes: number;
   /** Number of different prompts, sent in turn. */
   readonly prompts: number;
@@ -12,6 +16,7 @@ export interface Load {
 export const loads: readonly Load[] = [
   { name: '2 KB JSON, c64', connections: 64, mode: 'json', bodyBytes: 2_048, prompts: 200 },
   { name: '20 events burst, c64', connections: 64, mode: 'burst', bodyBytes: 2_048, prompts: 200 },
+  { name: '20 events at once, c64', connections: 64, mode: 'once', bodyBytes: 2_048, prompts: 200 },
   { name: '20 events 5 ms, c200', connections: 200, mode: 'paced', bodyBytes: 2_048, prompts: 200 },
   { name: '64 KB body, c20', connections: 20, mode: 'json', bodyBytes: 65_536, prompts: 40 },
   { name: '220 KB body, c20', connections: 20, mode: 'json', bodyBytes: 225_280, prompts: 40 },

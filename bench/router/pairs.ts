@@ -72,7 +72,7 @@ console.log(machine());
 let ports = firstPort;
 for (const policy of flags.policies.split(',')) {
   for (const load of loads.filter(({ name }) => chosen(name, flags.loads))) {
-    const starts = [];
+    const starts: Costs[] = [];
     for (let i = 0; i < Number(flags.restarts); i++) starts.push(await measure(policy, load));
     const before = mean(starts.map((costs) => median(costs.before)));
     const now = mean(starts.map((costs) => median(costs.dist)));
@@ -80,16 +80,23 @@ for (const policy of flags.policies.split(',')) {
     const ratios = starts.map(({ before, dist }) =>
       median(dist.map((cost, i) => cost / (before[i] as number))),
     );
+    const reads = (version: Version['bundle']): string =>
+      starts.map((costs) => costs.reads[version].toFixed(1)).join(' ');
     console.log(
       `${policy}, ${load.name}: before ${before.toFixed(1)} µs, now ${now.toFixed(1)} µs; ` +
         `ratio ${mean(ratios).toFixed(3)} (${ratios.map((ratio) => ratio.toFixed(3)).join(' ')}), whole ${whole.toFixed(3)}, ` +
-        `load average ${loadavg()[0]?.toFixed(1)}`,
+        `reads per request before ${reads('before')}, now ${reads('dist')}, load average ${loadavg()[0]?.toFixed(1)}`,
     );
   }
 }
 process.exit(0);
 
 type Costs = Record<Version['bundle'], number[]> & {
+  /**
+   * Calls of `read` per request. A response that is sent in pieces arrives in as many reads as the router comes back for, so that
+   * a faster router may read, and write, more often; compare costs of a burst at equal numbers.
+   */
+  readonly reads: Record<Version['bundle'], number>;
   /** From the first batch to the last, with what a router does between batches, in µs. */
   readonly whole: Record<Version['bundle'], number>;
 };
@@ -117,12 +124,18 @@ async function measure(policy: string, load: Load): Promise<Costs> {
   for (const { bundle, process: router } of versions) {
     whole[bundle] -= cpuMicroseconds(router.pid as number);
   }
-  const costs: Costs = { before: [], dist: [], whole };
+  const reads = { before: 0, dist: 0 };
+  const costs: Costs = { before: [], dist: [], reads, whole };
+  for (const { bundle, process: router } of versions) reads[bundle] -= readsOf(router);
   for (let i = 0; i < Number(flags.batches); i++) {
     // By turns first and second.
     for (const version of i % 2 === 0 ? versions : versions.toReversed()) {
       costs[version.bundle].push(await costOf(version, Number(flags.requests)));
     }
+  }
+  for (const { bundle, process: router } of versions) {
+    reads[bundle] += readsOf(router);
+    reads[bundle] /= Number(flags.batches) * Number(flags.requests);
   }
   if (flags.traces !== undefined) await new Promise((resolve) => setTimeout(resolve, 1_500));
   for (const { bundle, process: router } of versions) {
@@ -189,6 +202,12 @@ function cpuMicroseconds(pid: number): number {
     }
   }
   return nanoseconds / 1000;
+}
+
+/** Calls of `read` by a process, those on sockets included. */
+function readsOf({ pid }: ChildProcess): number {
+  const text = readFileSync(`/proc/${pid}/io`, 'utf8');
+  return Number(/^syscr: (\d+)$/m.exec(text)?.[1]);
 }
 
 function mean(values: readonly number[]): number {

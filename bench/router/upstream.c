@@ -1,6 +1,7 @@
 // The engines of the router benchmark: one epoll loop that serves several ports, cheap enough not
 // to limit the measurement. A word in the request's body selects the response: mode=burst (20 events
-// back to back), mode=paced (20 events, one every 5 ms), otherwise 400 bytes of JSON.
+// back to back, each in a write of its own), mode=once (the same in a single write), mode=paced (20 events, one every
+// 5 ms), otherwise 400 bytes of JSON.
 //
 //   cc -O2 -o upstream upstream.c && ./upstream 9101 9102 9103 9104
 #define _GNU_SOURCE
@@ -43,6 +44,8 @@ static size_t json_length, event_length, models_length, empty_length;
 static const char stream_head[] =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
     "Transfer-Encoding: chunked\r\n\r\n";
+static char whole_stream[8192];
+static size_t whole_length;
 static const char last_chunk[] = "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n";
 
 static int64_t now_ns(void) {
@@ -90,6 +93,8 @@ static void answer(int fd, const char *request, size_t head, size_t length) {
     put(fd, stream_head, sizeof stream_head - 1);
     for (int i = 0; i < EVENTS; i++) put_event(fd);
     put(fd, last_chunk, sizeof last_chunk - 1);
+  } else if (memmem(body, length - head, "mode=once", 9)) {
+    put(fd, whole_stream, whole_length);
   } else if (memmem(body, length - head, "mode=paced", 10)) {
     put(fd, stream_head, sizeof stream_head - 1);
     connections[fd].events_left = EVENTS;
@@ -159,6 +164,10 @@ static void prepare(void) {
   int fill = EVENT_BYTES - (n - prefix) - (int)(sizeof suffix - 1);
   n += sprintf(event + n, "%.*s%s\r\n", fill, payload, suffix);
   event_length = (size_t)n;
+  char *end = whole_stream + sprintf(whole_stream, "%s", stream_head);
+  for (int i = 0; i < EVENTS; i++) end += sprintf(end, "%s", event);
+  end += sprintf(end, "%s", last_chunk);
+  whole_length = (size_t)(end - whole_stream);
   const char models[] = "{\"object\":\"list\",\"data\":[{\"id\":\"m\",\"object\":\"model\"}]}";
   models_length = (size_t)sprintf(models_answer,
       "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",

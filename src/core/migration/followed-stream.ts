@@ -40,6 +40,7 @@ export abstract class FollowedStream {
   #isRaw = false;
   /** The buffer of the last read: an engine's connection has one for long. */
   #view: DataView | undefined = undefined;
+  #isUsual = false;
   #fault: StreamFault | undefined = undefined;
   /** What follows a fault, and whether the body ends with it. */
   #withheld: { readonly text: string; readonly isEnd: boolean } | undefined = undefined;
@@ -47,6 +48,11 @@ export abstract class FollowedStream {
   /** Set when the engine has reported that it cannot go on; the report itself is not passed on. */
   get fault(): StreamFault | undefined {
     return this.#fault;
+  }
+
+  /** Whether the last read had usual events only, none of which reports an error. */
+  get isUsual(): boolean {
+    return this.#isUsual;
   }
 
   /** Number of tokens of the response that the client has; 0 if they are not known. */
@@ -107,6 +113,7 @@ export abstract class FollowedStream {
    * @returns What the client gets: the same bytes if nothing in them changes; undefined for nothing.
    */
   take(bytes: Uint8Array, isBetweenChunks: boolean, isEnd: boolean): Uint8Array | undefined {
+    this.#isUsual = false;
     if (this.#isRaw) return bytes;
     const end =
       isEnd || (isBetweenChunks && endsWithEvent(bytes)) ? bytes.length : lastEventEnd(bytes);
@@ -170,12 +177,14 @@ export abstract class FollowedStream {
     const view = this.#viewOf(bytes.buffer);
     const start = bytes.byteOffset;
     const limit = start + bytes.length;
+    this.#isUsual = true;
     for (let at = 0; at < bytes.length; ) {
       const usual = this.takeUsual(view, start + at, limit);
       if (usual > 0) {
         at = usual - start;
         continue;
       }
+      this.#isUsual = false;
       const chunks = chunksText(bytes, at);
       if (chunks === undefined) {
         // Cannot happen with bytes of our own HTTP parser; they are passed on as they are.

@@ -305,6 +305,21 @@ test('an event after usual ones counts: an error, or ids that begin late', () =>
   );
 });
 
+test('a read is usual if it has nothing but events like those before it', () => {
+  const stream = open('chat');
+  const take = (...events: readonly string[]) => {
+    stream.take(Buffer.concat(events.map(framed)), true, false);
+    return stream.isUsual;
+  };
+  take(textEvent('first'));
+  assert.equal(take(textEvent('a')), true);
+  assert.equal(take(textEvent('b'), textEvent('"error"')), true);
+  assert.equal(take(textEvent('c'), finish), false);
+  assert.equal(take(textEvent('d')), true);
+  const error = `data: ${JSON.stringify({ error: { message: 'dead', code: 500 } })}\n\n`;
+  assert.equal(take(textEvent('e'), error), false);
+});
+
 test('streams of other engines in between change nothing', () => {
   const models = fc.constantFrom('m', 'a-longer-name', 'ünï');
   const streams = fc.array(fc.tuple(models, fc.boolean(), fc.boolean()), { maxLength: 6 });

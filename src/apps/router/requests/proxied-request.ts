@@ -186,8 +186,13 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   relay(bytes: Buffer, ended: boolean, chunks: number): boolean {
     this.#record.timing.read(chunks, ended);
     if (bytes.length > 0) this.#machine.responseBytes(chunks);
-    const taken = this.#migration?.isFollowed ? this.#taken(bytes, ended) : bytes;
-    const isKept = taken !== undefined && this.#relay.write(taken, ended) && taken === bytes;
+    const migration = this.#migration;
+    let isKept: boolean;
+    if (migration?.isFollowed) {
+      const taken = this.#taken(bytes, ended);
+      isKept = taken === bytes && this.#relay.write(bytes, ended, migration.isUsual);
+      if (taken !== undefined && taken !== bytes) this.#relay.write(taken, ended);
+    } else isKept = this.#relay.write(bytes, ended);
     this.#wentOn(ended);
     return isKept;
   }

@@ -271,6 +271,9 @@ test('an error event is the engine’s failure unless its status is that of a cl
     ...[false, false, true, false, false, true, true],
   ]);
   const { relay } = inMemory('chunked');
+  const known = Buffer.from('data: {"error":{"code":500}}\n\n');
+  relay.write(known, false, true);
+  assert.ok(!relay.hasErrorEvent, 'bytes that are known are not searched');
   relay.write(Buffer.from('data: {"text":"an \\"error\\" in words"}\n\n'), false);
   relay.write(Buffer.from('data: {"error" is a word}\n\n'), false);
   assert.ok(!relay.hasErrorEvent);

@@ -60,12 +60,17 @@ export class ResponseRelay {
     const headText = this.#headText(head, picked);
     const body = this.#decoder === undefined ? bytes : decoded(this.#decoder, bytes);
     this.#options.exchange.begin(headText, body);
-    this.#look(bytes, ended);
+    this.#look(bytes, ended, false);
   }
 
-  /** Relays bytes of the body. @returns Whether `bytes` must stay as they are after the call. */
-  write(bytes: Buffer, ended: boolean): boolean {
-    this.#look(bytes, ended);
+  /**
+   * Relays bytes of the body.
+   *
+   * @param hasNoError Whether it is known that no event in them is an error: then they are not searched.
+   * @returns Whether `bytes` must stay as they are after the call.
+   */
+  write(bytes: Buffer, ended: boolean, hasNoError = false): boolean {
+    this.#look(bytes, ended, hasNoError);
     if (this.#decoder !== undefined) this.#options.exchange.write(decoded(this.#decoder, bytes));
     else if (bytes.length > 0) return this.#options.exchange.write(bytes);
     return false;
@@ -114,10 +119,11 @@ export class ResponseRelay {
   }
 
   /** Searches for token counts only where they can be. */
-  #look(bytes: Buffer, ended: boolean): void {
+  #look(bytes: Buffer, ended: boolean, hasNoError: boolean): void {
     if (ended || this.#options.expectsUsage) this.#usage = usageNear(bytes) ?? this.#usage;
     if (
       this.#isEventStream &&
+      !hasNoError &&
       bytes.length < errorEventBytesMax &&
       bytes.includes('"error"') &&
       hasEngineError(bytes.toString('latin1'))

@@ -150,6 +150,11 @@ export class StreamMigration {
     return taken === bytes ? bytes : Buffer.from(taken.buffer, taken.byteOffset, taken.length);
   }
 
+  /** Whether what `take` got last were usual events only, none of which reports an error. */
+  get isUsual(): boolean {
+    return this.#stream?.isUsual === true;
+  }
+
   /** How the engine ended the stream early, if it did. */
   get fault() {
     return this.#stream?.fault;
