@@ -3,12 +3,13 @@
 //
 //   node bench/chaos.ts [--streams 300] [--at-once 32] [--engines 8] [--routers 2] [--fault killed,wedged,…]
 //                       [--every 4] [--seconds 8] [--front spillway] [--clone CLONE] [--port 9500] [--json]
-//                       [--each] [--peer-programs FOLDER] [--minutes N] [--progress FILE]
+//                       [--each] [--peer-programs FOLDER] [--minutes N] [--progress FILE] [--router-logs FOLDER]
 //   node bench/chaos.ts --page FILE,…
 //
 // Every `--every` seconds another engine fails for `--seconds` seconds, with the faults in turn; at most half of the
 // engines are struck at once. The long form is `--streams 100000 --at-once 256`. --each gives each fault a run of its own.
 // After --minutes no further stream begins. --progress appends the counts to a file, as JSON, every 500 streams.
+// --router-logs keeps the warnings of our routers: a stream that was lost is printed with the id that it has in them.
 // Fronts are spillway (of this clone or that of --clone), nginx, and vllm-router and sglang-router, which `pip install`
 // puts into the folder of --peer-programs. --page writes docs/results/chaos.md from the output of `--each --json` runs.
 // Exits with 1 if a client saw anything but the unbroken response, or if our routers did not return to their start.
@@ -45,6 +46,7 @@ const { values: flags } = parseArgs({
     port: { type: 'string', default: '9500' },
     minutes: { type: 'string', default: 'Infinity' },
     progress: { type: 'string' },
+    'router-logs': { type: 'string' },
     'time-scale': { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
     each: { type: 'boolean', default: false },
@@ -162,6 +164,7 @@ async function run(
   const options = {
     ...{ engines: engines.map(({ url }) => url), port, routers: Number(flags.routers), clone },
     ...{ folder: join(folder, frontName), peerPrograms: flags['peer-programs'] },
+    routerLogs: flags['router-logs'],
   };
   const front = await (fronts[frontName] as (typeof fronts)[string])(options);
   const isOurs = frontName === 'spillway';
@@ -218,9 +221,13 @@ async function playStreams(
       const i = sent++;
       const at = i % variantCount;
       const url = urls[i % urls.length] as string;
-      const finding = await check(url, variants[at] as Variant, answers[at] as Answer);
+      const id = `chaos-${i}`;
+      const finding = await check(url, variants[at] as Variant, answers[at] as Answer, id);
       findings.push(finding);
-      if (finding.outcome !== 'ok') bad++;
+      if (finding.outcome !== 'ok') {
+        bad++;
+        say(`${id} through ${url}: ${finding.outcome}: ${finding.why}`);
+      }
       onDone(findings, bad);
       // A client whose request was refused does not ask again at once.
       if (finding.outcome === 'failed') await sleep(50);

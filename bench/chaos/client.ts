@@ -48,11 +48,16 @@ export async function ask(url: string, variant: Variant): Promise<Answer> {
   return new StreamCheck(variant).read(await post(url, variant));
 }
 
-/** Compares a response with the unbroken one. */
-export async function check(url: string, variant: Variant, expected: Answer): Promise<Finding> {
+/** Compares a response with the unbroken one. @param id Of the request. */
+export async function check(
+  url: string,
+  variant: Variant,
+  expected: Answer,
+  id: string,
+): Promise<Finding> {
   const stream = new StreamCheck(variant);
   try {
-    const answer = await stream.read(await post(url, variant));
+    const answer = await stream.read(await post(url, variant, id));
     if (isRepeated(answer.text, expected.text)) throw new Bad('duplicated', 'a part twice');
     for (const key of ['text', 'finishReason', 'completionTokens'] as const) {
       if (answer[key] !== expected[key]) throw new Bad('unequal', `another ${key}`);
@@ -73,13 +78,16 @@ function isRepeated(text: string, expected: string): boolean {
   return text.endsWith(expected.slice(same));
 }
 
-function post(url: string, { path, body }: Variant): Promise<IncomingMessage> {
+function post(url: string, { path, body }: Variant, id?: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const sent = httpRequest(
       `${url}${path}`,
       {
         ...{ agent, method: 'POST', signal: AbortSignal.timeout(responseMsMax) },
-        headers: { 'Content-Type': 'application/json' },
+        headers: {
+          'Content-Type': 'application/json',
+          ...(id !== undefined && { 'X-Request-Id': id }),
+        },
       },
       resolve,
     );

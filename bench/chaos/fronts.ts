@@ -16,6 +16,8 @@ export interface FrontOptions {
   readonly routers: number;
   /** A clone whose router is used. */
   readonly clone: string;
+  /** Folder for the warnings of our routers; undefined for none. */
+  readonly routerLogs?: string | undefined;
   /** For files of this run. */
   readonly folder: string;
   /** Folder of the peers' programs. */
@@ -25,15 +27,18 @@ export interface FrontOptions {
 type Starter = (options: FrontOptions) => Promise<Front>;
 
 export const fronts: Readonly<Record<string, Starter>> = {
-  spillway: async ({ engines, port, routers, clone }) => {
+  spillway: async ({ engines, port, routers, clone, routerLogs }) => {
+    if (routerLogs !== undefined) mkdirSync(routerLogs, { recursive: true });
     const urls = Array.from({ length: routers }, (_, i) => `http://127.0.0.1:${port + i}`);
     const processes = await Promise.all(
       urls.map((url, i) => {
         const args = [...memoryProbeArgs, join(clone, 'bin/spillway.mjs'), 'router'];
         args.push('--port', `${port + i}`);
-        args.push('--static-backends', engines.join(','), '--log-level', 'error');
+        args.push('--static-backends', engines.join(','));
+        args.push('--log-level', routerLogs === undefined ? 'error' : 'warning');
         if (routers > 1) args.push('--router-peers', urls.join(','));
-        return start(process.execPath, args, `${url}/health`, true);
+        const logFile = routerLogs && join(routerLogs, `router-${port + i}.log`);
+        return start(process.execPath, args, `${url}/health`, { hasProbe: true, logFile });
       }),
     );
     return { urls, processes };

@@ -1,7 +1,7 @@
 // Processes of bench/chaos.ts: started with a wait until they are ready, killed all at once.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const readyMsMax = 120_000;
@@ -15,13 +15,16 @@ export const memoryProbeArgs = ['--import', new URL('./memory-probe.ts', import.
 /**
  * Starts a program and waits until `readyUrl` returns 200.
  *
- * @param hasProbe Whether its arguments load the memory probe.
+ * @param options `hasProbe`: its arguments load the memory probe. `logFile`: gets what it writes to standard error.
  */
 export async function start(
   command: string,
   args: readonly string[],
   readyUrl: string,
-  hasProbe = false,
+  {
+    hasProbe = false,
+    logFile,
+  }: { readonly hasProbe?: boolean; readonly logFile?: string | undefined } = {},
 ): Promise<ChildProcess> {
   const child = spawn(command, args, {
     stdio: ['ignore', 'ignore', 'pipe', ...(hasProbe ? (['ipc'] as const) : [])],
@@ -30,6 +33,7 @@ export async function start(
   let complaint = '';
   child.stderr?.on('data', (text) => {
     complaint = `${complaint}${text}`.slice(-2_000);
+    if (logFile !== undefined) appendFileSync(logFile, text);
   });
   child.once('exit', () => running.delete(child));
   let isReady = false;
