@@ -138,15 +138,19 @@ export abstract class FollowedStream {
   /**
    * Gives up to move the stream: what follows is passed on as it is.
    *
-   * @returns What a fault has held back, which the client gets now.
+   * @returns What a fault has held back, and the beginning of an event, which the client gets now.
    */
   release(): Uint8Array | undefined {
     const withheld = this.#withheld;
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    this.#heldBytes = 0;
     this.#withheld = undefined;
     this.#fault = undefined;
     this.#isRaw = true;
-    if (withheld === undefined) return undefined;
-    return chunkOf(this.plain(withheld.text), withheld.isEnd);
+    if (withheld === undefined && held.length === 0) return undefined;
+    const text = withheld && chunkOf(this.plain(withheld.text), withheld.isEnd);
+    return joined(text === undefined ? held : [text, ...held]);
   }
 
   /** @returns What the client gets of an event with a fault. */

@@ -157,3 +157,14 @@ for (const kind of ['messages', 'responses'] as const satisfies readonly NamedSt
     );
   });
 }
+
+test('a stream that is given up passes on the event that has begun, chunk by chunk', () => {
+  const stream = new NamedStream('messages', new TranscriptBudget());
+  const fault = chunkOf(named({ type: 'error', ...{ error: { type: 'api_error' } } }));
+  const rest = chunkOf('event: message_stop\n');
+  const [head, tail] = [rest.subarray(0, 9), rest.subarray(9)];
+  assert.equal(stream.take(joined([fault, head]), false, false), undefined);
+  assert.equal(stream.fault?.kind, 'event');
+  assert.deepEqual(stream.release(), joined([fault, head]));
+  assert.deepEqual(stream.take(tail, true, false), tail);
+});
