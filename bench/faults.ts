@@ -1,14 +1,16 @@
 // Runs fault runs: fleets in virtual time under faults, one per seed, with invariants after every
 // event.
 //
-//   node bench/faults.ts [--seeds 1000] [--first-seed N] [--streams N] [--jobs 1] [--json]
+//   node bench/faults.ts [--seeds 1000] [--first-seed N] [--streams N] [--chaos] [--jobs 1] [--json]
 //
 // Without --first-seed the seeds are new. Exits with 1 at the first run that violates an invariant;
 // its seed replays it. A single seed prints its settings too. With --streams each run is a long one, in a larger fleet
-// of which some engine fails every few seconds. --jobs shares the seeds among processes.
+// of which some engine fails every few seconds. With --chaos engines fail in turn, each with all of its requests, as in
+// bench/chaos.ts, so that no client should notice; seeds with failed requests are printed. --jobs shares the seeds among processes.
 import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import {
+  chaosFaultSettings,
   FaultRunError,
   type FaultRunResult,
   faultNames,
@@ -22,10 +24,13 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     'first-seed': { type: 'string' },
     streams: { type: 'string' },
+    chaos: { type: 'boolean', default: false },
     jobs: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
   },
 });
+/** Requests of a chaos run. */
+const chaosStreams = 500;
 const seeds = wholeNumber('--seeds', values.seeds, 1);
 const jobs = Math.min(seeds, wholeNumber('--jobs', values.jobs, 1));
 const streams =
@@ -35,7 +40,7 @@ const firstSeed = wholeNumber(
   values['first-seed'] ?? String(Math.floor(Math.random() * 2 ** 31)),
   0,
 );
-const replay = streams === undefined ? '' : ` Add --streams ${streams}.`;
+const replay = `${streams === undefined ? '' : ` Add --streams ${streams}.`}${values.chaos ? ' Add --chaos.' : ''}`;
 if (!values.json) process.stdout.write(`seeds ${firstSeed} to ${firstSeed + seeds - 1}\n`);
 if (seeds === 1 && !values.json) printSettings(firstSeed);
 
@@ -60,6 +65,9 @@ function played(first: number, count: number): Summary {
   let sum: Summary | undefined;
   for (let seed = first; seed < first + count; seed++) {
     const one = summaryOf(playedSeed(seed));
+    if (values.chaos && one.failed > 0) {
+      process.stderr.write(`seed ${seed}: ${one.failed} of ${one.requests} failed\n`);
+    }
     sum = sum === undefined ? one : added(sum, one);
   }
   const { user, system } = process.cpuUsage();
@@ -83,6 +91,7 @@ function playedByJob(job: number): Promise<Summary> {
   const [from, to] = [job, job + 1].map((at) => firstSeed + Math.floor((at * seeds) / jobs));
   const args = ['--json', '--first-seed', `${from}`, '--seeds', `${(to ?? 0) - (from ?? 0)}`];
   if (streams !== undefined) args.push('--streams', `${streams}`);
+  if (values.chaos) args.push('--chaos');
   const child = spawn(process.execPath, [import.meta.filename, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -120,6 +129,7 @@ function added(a: Summary, b: Summary): Summary {
 }
 
 function settingsOf(seed: number) {
+  if (values.chaos) return chaosFaultSettings(seed, streams ?? chaosStreams);
   return streams === undefined ? faultSettings(seed) : longFaultSettings(seed, streams);
 }
 

@@ -103,7 +103,7 @@ test('engines that fail in turn, two routers: next to no client notices', () => 
     requests += result.requests;
     failed += result.failed;
   }
-  // One of 10,000, whose second engine answers it with 500; 2 before requests waited for what is known of engines that they
+  // One of 10,000 (seed 19), which one engine answers with 500 and the next one dies with; 2 before requests waited for what is known of engines that they
   // broke, 3 before engines that cannot be reached were replaced, and 18 before routers told each other of failures.
   assert.ok(requests === 10_000 && failed <= 1, `${failed} of ${requests}`);
 });
