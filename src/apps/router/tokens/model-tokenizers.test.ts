@@ -271,3 +271,13 @@ test('a template that does not work is told as such: completions are tokenized, 
     /WARNING: model m: prompts are tokenized here, .*; chats are not, because its template does not work here: \S/,
   );
 });
+
+test('a policy without tokens has no tokenizers, until a stream is going to continue from its text', async (t) => {
+  const { tokenizers, policy, of, settles } = begin(t);
+  policy.needsTokens = false;
+  tokenizers.onTick(1);
+  assert.equal([...tokenizers.states()].length, 0);
+  tokenizers.want();
+  tokenizers.onTick(2);
+  await settles(() => of() === 'ready');
+});

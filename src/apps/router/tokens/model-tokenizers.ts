@@ -182,7 +182,7 @@ export class ModelTokenizers {
     this.#said.set(model, problem);
     this.#options.log.warning(
       `model ${model}: no tokenizer: ${problem}. Its prompts are compared by their bytes, and KV events are ` +
-        'not used for them; --tokenizer names a folder or a model of the hub',
+        'not used for them, and sampled messages and responses do not move; --tokenizer names a folder or a model of the hub',
     );
   }
 }
