@@ -67,6 +67,21 @@ interface Shape {
   readonly error: { readonly type: string };
 }
 
+test('a message without the key, or with too large a body, has Anthropic’s error object before its body is read', async (t) => {
+  const { router } = await startFaulty(t, [{}], {
+    router: { apiKey: 'secret', server: { requestBytesMax: 100 } },
+  });
+  const headers = { ...jsonHeaders, authorization: 'Bearer secret' };
+  for (const [status, type, init] of [
+    [401, 'AuthenticationError', { headers: jsonHeaders, body: '{}' }],
+    [413, 'RequestTooLargeError', { headers, body: ' '.repeat(101) }],
+  ] as const) {
+    const response = await fetch(`${router.url}${messagesPath}`, { method: 'POST', ...init });
+    const json = (await response.json()) as Shape & { readonly type: string };
+    assert.deepEqual([response.status, json.type, json.error.type], [status, 'error', type]);
+  }
+});
+
 test('a message without an engine, without a model or with another method has Anthropic’s error object', async (t) => {
   const { engines, router } = await startFaulty(t, [{}], {
     router: { deadlines: { engineWaitSeconds: 0 } },

@@ -60,8 +60,12 @@ export interface ServerContext {
   onRequest(exchange: ServerExchange): void;
   /** Called when the connection starts or stops waiting for a request. */
   idleChanged(connection: ServerConnection, isIdle: boolean): void;
-  /** Returns the whole response to a rejected request, with its head. */
-  refusal(status: number, message: string): string;
+  /**
+   * Returns the whole response to a rejected request, with its head.
+   *
+   * @param target Of the request; undefined if its head could not be read.
+   */
+  refusal(status: number, message: string, target: string | undefined): string;
   connectionClosed(connection: ServerConnection): void;
 }
 
@@ -280,13 +284,13 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
   #readHead(): boolean {
     const head = parseRequestHead(this.#input, 0, this.#input.length);
     if (head === undefined) return false;
+    this.#head = head;
     const { requestBytesMax } = this.#context.limits;
     if (head.contentLength > requestBytesMax) throw bodyTooLarge(requestBytesMax);
     if (head.contentLength !== 0) {
       const refusal = this.#context.refuseHead(head);
       if (refusal !== undefined) throw refusal;
     }
-    this.#head = head;
     this.#input = this.#input.subarray(head.headBytes);
     this.#body.begin(head.contentLength);
     this.#framingBytes = 0;
@@ -352,10 +356,11 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
     this.#context.budget.release(this);
     this.#closing = true;
     this.#sinceTick = this.#context.ticker.now;
+    const target = this.#head?.target;
     this.#head = undefined;
     this.#input = noBytes;
     this.#body.release();
-    this.socket.end(this.#context.refusal(error.status, error.message), 'latin1');
+    this.socket.end(this.#context.refusal(error.status, error.message, target), 'latin1');
   }
 
   /**

@@ -51,7 +51,7 @@ export interface HttpServerOptions {
    * Returns the whole response to a rejected request, with its head; the connection closes after
    * it.
    */
-  readonly refusal: (status: number, message: string) => string;
+  readonly refusal: (status: number, message: string, target: string | undefined) => string;
 }
 
 /**

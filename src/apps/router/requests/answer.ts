@@ -3,7 +3,7 @@
 import type { ServerExchange } from '../../../io/http/index.ts';
 import { STATUS_CODES } from '../../../io/node-http/index.ts';
 import { errorJson } from './error-shapes.ts';
-import { type OpenAiError, openAiErrorJson } from './openai-error.ts';
+import type { OpenAiError } from './openai-error.ts';
 
 const json = 'application/json';
 /** Seconds after which a client may try again when no engine can take its request. */
@@ -58,9 +58,13 @@ export function answerError(
   ]);
 }
 
-/** The complete response to a request that is too malformed to become an exchange. */
-export function refusalText(status: number, message: string): string {
-  const body = openAiErrorJson({ status, message });
+/**
+ * The complete response to a request that does not become an exchange.
+ *
+ * @param target Of the request; undefined if its head could not be read.
+ */
+export function refusalText(status: number, message: string, target = ''): string {
+  const body = errorJson(target, { status, message });
   return (
     statusLine(status) +
     `Date: ${new Date().toUTCString()}\r\n` +

@@ -5,7 +5,9 @@ import { errorEvent, errorJson } from './error-shapes.ts';
 const gone = { status: 502, message: 'Engine http://a: gone' };
 
 test('errors of /v1/messages and of its counting have Anthropic’s shape with vLLM’s types', () => {
-  for (const target of ['/v1/messages', '/v1/messages?beta=true', '/v1/messages/count_tokens']) {
+  for (const target of [
+    ...['/v1/messages', '/v1/messages?beta=true', '/v1/messages/count_tokens', '/api/v1/messages'],
+  ]) {
     assert.equal(
       errorJson(target, { status: 404, message: 'no such model', param: 'model' }),
       '{"type":"error","error":{"type":"NotFoundError","message":"no such model"}}',

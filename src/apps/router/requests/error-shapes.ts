@@ -10,11 +10,11 @@ const anthropicTypes: Readonly<Record<number, string>> = {
   504: 'timeout_error',
 };
 
-/** @param target Of the request, without the root path. */
+/** @param target Of the request; it may begin with the root path. */
 function apiOf(target: string): ErrorApi {
-  const path = target.split('?', 1)[0];
-  if (path === '/v1/messages' || path === '/v1/messages/count_tokens') return 'messages';
-  return path === '/v1/responses' ? 'responses' : 'openai';
+  const path = target.split('?', 1)[0] as string;
+  if (/\/v1\/messages(?:\/count_tokens)?$/.test(path)) return 'messages';
+  return path.endsWith('/v1/responses') ? 'responses' : 'openai';
 }
 
 /** The JSON text of an error response to a request for `target`; the types are vLLM's, for messages, too. */
