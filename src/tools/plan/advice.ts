@@ -38,7 +38,7 @@ const hitGainMin = 0.05;
  * Working sets, as shares of the KV cache in HBM, from which a tier pays, according to the sweep in
  * docs/guide/kv-offload.md. They are below 1, because running requests need space as well.
  */
-export const breakEvenSets = { native: 0.55, lmcache: 0.59 } as const;
+export const breakEvenSets = { native: 0.54, lmcache: 0.56 } as const;
 
 /** Describes how far an offload is from paying. */
 export function breakEvenText(workingSet: number): string {
