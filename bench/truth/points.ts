@@ -187,6 +187,7 @@ function covered(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {
     return `${((100 * inside.length) / some.length).toFixed(0)} % of ${some.length}`;
   };
   const beyond = answers.filter((answer) => !isBelow(answer));
+  if (beyond.length === 0) return share(answers);
   const known = beyond.filter(({ predicted }) => predicted.saturated);
   const late = beyond.filter(({ predicted }) => !predicted.saturated);
   return (
