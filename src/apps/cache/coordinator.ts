@@ -1,25 +1,15 @@
 // The coordinator of LMCache's multiprocess mode, over HTTP: its servers register, report what they have, and others ask
 // who has a chunk.
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { z } from 'zod';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Clock } from '../../core/base/index.ts';
 import { ChunkDirectory, type ChunkKey, chunkHashes } from '../../core/lmcache/index.ts';
-import { createServer } from '../../io/node-http/index.ts';
 import { coordinatorRequests, type Lookup } from './coordinator-requests.ts';
+import { type Answer, createJsonServer } from './json-server.ts';
 
-/** Largest body: an event of a server has some hundred bytes for each chunk. */
-const bodyBytesMax = 32 << 20;
-const requestTimeoutMs = 10_000;
-const connectionsMax = 1024;
 /** How often silent servers are forgotten. */
 const expiryMs = 5_000;
 /** Keys that one listing returns. */
 const keysMax = 10_000;
-
-interface Answer {
-  readonly status: number;
-  readonly body?: unknown;
-}
 
 export interface Coordinator {
   readonly server: Server;
@@ -29,50 +19,11 @@ export interface Coordinator {
 /** @param wallClock Seconds since 1970. */
 export function createCoordinator(wallClock: Clock): Coordinator {
   const directory = new ChunkDirectory();
-  const server = createServer({ requestTimeout: requestTimeoutMs }, (request, response) => {
-    void respond(directory, wallClock, request, response);
-  });
-  server.maxConnections = connectionsMax;
+  const server = createJsonServer((request, body) =>
+    route(directory, wallClock.nowSeconds(), request, body),
+  );
   const timer = setInterval(() => directory.expire(wallClock.nowSeconds()), expiryMs).unref();
   return { server, close: () => clearInterval(timer) };
-}
-
-async function respond(
-  directory: ChunkDirectory,
-  wallClock: Clock,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  let answer: Answer;
-  try {
-    const body = await bodyOf(request);
-    answer =
-      body === undefined
-        ? { status: 413, body: { detail: `The body has more than ${bodyBytesMax} bytes.` } }
-        : route(directory, wallClock.nowSeconds(), request, body);
-  } catch (error) {
-    if (response.destroyed) return;
-    const isOurs = error instanceof z.ZodError || error instanceof SyntaxError;
-    const detail = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
-    answer = { status: isOurs ? 422 : 500, body: { detail } };
-  }
-  const text = answer.body === undefined ? undefined : JSON.stringify(answer.body);
-  response.writeHead(
-    answer.status,
-    text === undefined ? {} : { 'content-type': 'application/json' },
-  );
-  response.end(text);
-}
-
-/** Undefined for one that is too large. */
-async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of request as AsyncIterable<Buffer>) {
-    bytes += part.length;
-    if (bytes <= bodyBytesMax) parts.push(part);
-  }
-  return bytes > bodyBytesMax ? undefined : Buffer.concat(parts).toString('utf8');
 }
 
 /** @throws {z.ZodError | SyntaxError} If the body is not what the route takes. */

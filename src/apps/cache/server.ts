@@ -5,7 +5,6 @@ import type { Clock } from '../../core/base/index.ts';
 import { MemoryStore, TieredStore } from '../../core/cache/index.ts';
 import { errorReply } from '../../core/resp/index.ts';
 import type { DiskStats } from '../../io/disk/index.ts';
-import { portError } from '../../io/listen/index.ts';
 import type { ObjectStats } from '../../io/object-store/index.ts';
 import { declareSpanMetrics, type OpenTracing } from '../../io/otlp/index.ts';
 import { createAdminServer } from './admin-server.ts';
@@ -16,6 +15,7 @@ import {
   declareDisk,
   declareObjects,
 } from './cache-metrics.ts';
+import { type CacheController, ControllerService } from './controller-service.ts';
 import {
   type Conversation,
   converse,
@@ -23,6 +23,7 @@ import {
   type RequestDeadlines,
 } from './conversation.ts';
 import { createCoordinator } from './coordinator.ts';
+import { listen } from './listen.ts';
 import { tracedLoader } from './load-spans.ts';
 import { valueLoader } from './loading.ts';
 import { ValueSizes } from './miss-padding.ts';
@@ -50,6 +51,8 @@ export interface CacheOptions {
   readonly httpPort?: number | undefined;
   /** Port of LMCache's coordinator; 0 for any free one. @default none */
   readonly coordinatorPort?: number | undefined;
+  /** LMCache's controller. @default none */
+  readonly controller?: CacheController | undefined;
   /** Bytes of values. */
   readonly memoryBytes: number;
   /** Largest value. @default the memory */
@@ -148,6 +151,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
     }),
   });
   const coordinator = createCoordinator(wallClock);
+  const controller = new ControllerService(clients.metrics.registry);
   const servers = [lm, resp, unix, http, coordinator.server];
   const urls: string[] = [];
   try {
@@ -169,8 +173,12 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       );
       urls.push(`coordinator=http://${host}:${port}`);
     }
+    if (options.controller !== undefined) {
+      urls.push(...(await controller.open(options.controller, host, wallClock)));
+    }
   } catch (error) {
     coordinator.close();
+    await controller.close();
     await Promise.all(servers.map((server) => closed(server)));
     tiers.close();
     throw error;
@@ -182,6 +190,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
     coordinator.close();
     coordinator.server.closeAllConnections();
     http.closeAllConnections();
+    await controller.close();
     await Promise.all(servers.map((server) => closed(server)));
   };
   return {
@@ -301,16 +310,6 @@ class Clients {
       for (const socket of open.keys()) socket.destroy();
     }
   }
-}
-
-function listen(server: Server, host: string, port: number, flag: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(portError(error, host, port, flag)));
-    server.listen(port, host, () => {
-      const address = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : port);
-    });
-  });
 }
 
 function closed(server: Server): Promise<void> {

@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { Command, Option } from 'commander';
 import {
   type CacheBucket,
+  type CacheController,
   type CacheDisk,
   membershipOf,
   startCache,
@@ -13,7 +14,7 @@ import { createLogger } from '../../io/log/index.ts';
 import { openTracing } from '../../io/otlp/index.ts';
 import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
 import { applyConfigFile } from '../arguments/config-file.ts';
-import { portOrAny, positiveInteger } from '../arguments/numbers.ts';
+import { integer, portOrAny, positiveInteger } from '../arguments/numbers.ts';
 import { byteSize, duration, memorySize } from '../arguments/quantities.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
 import { addTraceFlags, type TraceFlags, tracingFrom } from '../trace-flags.ts';
@@ -27,6 +28,10 @@ interface CacheFlags extends TraceFlags, LogFlags {
   readonly unixSocket?: string;
   readonly httpPort?: number;
   readonly coordinatorPort?: number;
+  readonly controllerPort?: number;
+  readonly controllerHttpPort?: number;
+  readonly workerTimeout: number;
+  readonly engineHashSeed: number;
   readonly memory: number;
   readonly maxValueSize?: number;
   readonly maxConnections: number;
@@ -79,6 +84,28 @@ export function cacheCommand(): Command {
       '--coordinator-port <port>',
       'port of the coordinator for LMCache’s multiprocess mode, whose usual port is 9300; 0 chooses a free one (default: none)',
       portOrAny,
+    )
+    .option(
+      '--controller-port <port>',
+      'port of the controller for LMCache in engines, whose usual port is 9000: engines push to it, send requests to the next port, and heartbeats to the one after; 0 chooses free ones (default: none)',
+      portOrAny,
+    )
+    .option(
+      '--controller-http-port <port>',
+      'port of the controller’s HTTP API, such as /lookup; 0 chooses a free one (default: none)',
+      portOrAny,
+    )
+    .option(
+      '--worker-timeout <duration>',
+      'time without a message after which the controller forgets an engine’s worker',
+      duration('s', { min: 1 }),
+      300,
+    )
+    .option(
+      '--engine-hash-seed <number>',
+      'PYTHONHASHSEED of the engines, by which /lookup names chunks like they do',
+      integer({ min: 0, max: 2 ** 32 - 1 }),
+      123,
     )
     .option(
       '--memory <size>',
@@ -181,6 +208,7 @@ async function run(command: Command): Promise<void> {
     unixSocket: flags.unixSocket,
     httpPort: flags.httpPort,
     coordinatorPort: flags.coordinatorPort,
+    controller: controllerOf(flags),
     memoryBytes: flags.memory,
     valueBytesMax: flags.maxValueSize,
     connectionsMax: flags.maxConnections,
@@ -210,6 +238,16 @@ async function run(command: Command): Promise<void> {
 function memoryThere(): number {
   const limit = process.constrainedMemory();
   return limit > 0 && limit < totalmem() ? limit : totalmem();
+}
+
+function controllerOf(flags: CacheFlags): CacheController | undefined {
+  const { controllerPort: port, controllerHttpPort: httpPort } = flags;
+  if (port !== undefined) {
+    const { workerTimeout: workerTimeoutSeconds, engineHashSeed: hashSeed } = flags;
+    return { port, httpPort, workerTimeoutSeconds, hashSeed };
+  }
+  if (httpPort === undefined) return undefined;
+  throw new InputError('--controller-http-port needs --controller-port, to which engines report.');
 }
 
 function diskOf({ disk, diskSize }: CacheFlags): CacheDisk | undefined {

@@ -1,5 +1,7 @@
-// The names of the chunks of a prompt in LMCache's multiprocess mode: each one's hash continues that of the chunk before.
+// The names of the chunks of a prompt, in LMCache's multiprocess mode and in an engine's process. Each one's hash
+// continues that of the chunk before.
 import { blake3 } from './blake3.ts';
+import { hashChunk, hashText } from './python-hash.ts';
 
 /** `blake3(be64(0) ‖ be32(0))`: the parent of every first chunk. */
 const root = blake3(new Uint8Array(12));
@@ -20,6 +22,39 @@ export function chunkHashes(tokens: readonly number[], chunkTokens = 256): reado
     }
     parent = blake3(bytes);
     hashes.push(Array.from(parent, (byte) => byte.toString(16).padStart(2, '0')).join(''));
+  }
+  return hashes;
+}
+
+/** Tokens of a chunk, which LMCache's controller takes for granted. */
+export const controllerChunkTokens = 256;
+
+/**
+ * The parent of every first chunk in engines that run vLLM (`NONE_HASH`).
+ *
+ * @param seed PYTHONHASHSEED of the engines, which must be set for their names to agree.
+ */
+export function noneHash(seed: number): bigint {
+  return hashText(String(seed), seed);
+}
+
+/**
+ * Names chunks like LMCache 0.5 in an engine's process, with `pre_caching_hash_algorithm: builtin`, its default.
+ *
+ * @param root `noneHash(seed)`; 0 without vLLM.
+ * @param chunkTokens Tokens of a chunk; a rest has no name.
+ * @returns A signed 64-bit hash for each whole chunk.
+ */
+export function inProcessChunkHashes(
+  tokens: ArrayLike<number>,
+  root: bigint,
+  chunkTokens = controllerChunkTokens,
+): readonly bigint[] {
+  const hashes: bigint[] = [];
+  let parent = root;
+  for (let to = chunkTokens; to <= tokens.length; to += chunkTokens) {
+    parent = hashChunk(parent, tokens, to - chunkTokens, to);
+    hashes.push(parent);
   }
   return hashes;
 }

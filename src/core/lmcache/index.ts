@@ -7,4 +7,24 @@ export {
   type Instance,
   type Placement,
 } from './chunk-directory.ts';
-export { chunkHashes } from './chunk-hashes.ts';
+export {
+  chunkHashes,
+  controllerChunkTokens,
+  inProcessChunkHashes,
+  noneHash,
+} from './chunk-hashes.ts';
+export {
+  decodeOrderReply,
+  decodeWorkerMessage,
+  encodeControllerMessage,
+  type MessageValue,
+  type OrderReply,
+  type WorkerMessage,
+} from './controller-messages.ts';
+export { errorMessage, handlePushed, handleRequest } from './worker-messages.ts';
+export {
+  type Match,
+  type Worker,
+  WorkerRegistry,
+  type WorkerRegistryOptions,
+} from './worker-registry.ts';

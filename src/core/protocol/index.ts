@@ -15,6 +15,8 @@ export type {
 } from './kv-events.ts';
 export { decodeKvEventBatch } from './kv-events-decode.ts';
 export { encodeKvEventBatch } from './kv-events-encode.ts';
+export { MessagePackReader } from './message-pack-reader.ts';
+export { MessagePackWriter } from './message-pack-writer.ts';
 export { type MetricSample, metricSamples } from './metric-samples.ts';
 export { metricSums } from './metrics-sums.ts';
 export { type RequestFields, RequestFieldsReader } from './request-fields.ts';

@@ -1,4 +1,4 @@
-// ZeroMQ without native code: the transport and the socket types that KV events use.
+// ZeroMQ without native code: the transport, and the socket types that KV events and LMCache’s controller use.
 export { type DealerRequestOptions, dealerRequest } from './dealer-request.ts';
 export {
   formatZmqEndpoint,
@@ -8,6 +8,8 @@ export {
 } from './endpoint.ts';
 export { ZmqTimeoutError, ZmtpError } from './errors.ts';
 export { PublisherSocket, type PublisherSocketOptions } from './publisher-socket.ts';
+export { PullSocket, type PullSocketOptions } from './pull-socket.ts';
+export { PushSocket } from './push-socket.ts';
 export { type RouterPeer, RouterSocket, type RouterSocketOptions } from './router-socket.ts';
 export { SubscriberSocket, type SubscriberSocketOptions } from './subscriber-socket.ts';
 export type { ZmtpLimits } from './zmtp-connection.ts';

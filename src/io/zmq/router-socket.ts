@@ -7,11 +7,15 @@ import { ZmtpConnection, type ZmtpLimits } from './zmtp-connection.ts';
 /** One client of a ROUTER. */
 export interface RouterPeer {
   send(frames: readonly Uint8Array[]): void;
+  /** Number of messages sent but not yet accepted by the kernel. */
+  readonly queuedMessages: number;
   /** Resolves once the client has room for more, or is gone. */
   drained(): Promise<void>;
   /** Ends the connection at once. */
   fail(error: Error): void;
   readonly connected: boolean;
+  /** Address of this machine to which the client connected, which it can reach. */
+  readonly localAddress: string | undefined;
 }
 
 export interface RouterSocketOptions {
@@ -49,8 +53,14 @@ export class RouterSocket {
         send: (frames) => connection.send(encodeMessage(frames)),
         drained: () => connection.drained(),
         fail: (error) => connection.fail(error),
+        get queuedMessages() {
+          return connection.queuedMessages;
+        },
         get connected() {
           return connection.ready;
+        },
+        get localAddress() {
+          return connection.localAddress;
         },
       };
       connections.add(connection);

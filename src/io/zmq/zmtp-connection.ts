@@ -49,6 +49,8 @@ const peersOf: Readonly<Record<string, readonly string[]>> = {
   SUB: ['PUB', 'XPUB'],
   ROUTER: ['DEALER', 'REQ', 'ROUTER'],
   DEALER: ['ROUTER', 'REP', 'DEALER'],
+  PUSH: ['PULL'],
+  PULL: ['PUSH'],
 };
 
 export class ZmtpConnection {
@@ -112,6 +114,11 @@ export class ZmtpConnection {
   /** Address of the peer, for messages to users. */
   get peerName(): string {
     return `${this.#socket.remoteAddress ?? '?'}:${this.#socket.remotePort ?? '?'}`;
+  }
+
+  /** Address of this machine to which the peer connected. */
+  get localAddress(): string | undefined {
+    return this.#socket.localAddress;
   }
 
   /** Queues an encoded message (`encodeMessage`); several connections may share its bytes. */

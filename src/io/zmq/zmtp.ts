@@ -2,7 +2,17 @@
 // https://rfc.zeromq.org/spec/23/
 import { ZmtpError } from './errors.ts';
 
-export type ZmtpSocketType = 'PUB' | 'SUB' | 'XPUB' | 'XSUB' | 'ROUTER' | 'DEALER' | 'REQ' | 'REP';
+export type ZmtpSocketType =
+  | 'PUB'
+  | 'SUB'
+  | 'XPUB'
+  | 'XSUB'
+  | 'ROUTER'
+  | 'DEALER'
+  | 'REQ'
+  | 'REP'
+  | 'PUSH'
+  | 'PULL';
 
 const flagMore = 1;
 const flagLong = 2;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import { freePortRuns } from '../../../src/io/processes/index.ts';
 import { redisDialogue } from '../../support/cache.ts';
 import { bytesOfKey, sizeOfKey } from '../../support/cache-load.ts';
 import { until } from '../../support/until.ts';
@@ -29,6 +30,13 @@ for (const [name, min] of [
     await runPythonTests('lmcache_client.py', server, { only: name, min });
   });
 }
+
+test('LMCache’s worker registers, reports and syncs its chunks, and takes orders', async (t) => {
+  const [port] = await freePortRuns([3]);
+  const flags = ['--controller-port', `${port}`, '--controller-http-port', '0'];
+  const server = await startCache(t, [...flags, '--engine-hash-seed', '0', '--memory', '16MiB']);
+  await runPythonTests('lmcache_worker.py', server, { min: 1 });
+});
 
 test('redis-py in RESP2 and RESP3, and Valkey GLIDE', async (t) => {
   await runPythonTests('redis_client.py', await startCache(t, ['--memory', '256MiB']), { min: 15 });

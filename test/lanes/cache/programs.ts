@@ -24,6 +24,8 @@ export const redisMissing = existsSync(join(bin, 'redis-server'))
 export interface CachePorts {
   readonly lm: number;
   readonly resp: number;
+  /** Its first port and the URL of its API; undefined without a controller. */
+  readonly controller?: { readonly port: number; readonly http: string } | undefined;
 }
 
 /** Starts a cache server that ends with the test. */
@@ -36,7 +38,10 @@ export async function startCache(
   t.after(() => ended(child));
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
   const [lm = 0, resp = 0] = [...line.matchAll(/:(\d+)/g)].map(([, port]) => Number(port));
-  return { lm, resp, stop: () => ended(child) };
+  const [, controllerPort, http] =
+    /controller=tcp:\/\/[^ ]+:(\d+) .*controller-http=(\S+)/.exec(line) ?? [];
+  const controller = http === undefined ? undefined : { port: Number(controllerPort), http };
+  return { lm, resp, controller, stop: () => ended(child) };
 }
 
 /** Starts Redis without persistence. @returns Its port. */
@@ -96,7 +101,7 @@ export async function runRedisTool(name: string, args: readonly string[]): Promi
  */
 export async function runPythonTests(
   file: string,
-  { lm, resp }: CachePorts,
+  { lm, resp, controller }: CachePorts,
   { only, min }: { readonly only?: string; readonly min: number },
 ): Promise<void> {
   const python = process.env['CACHE_PYTHON'];
@@ -111,6 +116,9 @@ export async function runPythonTests(
       env: {
         ...process.env,
         ...{ CACHE_HOST: host, CACHE_LM_PORT: `${lm}`, CACHE_RESP_PORT: `${resp}` },
+        ...(controller && {
+          ...{ CONTROLLER_PORT: `${controller.port}`, CONTROLLER_HTTP: controller.http },
+        }),
         ...{ LMCACHE_LOG_LEVEL: 'ERROR', LMCACHE_TRACK_USAGE: 'false' },
       },
     },
@@ -118,6 +126,6 @@ export async function runPythonTests(
   const { stderr } = await run.catch((error: { stderr: string }) => {
     throw new Error(`${file} failed:\n${error.stderr.slice(-20_000)}`);
   });
-  const [, count] = stderr.match(/Ran (\d+) tests/) ?? [];
+  const [, count] = stderr.match(/Ran (\d+) tests?/) ?? [];
   assert.ok(Number(count) >= min, stderr);
 }

@@ -13,7 +13,14 @@ import {
   WatchedList,
 } from '../../../src/core/kubernetes/index.ts';
 import { readLmReply } from '../../../src/core/lm/index.ts';
-import { ChunkDirectory } from '../../../src/core/lmcache/index.ts';
+import {
+  ChunkDirectory,
+  decodeWorkerMessage,
+  encodeControllerMessage,
+  handlePushed,
+  handleRequest,
+  WorkerRegistry,
+} from '../../../src/core/lmcache/index.ts';
 import { ReplyReader, RespSyntaxError } from '../../../src/core/resp/index.ts';
 import {
   formatTraceparent,
@@ -107,6 +114,34 @@ export const networkTargets: readonly Target[] = [
     run: (bytes) => {
       if (bytes.length < 36) return;
       check(Number.isInteger(readLmReply(bytes.subarray(0, 36)).length), 'a length');
+    },
+  }),
+  target('messages of LMCache’s workers', {
+    ...{ form: 'binary', weight: 4, folder: 'lmcache-workers', bytesMax: 8192 },
+    ...{ refusals: [SpillwayError] },
+    dictionary: [
+      ...['\xa4type', '\xabinstance_id', '\xa9worker_id', '\xa8location', '\xaaoperations'],
+      ...['\xa7op_type', '\xa5admit', '\xa5evict', '\xa3key', '\xa7seq_num', '\xa4keys'],
+      ...['\xa7sync_id', '\xabbatch_count', '\xa8batch_id', '\xacHeartbeatMsg', '\xabRegisterMsg'],
+      ...['\xb5BatchedKVOperationMsg', '\xb0FullSyncStartMsg', '\xb0FullSyncBatchMsg'],
+      ...[
+        '\xcf\xff\xff\xff\xff\xff\xff\xff\xff',
+        '\xd3\x80\0\0\0\0\0\0\0',
+        '\xdd\xff\xff\xff\xff',
+        '\xc0',
+      ],
+    ],
+    run: (bytes) => {
+      const registry = new WorkerRegistry({ chunksMax: 100 });
+      const message = decodeWorkerMessage(bytes);
+      // As a worker that is known, and one that is not.
+      for (const type of ['HeartbeatMsg', message.type, 'FullSyncStatusMsg', 'DeRegisterMsg']) {
+        encodeControllerMessage(handleRequest(registry, { ...message, type }, 0, undefined));
+        handlePushed(registry, { ...message, type }, 0);
+        check(registry.stats.chunks <= 100, 'chunks within the bound');
+      }
+      registry.match(message.keys);
+      check(registry.workers.length === 0 && registry.stats.chunks === 0, 'nothing left behind');
     },
   }),
   target('trace of a caller', {
