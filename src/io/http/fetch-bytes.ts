@@ -58,6 +58,7 @@ export function fetchRead<Body>(
 
 /** One request. A router with a thousand engines makes 400 per second, so it is one object. */
 class Fetch<Body> implements ResponseSink {
+  readonly keepsNothing = true;
   readonly #options: FetchOptions;
   readonly #read: (body: Buffer, status: number) => Body;
   readonly #resolve: (answer: FetchedAnswer<Body>) => void;

@@ -3,6 +3,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
 import { ChunkedReader } from './chunked-reader.ts';
+import { ReadBuffers } from './read-buffers.ts';
 import { parseResponseHead, type ResponseHead } from './response-head.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
 import type { UpstreamExchange, UpstreamFailureKind } from './upstream-exchange.ts';
@@ -39,14 +40,14 @@ export interface ConnectionOwner {
   ): void;
 }
 
-/** Maximum number of bytes per read; libuv's own choice for streams. */
-const readBytesMax = 65_536;
+/** Of all connections of this process. */
+const buffers = new ReadBuffers();
 
 export class UpstreamConnection {
   readonly #owner: ConnectionOwner;
   readonly #socket: Socket;
-  #buffer = Buffer.allocUnsafeSlow(readBytesMax);
-  #bufferKept = false;
+  /** While it receives a response whose bytes may be kept; otherwise it reads into the shared one. */
+  #buffer: Buffer | undefined = undefined;
   #exchange: UpstreamExchange | undefined = undefined;
   #error: Error | undefined = undefined;
   /** The start of a head whose end has not arrived yet. */
@@ -139,12 +140,20 @@ export class UpstreamConnection {
     if (exchange !== undefined) this.#owner.exchangeFailed(this, exchange, kind, message);
   }
 
+  /** Where the next read goes. Node asks after each one. */
   #nextBuffer(): Buffer {
-    if (this.#bufferKept) {
-      this.#buffer = Buffer.allocUnsafeSlow(readBytesMax);
-      this.#bufferKept = false;
+    const exchange = this.#exchange;
+    if (exchange !== undefined && this.#response !== undefined && !exchange.sink.keepsNothing) {
+      this.#buffer ??= buffers.take();
+      return this.#buffer;
     }
-    return this.#buffer;
+    this.#giveBuffer();
+    return buffers.shared;
+  }
+
+  #giveBuffer(): void {
+    if (this.#buffer !== undefined) buffers.give(this.#buffer);
+    this.#buffer = undefined;
   }
 
   /** @returns Whether to keep reading. */
@@ -157,9 +166,16 @@ export class UpstreamConnection {
     }
     this.#answered = true;
     this.sinceTick = -1;
+    let bytes = buffer;
+    if (buffer === buffers.shared && !exchange.sink.keepsNothing) {
+      // The first bytes of a response, which the sink may keep, while other connections read into this buffer.
+      this.#buffer ??= buffers.take();
+      bytes = this.#buffer;
+      buffer.copy(bytes, 0, 0, length);
+    }
     try {
-      if (this.#response === undefined) this.#readHead(exchange, buffer, length);
-      else this.#readBody(exchange, this.#response, buffer, 0, length, false);
+      if (this.#response === undefined) this.#readHead(exchange, bytes, length);
+      else this.#readBody(exchange, this.#response, bytes, 0, length, false);
     } catch (error) {
       if (!(error instanceof HttpSyntaxError)) throw error;
       this.fail('syntax', `The engine's response is not valid HTTP: ${error.message}`);
@@ -233,7 +249,7 @@ export class UpstreamConnection {
     const kept = first
       ? exchange.sink.onHead(head, body, ended, chunks)
       : exchange.sink.onBytes(body, ended, chunks);
-    if (kept && bytes === this.#buffer) this.#bufferKept = true;
+    if (kept && bytes === this.#buffer) this.#buffer = undefined;
     if (ended && !this.#closed && this.#exchange === undefined)
       this.#release(head, bodyEnd === end);
   }
@@ -269,6 +285,7 @@ export class UpstreamConnection {
 
   #onClose(): void {
     this.#closed = true;
+    this.#giveBuffer();
     this.#owner.connectionClosed(this);
     const exchange = this.#exchange;
     this.#exchange = undefined;

@@ -32,6 +32,8 @@ export interface UpstreamFailure {
  * in them; 0 if the body is not chunked.
  */
 export interface ResponseSink {
+  /** Set by a receiver that never returns true, so that its responses need no buffer of their own. */
+  readonly keepsNothing?: true;
   onHead(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean;
   onBytes(bytes: Buffer, ended: boolean, chunks: number): boolean;
   /** The response will not arrive, or not completely. No calls follow. */

@@ -295,3 +295,47 @@ test('a pause of this process is no timeout of the engine', async (context) => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
   assert.equal((await response).status, 200);
 });
+
+test('bytes that a receiver keeps stay as they are, whatever other connections read meanwhile', async (context) => {
+  // Each response is a letter of its own, in pieces that arrive one by one between those of the others.
+  const bytes = 3_000;
+  const pieces = 6;
+  const { pool } = await engine(context, (socket, count) => {
+    socket.on('data', () => {
+      const piece = String.fromCharCode(96 + count).repeat(bytes);
+      const head = `HTTP/1.1 200 OK\r\nContent-Length: ${bytes * pieces}\r\n\r\n`;
+      for (let i = 0; i < pieces; i++) {
+        setTimeout(() => socket.write(i === 0 ? head + piece : piece), 5 * i + count);
+      }
+    });
+  });
+  const kept = await Promise.all(
+    Array.from({ length: 12 }, (_, index) => {
+      const parts: Buffer[] = [];
+      return new Promise<readonly Buffer[]>((resolve, reject) => {
+        let calls = 0;
+        const take = (part: Buffer, ended: boolean) => {
+          // Some are copied, some are kept.
+          const keeps = (calls++ + index) % 2 === 0;
+          parts.push(keeps ? part : Buffer.from(part));
+          if (ended) resolve(parts);
+          return keeps;
+        };
+        pool.send(
+          { head: 'GET / HTTP/1.1\r\nHost: h\r\n\r\n', body: undefined, toHead: false },
+          {
+            onHead: (_, part, ended) => take(part, ended),
+            onBytes: take,
+            onFailure: ({ message }) => reject(new Error(message)),
+          },
+        );
+      });
+    }),
+  );
+  // Further responses use the buffers again.
+  await Promise.all(Array.from({ length: 12 }, () => send(pool)));
+  const texts = kept.map((parts) => Buffer.concat(parts).toString());
+  for (const text of texts) assert.match(text, /^(.)\1*$/);
+  assert.equal(new Set(texts).size, 12);
+  assert.ok(texts.every((text) => text.length === bytes * pieces));
+});
