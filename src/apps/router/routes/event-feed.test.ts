@@ -8,6 +8,7 @@ import { EventFeed } from './event-feed.ts';
 /** A viewer, and what it has received. */
 class Viewer {
   readonly head: object;
+  readonly target = '/dashboard/events';
   readonly lastLines = 'Connection: close\r\n';
   readonly received: string[] = [];
   listener: ExchangeListener | undefined;
