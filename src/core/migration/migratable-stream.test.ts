@@ -442,3 +442,20 @@ for (const chunk of [
     assert.equal(stream.continuation(bodyOf('chat')), 'tokens');
   });
 }
+
+test('a stream that is given up keeps the ids that its client asked for, and no others', () => {
+  const aborted =
+    'data: {"choices":[{"index":0,"text":"","finish_reason":"abort","token_ids":[7]}]}\n\n';
+  for (const [hidesIds, ids] of [
+    [false, '[7]'],
+    [true, 'null'],
+  ] as const) {
+    const stream = new MigratableStream(
+      { kind: 'completion', hidesIds },
+      new TranscriptBudget(),
+      new UsualEvents(),
+    );
+    assert.equal(stream.take(chunkOf(aborted), true, false), undefined);
+    assert.deepEqual(stream.release(), chunkOf(aborted.replace('[7]', ids)));
+  }
+});

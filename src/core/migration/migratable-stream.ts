@@ -154,7 +154,7 @@ export class MigratableStream extends FollowedStream {
   }
 
   protected plain(events: string): string {
-    return withoutIds(events);
+    return this.#hidesIds ? withoutIds(events) : events;
   }
 
   protected passTooLong(): void {
