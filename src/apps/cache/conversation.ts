@@ -1,12 +1,16 @@
 // The bytes of one client, whatever its protocol: pauses, deadlines, and an end without lost replies.
-import type { Socket } from 'node:net';
+import type { ClientSocket } from './client-reads.ts';
 
 /** What a protocol does with the bytes of one client. */
 export interface Conversation {
-  /** Takes bytes; false if the client has to read replies first, or if a value has to come first. @throws If the connection has to be closed. */
+  /** Takes bytes, which may be overwritten afterwards; false if the client has to read replies first, or if a value has to come first. @throws If the connection has to be closed. */
   push(bytes: Uint8Array): boolean;
   /** Goes on after `push` was false. */
   resume(): boolean;
+  /** Memory in which the next bytes may be received in place of a `push`; undefined if there is none. */
+  space(): Uint8Array | undefined;
+  /** Takes bytes that have been received in `space`; returns as `push`. */
+  filled(count: number): boolean;
   /** Whether it waits for a value, not for the client. */
   readonly isBusy: boolean;
   /** Called when it is no longer busy. */
@@ -40,7 +44,7 @@ export interface OpenConversation {
  * @param onClosing Called when the server closes the connection on its own.
  */
 export function converse(
-  socket: Socket,
+  { socket, start }: ClientSocket,
   conversation: Conversation,
   deadlines: RequestDeadlines,
   onClosing: (reason: CloseReason) => void,
@@ -94,10 +98,15 @@ export function converse(
     if (socket.writableNeedDrain) socket.once('drain', goOn);
     else goOn();
   };
-  socket.on('data', (bytes: Buffer) => {
+  const take = (step: () => boolean) => {
     if (!socket.writable) return;
-    guarded(() => conversation.push(bytes));
+    guarded(step);
     watch();
+  };
+  start({
+    space: () => (socket.writable ? conversation.space() : undefined),
+    filled: (count) => take(() => conversation.filled(count)),
+    push: (bytes) => take(() => conversation.push(bytes)),
   });
   socket.on('error', () => socket.destroy());
   socket.once('close', () => {

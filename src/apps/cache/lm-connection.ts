@@ -65,6 +65,18 @@ export class LmConnection {
     return at;
   }
 
+  /** Memory in which the next bytes of a PUT may be received; undefined if they have to be taken. */
+  space(): Uint8Array | undefined {
+    return this.#bodyRest === 0 ? undefined : this.#writer?.space();
+  }
+
+  /** Counts bytes that have been received in `space`. */
+  filled(count: number): void {
+    this.#writer?.filled(count);
+    this.#bodyRest -= count;
+    if (this.#bodyRest === 0) this.#endPut();
+  }
+
   /** The connection is gone: a value that is not complete is never seen. */
   close(): void {
     this.#writer?.abort();

@@ -7,13 +7,21 @@ import { RespConnection, type RespService } from './resp-connection.ts';
 export function lmConversation(service: LmService, replies: ReplyWriter): Conversation {
   const connection = new LmConnection(service, replies);
   let kept: Uint8Array = new Uint8Array(0);
-  const take = (bytes: Uint8Array) => {
-    kept = bytes.subarray(connection.take(bytes));
-    return kept.length === 0 && !connection.isBusy;
-  };
+  const goesOn = () => kept.length === 0 && !connection.isBusy;
   return {
-    push: (bytes) => take(bytes),
-    resume: () => take(kept),
+    push(bytes) {
+      kept = bytes.slice(connection.take(bytes));
+      return goesOn();
+    },
+    resume() {
+      kept = kept.subarray(connection.take(kept));
+      return goesOn();
+    },
+    space: () => connection.space(),
+    filled(count) {
+      connection.filled(count);
+      return goesOn();
+    },
     get requests() {
       return connection.requests;
     },
@@ -43,6 +51,11 @@ export function respConversation(
     },
     resume() {
       connection.resume();
+      return !connection.isPaused;
+    },
+    space: () => connection.space(),
+    filled(count) {
+      connection.filled(count);
       return !connection.isPaused;
     },
     get requests() {

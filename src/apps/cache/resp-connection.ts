@@ -93,6 +93,16 @@ export class RespConnection {
     }
   }
 
+  /** Memory in which the next bytes of a value may be received; undefined if they have to be pushed. */
+  space(): Uint8Array | undefined {
+    return this.#reader.space();
+  }
+
+  /** Counts bytes that have been received in `space`. */
+  filled(count: number): void {
+    this.#reader.filled(count);
+  }
+
   /** Whether a value has to come before the reply. */
   get isBusy(): boolean {
     return this.#isBusy;
@@ -177,6 +187,8 @@ export class RespConnection {
     this.#writer = isKept ? receiveFor(this.#call, name, args, size) : undefined;
     return {
       write: (bytes) => this.#writer?.write(bytes),
+      space: () => this.#writer?.space(),
+      filled: (count) => this.#writer?.filled(count),
       end: (all) => {
         const writer = this.#writer;
         this.#writer = undefined;

@@ -1,8 +1,7 @@
 // The cache server: one store behind two protocols.
 import { createServer, type Server, type Socket } from 'node:net';
-import { crc32 } from 'node:zlib';
 import type { Clock } from '../../core/base/index.ts';
-import { MemoryStore, TieredStore } from '../../core/cache/index.ts';
+import { MemoryStore, PageChecksum, TieredStore } from '../../core/cache/index.ts';
 import { errorReply } from '../../core/resp/index.ts';
 import type { DiskStats } from '../../io/disk/index.ts';
 import type { ObjectStats } from '../../io/object-store/index.ts';
@@ -15,6 +14,7 @@ import {
   declareDisk,
   declareObjects,
 } from './cache-metrics.ts';
+import { clientSocket } from './client-reads.ts';
 import { type CacheController, ControllerService } from './controller-service.ts';
 import {
   type Conversation,
@@ -108,7 +108,8 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const { valueBytesMax } = options;
   const tiers = await openTiers(options);
   const { disk, objects } = tiers;
-  const memory = new MemoryStore({ bytesMax, valueBytesMax, clock, checksum: crc32 });
+  const { allocate, of: checksum } = new PageChecksum();
+  const memory = new MemoryStore({ bytesMax, valueBytesMax, clock, allocate, checksum });
   const store = new TieredStore(memory, wallClock, tiers.below);
   const peers = options.peers && new Peers(store, peerOptions(options.peers, options));
   store.others = peers;
@@ -250,6 +251,8 @@ class Clients {
   };
   /** To clients that are gone. */
   readonly #sentBytes = { lm: 0, resp: 0 };
+  /** From clients that are gone. */
+  readonly #receivedBytes = { lm: 0, resp: 0 };
   readonly #connectionsMax: number;
   readonly #deadlines: RequestDeadlines;
 
@@ -258,11 +261,16 @@ class Clients {
     this.#deadlines = options.deadlines ?? defaultDeadlines;
     this.metrics = cacheMetrics(store, (protocol) => this.count(protocol));
     for (const protocol of ['lm', 'resp'] as const) {
-      const { sentBytes } = this.metrics.of(protocol);
+      const { sentBytes, receivedBytes } = this.metrics.of(protocol);
       this.metrics.registry.onRender(() => {
-        let bytes = this.#sentBytes[protocol];
-        for (const { bytesWritten } of this.#open[protocol].keys()) bytes += bytesWritten;
-        sentBytes.inc(bytes - sentBytes.value);
+        let sent = this.#sentBytes[protocol];
+        let received = this.#receivedBytes[protocol];
+        for (const { bytesWritten, bytesRead } of this.#open[protocol].keys()) {
+          sent += bytesWritten;
+          received += bytesRead;
+        }
+        sentBytes.inc(sent - sentBytes.value);
+        receivedBytes.inc(received - receivedBytes.value);
       });
     }
   }
@@ -278,22 +286,24 @@ class Clients {
   ): Server {
     const metrics = this.metrics.of(protocol);
     const open = this.#open[protocol];
-    return createServer({ noDelay: true }, (socket) => {
+    return createServer({ noDelay: true, pauseOnConnect: true }, (accepted) => {
       if (this.count('lm') + this.count('resp') >= this.#connectionsMax) {
         metrics.rejected.inc();
-        if (protocol === 'resp') socket.write(errorReply('ERR max number of clients reached'));
-        socket.on('error', () => {});
-        socket.destroySoon();
+        if (protocol === 'resp') accepted.write(errorReply('ERR max number of clients reached'));
+        accepted.on('error', () => {});
+        accepted.destroySoon();
         return;
       }
       metrics.connections.inc();
-      socket.on('data', ({ length }) => metrics.receivedBytes.inc(length));
+      const client = clientSocket(accepted);
+      const { socket } = client;
       socket.once('close', () => {
         open.delete(socket);
         this.#sentBytes[protocol] += socket.bytesWritten;
+        this.#receivedBytes[protocol] += socket.bytesRead;
       });
       const conversation = speak(new ReplyWriter(socket), metrics);
-      open.set(socket, converse(socket, conversation, this.#deadlines, metrics.closed));
+      open.set(socket, converse(client, conversation, this.#deadlines, metrics.closed));
     });
   }
 

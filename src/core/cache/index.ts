@@ -7,6 +7,7 @@ export {
   type ValueLease,
   type ValueWriter,
 } from './memory-store.ts';
+export { PageChecksum } from './page-checksum.ts';
 export type { Checksum } from './pages-writer.ts';
 export { ownersOf } from './rendezvous.ts';
 export type { ScanStep } from './scan-order.ts';

@@ -42,8 +42,16 @@ test('a value comes back with its bytes and its label, whatever pieces it was wr
         const writer = store.receive('k', size, label);
         const edges = [0, ...cuts.map((cut) => Math.min(cut, size)).sort((a, b) => a - b), size];
         edges.slice(1).forEach((end, i) => {
-          writer.write(bytes.subarray(edges[i], end));
+          const piece = bytes.subarray(edges[i], end);
+          // Every other piece is received in its place.
+          const space = i % 2 === 1 ? writer.space() : undefined;
+          const inPlace = piece.subarray(0, space?.length ?? 0);
+          space?.set(inPlace);
+          if (space !== undefined) writer.filled(inPlace.length);
+          writer.write(piece.subarray(inPlace.length));
         });
+        assert.equal(writer.space(), undefined);
+        assert.equal(writer.checksum, crc32(bytes));
         writer.commit();
         assert.deepEqual(read(store, 'k'), bytes);
         assert.deepEqual(store.lease('k')?.label, label);

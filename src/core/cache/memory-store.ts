@@ -30,6 +30,10 @@ export interface StoreStats {
 export interface ValueWriter {
   /** Appends bytes; without room for them, the value is dropped. @throws {RangeError} If they are more than announced. */
   write(bytes: Uint8Array): void;
+  /** Memory for the next bytes, which may be received there; undefined if the value is complete or was dropped. */
+  space(): Uint8Array | undefined;
+  /** Counts bytes that have been received in `space`. @throws {RangeError} If they are more than it holds. */
+  filled(count: number): void;
   /**
    * Makes the value visible, in place of an older one. The older one is dropped, too, if there was no room for this
    * value: its client believes it to be replaced.
@@ -41,7 +45,7 @@ export interface ValueWriter {
   commit(ttlSeconds?: number): boolean;
   /** Gives the memory back; nothing becomes visible. */
   abort(): void;
-  /** Checksum of the bytes so far. */
+  /** Checksum of the value once all bytes are there. */
   readonly checksum: number;
   /** Whether there was no room for the bytes so far. */
   readonly isDropped: boolean;
@@ -88,14 +92,16 @@ export class MemoryStore {
   /**
    * @param options.bytesMax Hard bound of the values' memory.
    * @param options.valueBytesMax Largest value. By default it is the memory.
+   * @param options.allocate Allocates memory that `checksum` reads. By default any.
    */
   constructor(options: {
     readonly bytesMax: number;
     readonly valueBytesMax?: number | undefined;
     readonly clock: Clock;
     readonly checksum: Checksum;
+    readonly allocate?: ((bytes: number) => SharedArrayBuffer) | undefined;
   }) {
-    this.#memory = new PageMemory(options.bytesMax);
+    this.#memory = new PageMemory(options.bytesMax, options.allocate);
     const { valueBytesMax = Number.POSITIVE_INFINITY } = options;
     this.valueBytesMax = Math.min(valueBytesMax, this.#memory.pages * pageBytes);
     this.#clock = options.clock;
@@ -118,6 +124,8 @@ export class MemoryStore {
     if (key.length > keyLengthMax || size > this.valueBytesMax) writer.drop();
     return {
       write: (bytes) => writer.write(bytes),
+      space: () => writer.space(),
+      filled: (count) => writer.filled(count),
       abort: () => writer.abort(),
       get checksum() {
         return writer.checksum;

@@ -14,8 +14,11 @@ export class PageMemory {
   readonly #released: number[] = [];
   #next = 0;
 
+  readonly #allocate: (bytes: number) => SharedArrayBuffer;
+
   /** @param bytesMax Hard bound; rounded down to whole pages. */
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, allocate = (bytes: number) => new SharedArrayBuffer(bytes)) {
+    this.#allocate = allocate;
     this.pages = Math.floor(bytesMax / pageBytes);
     this.#segments = new Array(Math.ceil((this.pages * pageBytes) / segmentBytes));
   }
@@ -55,7 +58,7 @@ export class PageMemory {
     const known = this.#segments[index];
     if (known !== undefined) return known;
     const bytes = Math.min(segmentBytes, this.pages * pageBytes - index * segmentBytes);
-    const segment = new Uint8Array(new SharedArrayBuffer(bytes));
+    const segment = new Uint8Array(this.#allocate(bytes));
     this.#segments[index] = segment;
     return segment;
   }

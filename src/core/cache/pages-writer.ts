@@ -1,7 +1,10 @@
 // Receives a value into pages that are taken as its bytes arrive: a size that is only announced evicts nothing.
 import { pageBytes } from './page-memory.ts';
 
-/** Continues a checksum over more bytes; the first call has 0. */
+/**
+ * Continues a checksum over more pages of a value; the first call has 0. Bytes are in the memory of pages and whole pages, but for the
+ * last ones of a value.
+ */
 export type Checksum = (bytes: Uint8Array, before: number) => number;
 
 /** Pages taken at once, while a value grows: 1 MiB. */
@@ -28,6 +31,8 @@ export class PagesWriter {
   readonly #checksumOf: Checksum;
   readonly #pages: number[] = [];
   #checksum = 0;
+  /** Pages in the checksum. */
+  #summed = 0;
   #written = 0;
   /** Memory after the written bytes. */
   #free: Uint8Array[] = [];
@@ -45,7 +50,6 @@ export class PagesWriter {
     if (this.#state === 'ended' || this.#written + bytes.length > this.#size) {
       throw new RangeError(`${bytes.length} bytes after ${this.#written} of ${this.#size}`);
     }
-    if (this.#state === 'open') this.#checksum = this.#checksumOf(bytes, this.#checksum);
     for (let at = 0; at < bytes.length && this.#state === 'open'; ) {
       const span = this.#free[0];
       if (span === undefined) {
@@ -55,13 +59,35 @@ export class PagesWriter {
       const part = bytes.subarray(at, at + span.length);
       span.set(part);
       at += part.length;
-      if (part.length === span.length) this.#free.shift();
-      else this.#free[0] = span.subarray(part.length);
+      this.#advance(span, part.length);
     }
     this.#written += bytes.length;
+    this.#sumPages();
   }
 
-  /** Checksum of the bytes so far. */
+  /**
+   * Returns memory for the next bytes, so that they can be received in their place; `filled` says how many have come.
+   *
+   * @returns undefined if the value is complete or was dropped.
+   */
+  space(): Uint8Array | undefined {
+    if (this.#state !== 'open' || this.#written === this.#size) return undefined;
+    if (this.#free.length === 0) this.#grow(this.#written);
+    return this.#free[0];
+  }
+
+  /** Counts bytes that have been received in `space`. @throws {RangeError} If they are more than it holds. */
+  filled(count: number): void {
+    const span = this.#free[0];
+    if (this.#state !== 'open' || span === undefined || count > span.length) {
+      throw new RangeError(`${count} bytes in a space of ${span?.length ?? 0}`);
+    }
+    this.#advance(span, count);
+    this.#written += count;
+    this.#sumPages();
+  }
+
+  /** Checksum of the value once it is complete, before of its pages so far. */
   get checksum(): number {
     return this.#checksum;
   }
@@ -100,6 +126,23 @@ export class PagesWriter {
     this.#source.release(this.#pages);
     this.#free = [];
     this.#state = 'dropped';
+  }
+
+  #advance(span: Uint8Array, count: number): void {
+    if (count === span.length) this.#free.shift();
+    else this.#free[0] = span.subarray(count);
+  }
+
+  /** While they are in the processor's cache. */
+  #sumPages(): void {
+    const isWhole = this.#written === this.#size;
+    const full = isWhole ? this.#pages.length : Math.floor(this.#written / pageBytes);
+    if (this.#state !== 'open' || full === this.#summed) return;
+    const bytes = Math.min(this.#written, full * pageBytes) - this.#summed * pageBytes;
+    for (const span of this.#source.spans(this.#pages.slice(this.#summed, full), bytes)) {
+      this.#checksum = this.#checksumOf(span, this.#checksum);
+    }
+    this.#summed = full;
   }
 
   #grow(offset: number): void {

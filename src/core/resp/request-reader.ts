@@ -21,6 +21,10 @@ const bulkBytesMax = 512 << 20;
 /** Receives a value that is streamed. */
 export interface BulkSink {
   write(bytes: Uint8Array): void;
+  /** Memory in which the next bytes may be received; undefined if they have to be written. @default there is none */
+  space?(): Uint8Array | undefined;
+  /** Counts bytes that have been received in `space`. */
+  filled?(count: number): void;
   /** The command is complete. @param args All arguments, the streamed one as an empty text. */
   end(args: readonly string[]): void;
 }
@@ -90,7 +94,11 @@ export class RequestReader {
     return this.#requests;
   }
 
-  /** @throws {RespSyntaxError} If the bytes are no requests. */
+  /**
+   * Takes bytes; the caller may overwrite them afterwards.
+   *
+   * @throws {RespSyntaxError} If the bytes are no requests.
+   */
   push(bytes: Uint8Array): void {
     if (bytes.length > 0) this.#pending.push(bytes);
     while (!this.isPaused) {
@@ -99,6 +107,26 @@ export class RequestReader {
       const used = this.#take(piece);
       if (used < piece.length) this.#pending.unshift(piece.subarray(used));
     }
+    // What is new and has to wait is copied; what waited before was.
+    const last = this.#pending.at(-1);
+    if (bytes.length > 0 && last !== undefined)
+      this.#pending[this.#pending.length - 1] = last.slice();
+  }
+
+  /**
+   * Returns memory in which the next bytes may be received in place of a `push`.
+   *
+   * @returns undefined unless a value is being streamed and its sink has memory.
+   */
+  space(): Uint8Array | undefined {
+    if (this.#sinkRest === 0 || this.#pending.length > 0) return undefined;
+    return this.#sink?.space?.()?.subarray(0, this.#sinkRest);
+  }
+
+  /** Counts bytes that have been received in `space`. */
+  filled(count: number): void {
+    this.#sinkRest -= count;
+    this.#sink?.filled?.(count);
   }
 
   /** Takes bytes of one line, bulk string or part of a stream; returns how many. */

@@ -2,10 +2,10 @@
 import { crc32 } from 'node:zlib';
 
 /**
- * The head, little-endian: magic and version, CRC-32 of all that follows up to the bytes, CRC-32 of the bytes, length of the
+ * The head, little-endian: magic and version, CRC-32 of all that follows up to the bytes, checksum of the bytes, length of the
  * key, length of the label, serial number, size, time of expiry (seconds since 1970).
  */
-const magic = 'SPWKV\0\0\x01';
+const magic = 'SPWKV\0\0\x02';
 export const headBytes = 48;
 const checkedFrom = 12;
 /** Longest key and label; a head that says more is broken. */

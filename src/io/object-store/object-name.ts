@@ -1,6 +1,8 @@
 // The name of an object holds all that the index needs, so that a listing is enough to find values.
 import { createHash } from 'node:crypto';
 
+/** Folder of all objects below the prefix; the number changes with what a name or a checksum means. */
+export const objectFolder = 'v2/';
 /** Longest name of an object in S3, in bytes. */
 const nameBytesMax = 1024;
 /** Checksum and time of expiry. */
@@ -26,13 +28,13 @@ export function objectName(prefix: string, value: NamedValue): string | undefine
   about.writeDoubleLE(value.expiresUnixSeconds, 4);
   const all = value.label === undefined ? about : Buffer.concat([about, Buffer.of(1), value.label]);
   const digits = createHash('sha256').update(key).digest('hex').slice(0, 2);
-  const name = `${prefix}v1/${digits}/${key.toString('base64url')}.${all.toString('base64url')}`;
+  const name = `${prefix}${objectFolder}${digits}/${key.toString('base64url')}.${all.toString('base64url')}`;
   return Buffer.byteLength(name) > nameBytesMax ? undefined : name;
 }
 
 /** Reads what `objectName` wrote; undefined for another object. */
 export function readObjectName(prefix: string, name: string): NamedValue | undefined {
-  const match = /^v1\/[\da-f]{2}\/([\w-]*)\.([\w-]+)$/.exec(name.slice(prefix.length));
+  const match = /^v2\/[\da-f]{2}\/([\w-]*)\.([\w-]+)$/.exec(name.slice(prefix.length));
   if (match === null || !name.startsWith(prefix)) return undefined;
   const [key, about] = match.slice(1).map((text) => Buffer.from(text, 'base64url'));
   if (key === undefined || about === undefined || about.length < fixedBytes) return undefined;

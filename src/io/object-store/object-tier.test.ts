@@ -52,17 +52,17 @@ async function read(tier: ObjectTier, key: string): Promise<Buffer | undefined> 
 test('a name says all about a value, and other objects are left alone', () => {
   const value = { key: 'm/a@1\u00ff\0 ', label, checksum: 0xdeadbeef, expiresUnixSeconds: 12.5 };
   const name = objectName('a/', value) ?? assert.fail();
-  assert.match(name, /^a\/v1\/[\da-f]{2}\/[\w-]+\.[\w-]+$/);
+  assert.match(name, /^a\/v2\/[\da-f]{2}\/[\w-]+\.[\w-]+$/);
   assert.deepEqual(readObjectName('a/', name), value);
   const plain = { ...value, label: undefined, expiresUnixSeconds: Number.POSITIVE_INFINITY };
   assert.deepEqual(readObjectName('', objectName('', plain) ?? ''), plain);
   assert.equal(objectName('', { ...value, key: 'k'.repeat(800) }), undefined);
   for (const other of [
     'a/notes.txt',
-    'a/v1/00/x',
-    'b/v1/00/aa.bb',
-    'a/v1/00/aa.bb',
-    'a/v1/zz/aa.bb',
+    'a/v2/00/x',
+    'b/v2/00/aa.bb',
+    'a/v2/00/aa.bb',
+    'a/v2/zz/aa.bb',
   ]) {
     assert.equal(readObjectName('a/', other), undefined, other);
   }

@@ -9,7 +9,7 @@ import {
   TierIndex,
   type ValueSource,
 } from '../../core/cache/index.ts';
-import { objectName, readObjectName } from './object-name.ts';
+import { objectFolder, objectName, readObjectName } from './object-name.ts';
 import { RetryBudget } from './retry-budget.ts';
 import type { Objects } from './s3-objects.ts';
 
@@ -301,7 +301,9 @@ export class ObjectTier implements LowerTier {
     let after: string | undefined;
     do {
       const token = after;
-      const page = await this.#tried(() => objects.list(`${prefix}v1/`, token, timeoutMs));
+      const page = await this.#tried(() =>
+        objects.list(`${prefix}${objectFolder}`, token, timeoutMs),
+      );
       for (const { name, size } of page.objects) this.#found(name, size);
       after = page.next;
     } while (after !== undefined && !this.#isClosed);

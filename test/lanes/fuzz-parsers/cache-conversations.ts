@@ -22,7 +22,7 @@ export function respReplies(bytes: Buffer, pieceBytes: number, password?: string
   const connection = new RespConnection(service, replies, 1);
   try {
     for (let at = 0; at < bytes.length; at += pieceBytes) {
-      connection.push(bytes.subarray(at, at + pieceBytes));
+      received(connection, bytes.subarray(at, at + pieceBytes), (rest) => connection.push(rest));
     }
   } catch (error) {
     if (!(error instanceof RespSyntaxError)) throw error;
@@ -38,7 +38,7 @@ export function lmReplies(bytes: Buffer, pieceBytes: number): string {
   const connection = new LmConnection({ store, load, requested }, replies);
   try {
     for (let at = 0; at < bytes.length; at += pieceBytes) {
-      connection.take(bytes.subarray(at, at + pieceBytes));
+      received(connection, bytes.subarray(at, at + pieceBytes), (rest) => connection.take(rest));
     }
   } catch (error) {
     // A negative length.
@@ -47,6 +47,26 @@ export function lmReplies(bytes: Buffer, pieceBytes: number): string {
   }
   connection.close();
   return ended(store, written);
+}
+
+/** Bytes arrive as from a socket: in their place where there is one, else in memory that is used again at once. */
+function received(
+  connection: Pick<RespConnection, 'space' | 'filled'>,
+  bytes: Uint8Array,
+  push: (bytes: Uint8Array) => void,
+): void {
+  let rest = bytes;
+  for (let space = connection.space(); space !== undefined && rest.length > 0; ) {
+    const part = rest.subarray(0, space.length);
+    space.set(part);
+    connection.filled(part.length);
+    rest = rest.subarray(part.length);
+    space = connection.space();
+  }
+  if (rest.length === 0) return;
+  const shared = rest.slice();
+  push(shared);
+  shared.fill(0);
 }
 
 function client() {

@@ -1,0 +1,86 @@
+// Reads what clients send straight into the memory where it is kept. Node reads 64 KiB at a time into new memory, which is then copied
+// and thrown away; its sockets that read into given memory (`onread`) cannot be accepted by a server, so the connection of an
+// accepted socket is handed to one of them.
+import { Socket } from 'node:net';
+
+/** Receives the bytes of a client. */
+export interface ClientReader {
+  /** Memory for the next bytes; undefined if they have to be pushed. */
+  space(): Uint8Array | undefined;
+  /** Bytes have been received in `space`. */
+  filled(count: number): void;
+  /** Takes bytes that are overwritten afterwards. */
+  push(bytes: Uint8Array): void;
+}
+
+/** A client's socket, paused until `start`. */
+export interface ClientSocket {
+  readonly socket: Socket;
+  start(reader: ClientReader): void;
+}
+
+/** Bytes that are neither a streamed value nor known to be the head of one. All connections share them: they are taken at once. */
+const shared = new Uint8Array(64 << 10);
+
+/**
+ * The beginning of what follows a value: the head of the next one, most likely. Few bytes, because those of that value that come with
+ * it are copied.
+ */
+const afterValue = shared.subarray(0, 4 << 10);
+
+/** What Node has beside its documented interface; a version that has it not is served by 'data' events. */
+interface AcceptedSocket {
+  _handle?: { useUserBuffer?: unknown } | null;
+  _server?: unknown;
+}
+
+/** @param accepted As it comes from a server with `pauseOnConnect`. */
+export function clientSocket(accepted: Socket): ClientSocket {
+  const inner = accepted as unknown as AcceptedSocket;
+  if (typeof inner._handle?.useUserBuffer !== 'function') return eventSocket(accepted);
+  let reader: ClientReader | undefined;
+  let isInPlace = false;
+  let rest = shared;
+  /** Whether more came than `rest` holds. */
+  let isFull = false;
+  const socket = new Socket({
+    ...({ handle: inner._handle } as object),
+    onread: {
+      buffer: () => {
+        const space = reader?.space();
+        isInPlace = space !== undefined;
+        if (isInPlace) rest = afterValue;
+        else if (isFull) rest = shared;
+        return space ?? rest;
+      },
+      callback: (count, buffer) => {
+        isFull = !isInPlace && count === rest.length;
+        if (isInPlace) reader?.filled(count);
+        else reader?.push(buffer.subarray(0, count));
+        return true;
+      },
+    },
+  });
+  // The server counts its connections by this property.
+  (socket as unknown as AcceptedSocket)._server = inner._server;
+  inner._server = null;
+  inner._handle = null;
+  return {
+    socket,
+    start(given) {
+      reader = given;
+      socket.resume();
+    },
+  };
+}
+
+/** A socket without such reads: TLS, for one. */
+function eventSocket(socket: Socket): ClientSocket {
+  return {
+    socket,
+    start(reader) {
+      socket.on('data', (bytes: Buffer) => reader.push(bytes));
+      socket.resume();
+    },
+  };
+}
