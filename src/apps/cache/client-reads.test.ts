@@ -15,15 +15,16 @@ async function received(t: TestContext, inPlace: number, spoil: (accepted: Socke
   const [accepted] = (await once(server, 'connection')) as [Socket];
   spoil(accepted);
   const place = new Uint8Array(new SharedArrayBuffer(inPlace));
-  const pushed: Buffer[] = [];
+  const all: Buffer[] = [];
   let filled = 0;
   const { socket, start } = clientSocket(accepted);
   start({
     space: () => (filled < inPlace ? place.subarray(filled) : undefined),
     filled: (count) => {
+      all.push(Buffer.from(place.slice(filled, filled + count)));
       filled += count;
     },
-    push: (bytes) => pushed.push(Buffer.from(bytes)),
+    push: (bytes) => all.push(Buffer.from(bytes)),
   });
   const bytes = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => i % 251));
   client.end(bytes);
@@ -31,20 +32,17 @@ async function received(t: TestContext, inPlace: number, spoil: (accepted: Socke
   // The server knows that its connection is gone.
   server.close();
   await once(server, 'close');
-  return { bytes, place: Buffer.from(place.slice(0, filled)), pushed: Buffer.concat(pushed) };
+  return { filled, isRight: Buffer.concat(all).equals(bytes) };
 }
 
-test('bytes are received in their place, and what follows is pushed', async (t) => {
-  const { bytes, place, pushed } = await received(t, 200_000, () => {});
-  assert.ok(place.equals(bytes.subarray(0, 200_000)));
-  assert.ok(pushed.equals(bytes.subarray(200_000)));
+test('bytes are received in their place, and others are pushed', async (t) => {
+  assert.deepEqual(await received(t, 200_000, () => {}), { filled: 200_000, isRight: true });
 });
 
 test('a socket of which nothing is known is read by events', async (t) => {
-  const { bytes, place, pushed } = await received(t, 200_000, (accepted) => {
+  const found = await received(t, 200_000, (accepted) => {
     const { _handle: handle } = accepted as unknown as { _handle: { useUserBuffer: unknown } };
     handle.useUserBuffer = undefined;
   });
-  assert.equal(place.length, 0);
-  assert.ok(pushed.equals(bytes));
+  assert.deepEqual(found, { filled: 0, isRight: true });
 });
