@@ -1,9 +1,14 @@
-// Measures the cache server beside redis-server, on one core each, with the same client on another core: bytes per second, and bytes
-// per second of the server's CPU time, which other work on the machine changes little.
+// Measures the cache server beside other servers and beside Node's sockets alone (`cache/floor.ts`), on one core each, with the same
+// client on another core: bytes per second, and bytes per second of the server's CPU time, which other work on the machine changes little.
 //
-//   node bench/cache.ts [--redis PROGRAM] [--rounds 3] [--seconds 1] [--clients 1,8,32] [--json]
+//   node bench/cache.ts [--redis PROGRAM] [--valkey PROGRAM] [--lmcache PROGRAM] [--rounds 3] [--seconds 1] [--clients 1,8,32]
+//     [--sizes 262144,2097152] [--json]
+//
+// Valkey and LMCache's own server (`lmcache_server`) are left out unless their programs are named.
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,13 +19,16 @@ const run = promisify(execFile);
 const { values: flags } = parseArgs({
   options: {
     redis: { type: 'string', default: 'redis-server' },
+    valkey: { type: 'string' },
+    lmcache: { type: 'string' },
+    sizes: { type: 'string', default: [256 << 10, 2 << 20, 8 << 20, 32 << 20].join() },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '1' },
     clients: { type: 'string', default: '1,8,32' },
     json: { type: 'boolean', default: false },
   },
 });
-const sizes = [256 << 10, 2 << 20, 8 << 20, 32 << 20];
+const sizes = flags.sizes.split(',').map(Number);
 const serverCore = '0';
 const clientCore = '1';
 const memory = 2 ** 31;
@@ -42,6 +50,7 @@ interface Subject {
 
 const stops: (() => void)[] = [];
 const main = join(import.meta.dirname, '../src/cli/main.ts');
+const floorServer = join(import.meta.dirname, 'cache/floor.ts');
 
 function pinned(program: string, args: readonly string[]): number {
   const child = spawn('taskset', ['-c', serverCore, program, ...args], { stdio: 'ignore' });
@@ -58,21 +67,48 @@ function cpuSeconds(pid: number): number {
 }
 
 async function subjects(): Promise<readonly Subject[]> {
-  const [lm = 0, resp = 0, redis = 0] = await freePorts(3);
+  const [lm = 0, resp = 0, floor = 0, redis = 0, valkey = 0, lmcache = 0] = await freePorts(6);
   const own = pinned(process.execPath, [
     ...[main, 'cache', '--port', String(lm), '--resp-port', String(resp)],
     ...['--memory', String(memory)],
   ]);
-  const peer = pinned(flags.redis, [
-    ...['--port', String(redis), '--save', '', '--appendonly', 'no', '--bind', '127.0.0.1'],
-    ...['--maxmemory', String(memory), '--maxmemory-policy', 'allkeys-lru'],
-  ]);
-  await sleep(3000);
-  return [
-    { name: 'spillway, RESP', url: `redis://127.0.0.1:${resp}`, pid: own },
-    { name: 'spillway, lm://', url: `lm://127.0.0.1:${lm}`, pid: own },
-    { name: 'redis-server', url: `redis://127.0.0.1:${redis}`, pid: peer },
+  const peer = (program: string, port: number) =>
+    pinned(program, [
+      ...['--port', String(port), '--save', '', '--appendonly', 'no', '--bind', '127.0.0.1'],
+      ...['--maxmemory', String(memory), '--maxmemory-policy', 'allkeys-lru'],
+    ]);
+  const at = (port: number) => `redis://127.0.0.1:${port}`;
+  const floorPid = pinned(process.execPath, [floorServer, String(floor)]);
+  const all: Subject[] = [
+    { name: 'RESP', url: at(resp), pid: own },
+    { name: 'lm://', url: `lm://127.0.0.1:${lm}`, pid: own },
+    { name: 'Node', url: at(floor), pid: floorPid },
+    { name: 'Redis', url: at(redis), pid: peer(flags.redis, redis) },
   ];
+  if (flags.valkey !== undefined) {
+    all.push({ name: 'Valkey', url: at(valkey), pid: peer(flags.valkey, valkey) });
+  }
+  if (flags.lmcache !== undefined) {
+    const pid = pinned(flags.lmcache, ['127.0.0.1', String(lmcache), 'cpu']);
+    all.push({ name: 'LMCache', url: `lm://127.0.0.1:${lmcache}`, pid });
+  }
+  await Promise.all(all.map(({ url }) => listening(Number(url.split(':').at(-1)))));
+  return all;
+}
+
+/** LMCache's server takes seconds to import what it needs. */
+async function listening(port: number): Promise<void> {
+  for (let tries = 0; tries < 600; tries++) {
+    const socket = connect(port, '127.0.0.1');
+    const isOpen = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isOpen) return;
+    await sleep(100);
+  }
+  throw new Error(`Nothing listens on port ${port} after 60 s.`);
 }
 
 async function measure({ url, pid }: Subject, operation: string, size: number, clients: string) {
@@ -109,10 +145,11 @@ const rows: object[] = [];
 const out = (line: string) => flags.json || console.log(line);
 try {
   const all = await subjects();
-  out(
-    '| value | clients | | MB/s: RESP | lm:// | redis | per CPU second: RESP | lm:// | redis | RESP / redis (range) | memcpy |',
-  );
-  out('|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|');
+  const names = all.map(({ name }) => name);
+  const heads = ['value', 'clients', '', ...names.map((name) => `${name} per CPU second`)];
+  const more = ['RESP / Redis (range)', 'RESP / Node', 'MB/s RESP', 'Redis', 'p50, p99 ms RESP'];
+  out(`| ${[...heads, ...more, 'memcpy'].join(' | ')} |`);
+  out(`|--:|--:|---|${'--:|'.repeat(names.length + more.length + 1)}`);
   for (const size of sizes) {
     const memcpy = copies(size);
     for (const clients of flags.clients.split(',')) {
@@ -124,22 +161,24 @@ try {
             found.get(subject.name)?.push(await measure(subject, operation, size, clients));
           }
         }
-        const of = (name: string) => found.get(name) ?? [];
-        const [ours, lm, redis] = all.map(({ name }) => of(name));
-        const rate = (list: readonly Measured[] = []) =>
-          median(list.map(({ megabytesPerSecond }) => megabytesPerSecond));
-        const perCpu = (list: readonly Measured[] = []) =>
-          median(list.map(({ perCpuSecond }) => perCpuSecond));
-        const ratios = (ours ?? []).map(
-          ({ perCpuSecond }, i) => perCpuSecond / (redis?.[i]?.perCpuSecond ?? Number.NaN),
-        );
+        const of = (name: string, pick: (measured: Measured) => number) =>
+          (found.get(name) ?? []).map(pick);
+        const perCpu = (name: string) => of(name, ({ perCpuSecond }) => perCpuSecond);
+        const ratiosTo = (name: string) => {
+          const others = perCpu(name);
+          return perCpu('RESP').map((own, i) => own / (others[i] ?? Number.NaN));
+        };
+        const ratios = ratiosTo('Redis');
         const [low, high] = [Math.min(...ratios), Math.max(...ratios)];
         rows.push({ size, clients, operation, memcpy, found: Object.fromEntries(found) });
-        const name = size >= 1 << 20 ? `${size >> 20} MiB` : `${size >> 10} KiB`;
+        const sizeText = size >= 1 << 20 ? `${size >> 20} MiB` : `${size >> 10} KiB`;
+        const rate = (name: string) => median(of(name, (one) => one.megabytesPerSecond));
+        const ms = [median(of('RESP', (one) => one.p50Ms)), median(of('RESP', (one) => one.p99Ms))];
         const cells = [
-          ...[name, clients, operation, rate(ours), rate(lm), rate(redis)],
-          ...[perCpu(ours), perCpu(lm), perCpu(redis)],
-          ...[`${median(ratios).toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`, memcpy],
+          ...[sizeText, clients, operation, ...names.map((name) => median(perCpu(name)))],
+          `${median(ratios).toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`,
+          ...[median(ratiosTo('Node')).toFixed(2), rate('RESP'), rate('Redis')],
+          ...[ms.map((value) => value.toFixed(1)).join(', '), memcpy],
         ].map((cell) => (typeof cell === 'number' ? cell.toFixed(0) : cell));
         out(`| ${cells.join(' | ')} |`);
       }

@@ -10,7 +10,9 @@ const [url = '', operation, size = '0', clients = '1', seconds = '1'] = process.
 const valueBytes = Number(size);
 const keys = Math.max(4, Math.floor(workingSetBytes / valueBytes));
 const value = new Uint8Array(valueBytes).fill(7);
-const keyOf = (index: number) => `bench@1@0@${size}-${index % keys}@uint8`;
+// LMCache's own server accepts its own form of keys only: the hash is hexadecimal. It begins with the size.
+const keyOf = (index: number) =>
+  `bench@1@0@${valueBytes.toString(16)}${(index % keys).toString(16).padStart(4, '0')}@uint8`;
 const address = parseCacheUrl(url, 'URL');
 const all = Array.from({ length: Number(clients) }, () =>
   openCacheClient(address, { timeoutMs: 60_000 }),
