@@ -10,7 +10,8 @@ export function lmConversation(service: LmService, replies: ReplyWriter): Conver
   const goesOn = () => kept.length === 0 && !connection.isBusy;
   return {
     push(bytes) {
-      kept = bytes.slice(connection.take(bytes));
+      // A copy: a Buffer's slice would be none.
+      kept = new Uint8Array(bytes.subarray(connection.take(bytes)));
       return goesOn();
     },
     resume() {

@@ -78,6 +78,19 @@ test('a pause keeps what was pushed, in order', () => {
   assert.deepEqual(seen, [{ args: ['ONE'] }, { args: ['TWO'] }]);
 });
 
+test('bytes that have to wait may be overwritten, a Buffer too', () => {
+  const seen: Seen[] = [];
+  const reader = readerOf(seen);
+  reader.isPaused = true;
+  for (const bytes of [Buffer.from('ONE\r\n'), new Uint8Array(Buffer.from('TWO\r\n'))]) {
+    reader.push(bytes);
+    bytes.fill(0);
+  }
+  reader.isPaused = false;
+  reader.push(new Uint8Array(0));
+  assert.deepEqual(seen, [{ args: ['ONE'] }, { args: ['TWO'] }]);
+});
+
 test('what is no request is refused in Redis’ words, without waiting for more', () => {
   const cases: readonly (readonly [string, string])[] = [
     ['*x\r\n', 'Protocol error: invalid multibulk length'],

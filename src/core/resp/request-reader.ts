@@ -110,7 +110,7 @@ export class RequestReader {
     // What is new and has to wait is copied; what waited before was.
     const last = this.#pending.at(-1);
     if (bytes.length > 0 && last !== undefined)
-      this.#pending[this.#pending.length - 1] = last.slice();
+      this.#pending[this.#pending.length - 1] = new Uint8Array(last);
   }
 
   /**

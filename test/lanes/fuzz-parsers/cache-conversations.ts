@@ -64,7 +64,7 @@ function received(
     space = connection.space();
   }
   if (rest.length === 0) return;
-  const shared = rest.slice();
+  const shared = new Uint8Array(rest);
   push(shared);
   shared.fill(0);
 }
