@@ -53,6 +53,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Check the HBM utilization P99 of the last 24 hours in Prometheus against a limit.',
     load: async () => (await import('./commands/gate.ts')).gateCommand(),
   },
+  images: {
+    summary: 'List the images of a stack, and load them through a registry mirror.',
+    load: async () => (await import('./commands/images.ts')).imagesCommand(),
+  },
   logs: {
     summary: "Show the logs of a stack's pods on Kubernetes.",
     load: async () => (await import('./commands/logs.ts')).logsCommand(),

@@ -50,6 +50,7 @@ test('a file that is not there is bad input', async () => {
     'up -f /no/such',
     'deploy -f /no/such',
     'doctor -f /no/such',
+    'images -f /no/such',
     'plan -f /no/such',
     'plan --trace /no/such',
     'config validate -f /no/such',

@@ -9,6 +9,7 @@ import {
   type Deployment,
   deploy,
   deploymentJson,
+  namedMirror,
   ownChart,
   type SmokeReport,
   statusLines,
@@ -81,7 +82,7 @@ export function deployCommand(): Command {
     .action(run);
   return addHelpEnd(
     addStackFlags(command),
-    'The API key of a router is taken from OPENAI_API_KEY. Exit status: 0 it serves, 1 it does not, 2 bad input, 4 the cluster or a host cannot be reached.',
+    'The API key of a router is taken from OPENAI_API_KEY. With SPILLWAY_REGISTRY_MIRROR, the images that the mirror lacks are reported. Exit status: 0 it serves, 1 it does not, 2 bad input, 4 the cluster or a host cannot be reached.',
   );
 }
 
@@ -91,6 +92,7 @@ async function run(flags: Flags): Promise<void> {
     return runDeployOnHosts(flags);
   }
   const values = await checkedValues(flags);
+  const mirror = namedMirror(process.env);
   const load = flags.bench === undefined ? undefined : readBenchFlags(flags.bench);
   await withStack(flags, async (stack) => {
     const print = progressOf(flags);
@@ -101,6 +103,7 @@ async function run(flags: Flags): Promise<void> {
         valueArgs: [...valueArgs(flags), ...groupArgs],
         ...{ waitMs: flags.wait * 1000, rollsBack: flags.rollback === true },
         ...{ isDryRun: flags.dryRun === true || flags.diff === true, apiKey: apiKeyOf() },
+        mirror,
         ...{ onStep: print, onChange: (component) => print(componentLine(component)) },
       }),
     );

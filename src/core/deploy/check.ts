@@ -8,6 +8,7 @@ export interface Check {
     | 'gpu'
     | 'room'
     | 'images'
+    | 'mirror'
     | 'hugging face'
     | 'ports';
   /** A warning may be what is wanted, and does not fail the command. */

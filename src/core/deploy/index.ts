@@ -1,6 +1,6 @@
 // A stack in a cluster: the states of its parts with reasons and next steps, and what must hold before it is deployed. Pure:
 // `tools/deploy` reads the cluster and acts.
-export type { Check } from './check.ts';
+export { type Check, listed } from './check.ts';
 export {
   checkGpus,
   checkRights,
@@ -16,7 +16,9 @@ export {
   type Role,
 } from './component.ts';
 export { type Group, groupLabel, groupRelease, groups, groupValues } from './group.ts';
+export { type ImageReference, parseImage } from './image-reference.ts';
 export { causeOf, type LogCause, stageOf } from './log-causes.ts';
+export { hostsFileMark, hostsToml, type Mirror, minikubeFlags } from './mirror-hosts.ts';
 export { type MonitoringService, monitoringServices } from './monitoring-services.ts';
 export { readNode, readRequests } from './nodes.ts';
 export {

@@ -2,14 +2,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InputError } from '../../core/base/index.ts';
-import type { ComponentState } from '../../core/deploy/index.ts';
+import type { ComponentState, Mirror } from '../../core/deploy/index.ts';
 import { at, textAt } from '../../core/kubernetes/index.ts';
 import { changesBetween, type ObjectChange, refusals } from './changes.ts';
 import { prepareChart } from './chart.ts';
 import type { Cluster } from './cluster.ts';
 import { DeployError } from './deploy-error.ts';
 import { findHelm, type Helm } from './helm.ts';
+import { imagesOf, refusedValues } from './image-list.ts';
+import { mirrorLine } from './images.ts';
 import { Kinds } from './kinds.ts';
 import { type Manifest, parseManifests } from './manifests.ts';
 import type { ObservedStack } from './observe.ts';
@@ -34,6 +35,8 @@ export interface DeployOptions {
   /** Shows what would be done, without doing it. */
   readonly isDryRun: boolean;
   readonly apiKey?: string | undefined;
+  /** A registry mirror that the nodes use; what it lacks is reported. */
+  readonly mirror?: Mirror | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onStep: (line: string) => void;
   readonly onChange: (component: ComponentState) => void;
@@ -64,6 +67,9 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
     const chart = await prepareChart({ ...options, scratch, helm });
     const former = await readRelease(cluster, namespace, release);
     const manifests = await rendered(helm, chart, options);
+    if (options.mirror) {
+      onStep(await mirrorLine(options.mirror, imagesOf(manifests), signal));
+    }
     const changes = changesBetween(former?.manifests ?? [], manifests);
     const common = { helmVersion: helm.version, clusterVersion, changes };
     await checkAccepted(cluster, namespace, manifests, onStep);
@@ -93,14 +99,7 @@ async function rendered(
   options: DeployOptions,
 ): Promise<readonly Manifest[]> {
   const args = [...upgradeArgs(chart, options), '--dry-run=server', '--output', 'json'];
-  const text = await helm.run(args).catch((error: unknown) => {
-    // A values file that the schema of the chart refuses is wrong input.
-    const message = error instanceof Error ? error.message : '';
-    if (/values don't meet the specifications|failed to parse|execution error at/.test(message)) {
-      throw new InputError(message, { cause: error });
-    }
-    throw error;
-  });
+  const text = await helm.run(args).catch(refusedValues);
   const record: unknown = JSON.parse(text.slice(text.indexOf('{')));
   return parseManifests(textAt(record, 'manifest'));
 }

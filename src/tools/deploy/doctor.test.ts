@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { scriptedRegistry } from '../../../test/support/scripted-registry.ts';
 import { NoResponseError } from '../../core/base/index.ts';
 import type { ContextAccess } from '../../io/kubernetes/index.ts';
 import { Cluster } from './cluster.ts';
@@ -16,7 +17,12 @@ interface Script {
   readonly isAllowed?: (resource: string) => boolean;
 }
 
-async function findings(t: TestContext, script: Script, models: readonly string[] = []) {
+async function findings(
+  t: TestContext,
+  script: Script,
+  models: readonly string[] = [],
+  environment: NodeJS.ProcessEnv = {},
+) {
   const { statuses = {}, lists = {}, isAllowed = () => true } = script;
   const tokens: (string | undefined)[] = [];
   const server = createServer((request, response) => {
@@ -51,7 +57,11 @@ async function findings(t: TestContext, script: Script, models: readonly string[
       namespace: 'llm',
       values: { servingEngineSpec: { modelSpec } },
     },
-    ...{ environment: { HF_ENDPOINT: url, HF_TOKEN: 'hf_x' }, ports: [port], onCheck: () => {} },
+    ...{
+      environment: { HF_ENDPOINT: url, HF_TOKEN: 'hf_x', ...environment },
+      ports: [port],
+      onCheck: () => {},
+    },
   });
   return { tokens, byName: new Map(checks.map((check) => [check.name, check])) };
 }
@@ -112,4 +122,17 @@ test('a pod that waits for an image fails the check of images', async (t) => {
 
 test('a cluster that refuses the credentials cannot be reached', async (t) => {
   await assert.rejects(findings(t, { statuses: { '/version': 401 } }), NoResponseError);
+});
+
+test('a mirror that is named must respond as a registry', async (t) => {
+  const { url } = await scriptedRegistry(t);
+  const mirrorOf = async (named: string) => {
+    const { byName } = await findings(t, {}, [], { SPILLWAY_REGISTRY_MIRROR: named });
+    return byName.get('mirror');
+  };
+  const responds = await mirrorOf(url);
+  assert.deepEqual([responds?.result, responds?.detail], ['ok', `${url} responds`]);
+  const gone = await mirrorOf('http://127.0.0.1:9');
+  assert.equal(gone?.result, 'warning');
+  assert.match(`${gone?.detail} ${gone?.next}`, /cannot be reached: .* pull from the registries$/);
 });

@@ -1,4 +1,5 @@
 // Looks for what keeps a stack from starting, in the cluster and on this machine, before or after it is deployed.
+import { NoResponseError } from '../../core/base/index.ts';
 import {
   type Check,
   checkGpus,
@@ -16,14 +17,16 @@ import {
 import { at } from '../../core/kubernetes/index.ts';
 import { assertPortFree } from '../../io/processes/index.ts';
 import type { Cluster } from './cluster.ts';
+import { findMirror, mirrorVariable, namedMirror } from './find-mirror.ts';
 import { http } from './http-answer.ts';
+import { Registry } from './registry.ts';
 
 export interface DoctorOptions {
   readonly cluster: Cluster;
   readonly namespace: string;
   /** Merged values; undefined if only the cluster is checked. */
   readonly values: unknown;
-  /** HF_TOKEN and HF_ENDPOINT. */
+  /** HF_TOKEN, HF_ENDPOINT and SPILLWAY_REGISTRY_MIRROR. */
   readonly environment: NodeJS.ProcessEnv;
   /** Local ports that must be free: of router, Grafana and Prometheus. @default 8000, 3000, 9090 */
   readonly ports?: readonly number[] | undefined;
@@ -46,6 +49,7 @@ export async function doctor(options: DoctorOptions): Promise<readonly Check[]> 
   };
   add(await checkPorts(options.ports ?? [8000, 3000, 9090]));
   add(await checkHub(engines, options));
+  add(await checkMirror(options));
   const version = await cluster.version();
   const { context, server } = cluster.access;
   const detail = `${context}, Kubernetes ${version} at ${server}`;
@@ -171,6 +175,29 @@ async function checkHub(
   const next =
     "check modelURL, accept the model's licence on its page, and set hf_token or HF_TOKEN";
   return { name, result: 'failed', detail: problems.join('; '), next };
+}
+
+/** From this machine; a mirror that does not respond costs time, but nodes then ask the registries. */
+async function checkMirror({ environment, signal }: DoctorOptions): Promise<Check> {
+  const name = 'mirror';
+  const mirror = namedMirror(environment);
+  if (mirror === undefined) {
+    const found = await findMirror({ signal });
+    return found === undefined
+      ? { name, result: 'skipped', detail: 'no registry mirror is named or found', next: '' }
+      : {
+          ...{ name, result: 'ok', detail: `one responds at ${found.url} (${found.source})` },
+          next: `to use it, set ${mirrorVariable}=${found.url} and run "spillway images --containerd" on each node`,
+        };
+  }
+  try {
+    await new Registry(mirror, signal).check();
+    return { name, result: 'ok', detail: `${mirror.url} responds`, next: '' };
+  } catch (error) {
+    if (!(error instanceof NoResponseError)) throw error;
+    const next = `start the mirror, or correct ${mirrorVariable}; until then nodes pull from the registries`;
+    return { name, result: 'warning', detail: error.message.replace(/\.$/, ''), next };
+  }
 }
 
 async function checkPorts(ports: readonly number[]): Promise<Check> {

@@ -1,10 +1,14 @@
 // The workflow on Kubernetes: deploys a stack, shows its state, tests it and removes it.
 export { ownChart } from './chart.ts';
 export { Cluster } from './cluster.ts';
+export { containerdHostsFolder } from './containerd-hosts.ts';
 export { type Deployment, type DeployOptions, deploy } from './deploy.ts';
 export { componentLine, deploymentJson, stackJson, statusLines } from './deploy-text.ts';
 export { doctor } from './doctor.ts';
+export { findMirror, mirrorVariable, namedMirror } from './find-mirror.ts';
 export { checkGroupNodes } from './group-nodes.ts';
+export { chartImages } from './image-list.ts';
+export { handleImages, type ImagesReport, type Preload, preloads } from './images.ts';
 export { type LogLine, readStackLogs } from './logs.ts';
 export { type MonitoredName, openMonitor } from './monitor.ts';
 export { observeStack } from './observe.ts';
