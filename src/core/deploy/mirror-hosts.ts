@@ -30,7 +30,7 @@ export function hostsToml(registry: string, { url, isInsecure }: Mirror): string
 }
 
 /** Where a registry is reached; Docker Hub's is not at the name that images have. */
-export function registryUrl(registry: string): string {
+function registryUrl(registry: string): string {
   return registry === 'docker.io' ? 'https://registry-1.docker.io' : `https://${registry}`;
 }
 
