@@ -1,8 +1,10 @@
 // `spillway deploy --bench`: a short load on the stack that was deployed.
 import { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
+import { readNodeSystem } from '../../core/deploy/index.ts';
 import { loadTable, runLoad, serveJson, serveSource } from '../../tools/benchmark/index.ts';
 import { openRouter } from '../../tools/deploy/index.ts';
+import { readEnvironment } from '../../tools/environment/index.ts';
 import { withProgress } from '../bench/run-measured.ts';
 import { addLoadFlags, type LoadFlags } from '../bench/serve-flags.ts';
 import { apiBase, serveOptions, trafficOf } from '../bench/serve-options.ts';
@@ -17,7 +19,7 @@ const standard = [
 export interface DeployBench {
   readonly ok: boolean;
   readonly table: string;
-  /** With the keys of `vllm bench serve`. */
+  /** With the keys of `vllm bench serve`, and the environment. In a cluster also its nodes; null if they may not be listed. */
   readonly json: object;
 }
 
@@ -46,7 +48,9 @@ export function readBenchFlags(given: string | true): LoadFlags {
 export async function benchStack(stack: Stack, flags: LoadFlags): Promise<DeployBench> {
   const router = await openRouter(stack.cluster, await existingRelease(stack), apiKeyOf());
   try {
-    return await benchAt(router.url, flags, stack.signal);
+    const bench = await benchAt(router.url, flags, stack.signal);
+    const nodes = await stack.cluster.listIfAllowed('/api/v1/nodes');
+    return { ...bench, json: { ...bench.json, nodes: nodes?.map(readNodeSystem) ?? null } };
   } finally {
     await router.close();
   }
@@ -67,6 +71,6 @@ export async function benchAt(
   return {
     ok: !outcome.isServerGone && completed > 0 && failed === 0,
     table: loadTable(options, outcome),
-    json: serveJson(options, outcome),
+    json: { ...serveJson(options, outcome), environment: await readEnvironment({ urls: [url] }) },
   };
 }

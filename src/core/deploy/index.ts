@@ -20,7 +20,7 @@ export { type ImageReference, parseImage } from './image-reference.ts';
 export { causeOf, type LogCause, stageOf } from './log-causes.ts';
 export { hostsFileMark, hostsToml, type Mirror, minikubeFlags } from './mirror-hosts.ts';
 export { type MonitoringService, monitoringServices } from './monitoring-services.ts';
-export { readNode, readRequests } from './nodes.ts';
+export { readNode, readNodeSystem, readRequests } from './nodes.ts';
 export {
   type EventFacts,
   isSelected,

@@ -82,3 +82,33 @@ function resourcesAt(value: unknown, ...path: readonly string[]): Resources {
   const found = Object.entries((at(value, ...path) ?? {}) as Readonly<Record<string, unknown>>);
   return Object.fromEntries(found.map(([name, amount]) => [name, quantityValue(amount) ?? 0]));
 }
+
+/** What a result says about a node. '' where the node does not say. */
+export interface NodeSystem {
+  readonly name: string;
+  readonly kernel: string;
+  readonly os: string;
+  readonly architecture: string;
+  /** Such as `containerd://2.1.4`. */
+  readonly containerRuntime: string;
+  readonly kubelet: string;
+  /** From the labels of NVIDIA's GPU feature discovery. */
+  readonly gpu: string;
+  /** From the same labels. */
+  readonly gpuDriver: string;
+}
+
+export function readNodeSystem(node: unknown): NodeSystem {
+  const info = (field: string) => textAt(node, 'status', 'nodeInfo', field);
+  const label = (name: string) => textAt(node, 'metadata', 'labels', name);
+  return {
+    name: textAt(node, 'metadata', 'name'),
+    kernel: info('kernelVersion'),
+    os: info('osImage'),
+    architecture: info('architecture'),
+    containerRuntime: info('containerRuntimeVersion'),
+    kubelet: info('kubeletVersion'),
+    gpu: label('nvidia.com/gpu.product'),
+    gpuDriver: label('nvidia.com/cuda.driver-version.full'),
+  };
+}
