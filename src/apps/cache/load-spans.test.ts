@@ -10,6 +10,7 @@ function begin(brings: readonly string[], share = 1) {
   let nowMs = 1_000;
   const tracing = {
     ids: randomIds((count) => '1'.repeat(count)),
+    newTrace: () => assert.fail('each span has a trace id of its own'),
     sampler: new Sampler({ ...samplingDefaults, share }),
     exporter: { add: (more: readonly Span[]) => void spans.push(...more) },
     unixMs: () => nowMs,

@@ -20,5 +20,12 @@ export {
   type Span,
   type SpanEvent,
 } from './span.ts';
-export { formatTraceparent, parseTraceparent, type TraceContext } from './trace-context.ts';
+export {
+  formatTraceparent,
+  isSampledIn,
+  parseTraceparent,
+  spanIdOf,
+  type TraceContext,
+  traceIdOf,
+} from './trace-context.ts';
 export { joinTraceState, traceStateEntriesMax, traceStateLengthMax } from './trace-state.ts';

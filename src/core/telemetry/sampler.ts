@@ -1,4 +1,5 @@
 // Which traces are kept: every error, every expensive request, and a share of the rest.
+import { hexDigit } from './trace-context.ts';
 
 export interface SamplingSettings {
   /** Share of the requests that are neither failed nor expensive, in [0, 1]. */
@@ -68,7 +69,9 @@ export class Sampler {
    */
   head(traceId: string, isCallerSampled: boolean | undefined): boolean {
     if (isCallerSampled !== undefined) return isCallerSampled;
-    return Number.parseInt(traceId.slice(18, 26), 16) >= this.#from;
+    let random = 0;
+    for (let i = 18; i < 26; i++) random = random * 16 + hexDigit(traceId.charCodeAt(i));
+    return random >= this.#from;
   }
 
   /** The tail rule. @returns Undefined if the trace is dropped. */

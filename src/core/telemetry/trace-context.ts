@@ -1,4 +1,5 @@
 // The trace that a request belongs to, as the W3C header `traceparent` carries it.
+import { isZero } from './span.ts';
 
 /** A span and its trace, as they pass from one process to the next. */
 export interface TraceContext {
@@ -29,15 +30,30 @@ export function parseTraceparent(text: string): TraceContext | undefined {
   if (text.length > headerLength) {
     if (text.startsWith('00') || text.charCodeAt(headerLength) !== dash) return undefined;
   }
-  const traceId = text.slice(3, 35);
-  const spanId = text.slice(36, 52);
+  const traceId = traceIdOf(text);
+  const spanId = spanIdOf(text);
   if (isZero(traceId) || isZero(spanId)) return undefined;
-  return { traceId, spanId, isSampled: (hexDigit(text.charCodeAt(54)) & flagSampled) !== 0 };
+  return { traceId, spanId, isSampled: isSampledIn(text) };
 }
 
 /** The value of `traceparent` for a request that the span with this id makes. */
 export function formatTraceparent(traceId: string, spanId: string, isSampled: boolean): string {
   return `00-${traceId}-${spanId}-${isSampled ? '01' : '00'}`;
+}
+
+/** The trace id of a valid `traceparent`. */
+export function traceIdOf(traceparent: string): string {
+  return traceparent.slice(3, 35);
+}
+
+/** The span id of a valid `traceparent`. */
+export function spanIdOf(traceparent: string): string {
+  return traceparent.slice(36, 52);
+}
+
+/** Whether the sender of a valid `traceparent` keeps its spans of the trace. */
+export function isSampledIn(traceparent: string): boolean {
+  return (hexDigit(traceparent.charCodeAt(54)) & flagSampled) !== 0;
 }
 
 /** Whether the first 55 characters are hexadecimal digits with dashes in the right places. */
@@ -50,13 +66,8 @@ function isFields(text: string): boolean {
   return true;
 }
 
-function isZero(digits: string): boolean {
-  for (let i = 0; i < digits.length; i++) if (digits.charCodeAt(i) !== 0x30) return false;
-  return true;
-}
-
 /** The value of a lower-case hexadecimal digit; -1 for any other character. */
-function hexDigit(code: number): number {
+export function hexDigit(code: number): number {
   if (code >= 0x30 && code <= 0x39) return code - 0x30;
   return code >= 0x61 && code <= 0x66 ? code - 0x57 : -1;
 }

@@ -1,4 +1,4 @@
-// Opens the export of spans. OpenTelemetry's serializer and the transports are loaded only then: they take 24 MB.
+// Opens the export of spans. Its modules are loaded only then.
 import { readFile } from 'node:fs/promises';
 import { InputError, version } from '../../core/base/index.ts';
 import type { Logger } from '../log/index.ts';
@@ -9,7 +9,7 @@ import type { SpanExporter } from './span-exporter.ts';
 /** @throws {InputError} If the file of the authority cannot be read. */
 export async function openSpanExporter(settings: OtlpSettings, log: Logger): Promise<SpanExporter> {
   const { certificatePath, timeoutMs } = settings;
-  const [{ SpanExporter: Exporter }, { SpanEncoder }, channel] = await Promise.all([
+  const [{ SpanExporter: Exporter }, { ExportRequests }, channel] = await Promise.all([
     import('./span-exporter.ts'),
     import('./span-encoding.ts'),
     openChannel(settings, certificatePath === undefined ? undefined : await read(certificatePath)),
@@ -20,8 +20,8 @@ export async function openSpanExporter(settings: OtlpSettings, log: Logger): Pro
     'telemetry.sdk.language': 'nodejs',
     ...settings.resource,
   };
-  const encoder = new SpanEncoder(resource);
-  return new Exporter({ channel, encoder, timeoutMs, random: { next: Math.random }, log });
+  const requests = new ExportRequests(resource);
+  return new Exporter({ channel, requests, timeoutMs, random: { next: Math.random }, log });
 }
 
 async function openChannel(

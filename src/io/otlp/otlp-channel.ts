@@ -4,7 +4,7 @@
  * The collector's response to one request. `retry`: the request may be sent again. `failed`: it would fail again.
  */
 export type SendResult =
-  | { readonly kind: 'ok'; readonly response: Uint8Array }
+  | { readonly kind: 'ok'; readonly response: Buffer }
   | { readonly kind: 'retry'; readonly why: string; readonly afterMs?: number | undefined }
   | { readonly kind: 'failed'; readonly why: string };
 

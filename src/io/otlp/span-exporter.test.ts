@@ -9,7 +9,7 @@ import { GrpcChannel } from './grpc-channel.ts';
 import { HttpChannel } from './http-channel.ts';
 import { declareSpanMetrics } from './index.ts';
 import type { OtlpChannel, SendResult } from './otlp-channel.ts';
-import { SpanEncoder } from './span-encoding.ts';
+import { ExportRequests } from './span-encoding.ts';
 import { queueSpansMax, SpanExporter } from './span-exporter.ts';
 
 const protocols = ['grpc', 'http/protobuf'] as const;
@@ -57,9 +57,9 @@ function exporterOn(
   options: { readonly log?: Logger; readonly timeoutMs?: number; readonly retryMs?: number } = {},
 ): SpanExporter {
   const { log = testLog(), timeoutMs = 10_000, retryMs = 1 } = options;
-  const encoder = new SpanEncoder({ 'service.name': 'test' });
+  const requests = new ExportRequests({ 'service.name': 'test' });
   const random = { next: () => 0.5 };
-  return new SpanExporter({ channel, encoder, timeoutMs, random, log, intervalMs: 1, retryMs });
+  return new SpanExporter({ channel, requests, timeoutMs, random, log, intervalMs: 1, retryMs });
 }
 
 function channelTo({ url }: OtlpReceiver, protocol: 'grpc' | 'http/protobuf'): OtlpChannel {
@@ -241,7 +241,7 @@ test('waits as long as the collector asks before a retry', async () => {
   const exporter = exporterOn(
     scriptedChannel(async () => {
       requests++;
-      return results.shift() ?? { kind: 'ok', response: new Uint8Array() };
+      return results.shift() ?? { kind: 'ok', response: Buffer.alloc(0) };
     }),
   );
   exporter.add(oneSpan, 'sampled');

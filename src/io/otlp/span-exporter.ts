@@ -3,15 +3,18 @@
 import type { Random } from '../../core/base/index.ts';
 import type { KeptFor, Span } from '../../core/telemetry/index.ts';
 import type { Logger } from '../log/index.ts';
+import { refusalOf } from './export-response.ts';
 import type { OtlpChannel, SendResult } from './otlp-channel.ts';
-import type { SpanEncoder } from './span-encoding.ts';
+import { type ExportRequests, SpanBatch } from './span-encoding.ts';
 
 /** Spans that wait. Beyond them new ones are dropped and counted; a span takes 1 to 2 KiB. */
 export const queueSpansMax = 4_096;
 /** The last quarter of the queue is for errors and expensive requests. */
 const queueSampledSpansMax = (queueSpansMax * 3) / 4;
-/** Spans of one request to the collector. They are encoded in one turn, which takes 2 ms at most. */
+/** Spans of one request to the collector. */
 const batchSpansMax = 256;
+/** Size from which a request takes no further trace: collectors take 4 MiB by gRPC by default. */
+const batchBytesMax = 1_048_576;
 /** Interval between rounds of export; one round sends what waits at its start, so the queue bounds the spans per second. */
 const exportIntervalMs = 1_000;
 /** Pause before the first retry; it doubles with each further one, up to the maximum. */
@@ -30,7 +33,7 @@ export type DropReason = 'queue_full' | 'collector' | 'rejected' | 'shutdown';
 
 export interface SpanExporterParts {
   readonly channel: OtlpChannel;
-  readonly encoder: SpanEncoder;
+  readonly requests: ExportRequests;
   /** Deadline of one request to the collector. */
   readonly timeoutMs: number;
   readonly random: Random;
@@ -43,7 +46,9 @@ export interface SpanExporterParts {
 
 export class SpanExporter {
   readonly #parts: SpanExporterParts;
-  #queue: Span[] = [];
+  /** The last one takes the next spans. */
+  #queue: SpanBatch[] = [];
+  #queuedSpans = 0;
   #round: Promise<void> | undefined = undefined;
   #timer: NodeJS.Timeout | undefined = undefined;
   #retries = retryBudgetMax;
@@ -65,17 +70,18 @@ export class SpanExporter {
 
   /** Number of spans that wait. */
   get queuedSpans(): number {
-    return this.#queue.length;
+    return this.#queuedSpans;
   }
 
   /** Takes the spans of one trace, or drops them all if the queue has no room for them. */
   add(spans: readonly Span[], keptFor: KeptFor): void {
     const spansMax = keptFor === 'sampled' ? queueSampledSpansMax : queueSpansMax;
-    if (this.#isClosed || this.#queue.length + spans.length > spansMax) {
+    if (this.#isClosed || this.#queuedSpans + spans.length > spansMax) {
       this.droppedSpans[this.#isClosed ? 'shutdown' : 'queue_full'] += spans.length;
       return;
     }
-    for (const span of spans) this.#queue.push(span);
+    for (const span of spans) this.#openBatch().add(span);
+    this.#queuedSpans += spans.length;
     if (this.#round === undefined) this.#schedule();
   }
 
@@ -89,9 +95,19 @@ export class SpanExporter {
     await this.#round;
     await this.#exportWaiting();
     clearTimeout(deadline);
-    this.droppedSpans.shutdown += this.#queue.length;
+    this.droppedSpans.shutdown += this.#queuedSpans;
+    this.#queuedSpans = 0;
     this.#queue = [];
     this.#parts.channel.close();
+  }
+
+  /** The batch that takes the next span. */
+  #openBatch(): SpanBatch {
+    const last = this.#queue.at(-1);
+    if (last !== undefined && last.count < batchSpansMax && last.bytes < batchBytesMax) return last;
+    const batch = new SpanBatch();
+    this.#queue.push(batch);
+    return batch;
   }
 
   #schedule(): void {
@@ -100,7 +116,7 @@ export class SpanExporter {
       this.#timer = undefined;
       this.#round = this.#exportWaiting().finally(() => {
         this.#round = undefined;
-        if (this.#queue.length > 0) this.#schedule();
+        if (this.#queuedSpans > 0) this.#schedule();
       });
     }, this.#parts.intervalMs ?? exportIntervalMs);
     this.#timer.unref();
@@ -108,37 +124,37 @@ export class SpanExporter {
 
   /** Sends the spans that wait now, in batches; stops with the first one that fails. */
   async #exportWaiting(): Promise<void> {
-    let remaining = this.#queue.length;
-    while (remaining > 0 && !this.#end.signal.aborted) {
-      const batch = this.#queue.splice(0, Math.min(remaining, batchSpansMax));
-      remaining -= batch.length;
+    for (let remaining = this.#queue.length; remaining > 0; remaining--) {
+      if (this.#end.signal.aborted) return;
+      const batch = this.#queue.shift() as SpanBatch;
+      this.#queuedSpans -= batch.count;
       if (!(await this.#exportBatch(batch))) return;
     }
   }
 
   /** @returns Whether the collector has accepted it. */
-  async #exportBatch(batch: readonly Span[]): Promise<boolean> {
-    const { channel, encoder, timeoutMs } = this.#parts;
-    const body = encoder.encode(batch);
+  async #exportBatch(batch: SpanBatch): Promise<boolean> {
+    const { channel, requests, timeoutMs } = this.#parts;
+    const body = requests.of(batch);
     for (let tries = 0; ; tries++) {
       const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(timeoutMs)]);
       const result = await channel.send(body, signal);
       if (result.kind === 'ok') {
-        this.#accepted(batch.length, result.response);
+        this.#accepted(batch.count, result.response);
         return true;
       }
-      if (this.#end.signal.aborted) this.droppedSpans.shutdown += batch.length;
+      if (this.#end.signal.aborted) this.droppedSpans.shutdown += batch.count;
       else if (this.#mayRetry(result)) {
         await this.#pause(tries, result);
         continue;
-      } else this.#refused(batch.length, result.why);
+      } else this.#refused(batch.count, result.why);
       return false;
     }
   }
 
-  #accepted(spans: number, response: Uint8Array): void {
-    const rejected = this.#parts.encoder.rejected(response);
-    const count = Math.min(Math.max(rejected.spans, 0), spans);
+  #accepted(spans: number, response: Buffer): void {
+    const rejected = refusalOf(response);
+    const count = Math.min(rejected.spans, spans);
     this.exportedSpans += spans - count;
     this.droppedSpans.rejected += count;
     this.#retries = Math.min(retryBudgetMax, this.#retries + 1);

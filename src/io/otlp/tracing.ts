@@ -1,6 +1,7 @@
 // What the traces of one process share: ids, the rules that keep a trace, and the export.
 import { type IdSource, Sampler, type SamplingSettings } from '../../core/telemetry/index.ts';
 import type { Logger } from '../log/index.ts';
+import { newTraces } from './new-traces.ts';
 import { openSpanExporter } from './open-exporter.ts';
 import type { OtlpSettings } from './otlp-settings.ts';
 import { systemIds } from './random-ids.ts';
@@ -17,6 +18,8 @@ export type SpanSink = Pick<SpanExporter, 'add'>;
 
 export interface Tracing {
   readonly ids: IdSource;
+  /** Begins a trace: the `traceparent` of its first span, with the flag of the head rule. */
+  readonly newTrace: () => string;
   readonly sampler: Sampler;
   readonly exporter: SpanSink;
   /** Unix time. */
@@ -30,9 +33,10 @@ export interface OpenTracing extends Tracing {
 
 /** @throws {InputError} If the file of the collector's authority cannot be read. */
 export async function openTracing(options: TracingOptions, log: Logger): Promise<OpenTracing> {
+  const ids = systemIds();
+  const sampler = new Sampler(options.sampling);
   return {
-    ids: systemIds(),
-    sampler: new Sampler(options.sampling),
+    ...{ ids, sampler, newTrace: newTraces(sampler, ids) },
     exporter: await openSpanExporter(options.otlp, log),
     unixMs: () => Date.now(),
   };

@@ -110,7 +110,9 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     this.#id = this.#context.attemptId(this.#request.id);
     const { start, rest } = this.#owner.sending(this);
     const { cause } = this.#ticket;
-    this.#trace = this.#owner.trace?.attempt(target, this.pick, cause, performance.now());
+    const nowMs = performance.now();
+    this.#sentAtMs = nowMs;
+    this.#trace = this.#owner.trace?.attempt(target, this.pick, cause, nowMs);
     const head = upstreamHeadText(exchange.head, {
       host: target.host,
       basePath: target.basePath,
@@ -122,8 +124,6 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     });
     this.#ticket.sent();
     target.metrics.picked(cause);
-    const nowMs = performance.now();
-    this.#sentAtMs = nowMs;
     target.metrics.rate.count(nowMs / 1000);
     const toHead = exchange.head.method === 'HEAD';
     const body = rest.length > 0 ? rest : undefined;
@@ -171,7 +171,7 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
 
   ended(status: AttemptOutcome): void {
     this.#ticket.finish(this.#owner.outcomeOf(status));
-    this.#trace?.ended(status, this.#failure?.message, performance.now());
+    this.#trace?.ended(status, this.#failure?.message);
     this.#upstream = undefined;
     this.#context.attemptEnded(this.#id);
     this.#context.admission?.roomMade();

@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { Client } from '../../../../test/support/client-in-memory.ts';
 import { routerInMemory } from '../../../../test/support/router-in-memory.ts';
-import { Sampler, type Span } from '../../../core/telemetry/index.ts';
+import type { Pick, PickCause } from '../../../core/routing/index.ts';
+import { formatTraceparent, Sampler, type Span } from '../../../core/telemetry/index.ts';
 import type { Tracing } from '../../../io/otlp/index.ts';
 import type { PromptTokens } from '../tokens/prompt-tokens.ts';
 import { type ForwardedRoute, InferenceRequests } from './inference-requests.ts';
 import { ProxiedRequest } from './proxied-request.ts';
+import { RequestTrace } from './request-trace.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const callerSpan = 'b7ad6b7169203331';
@@ -35,15 +37,16 @@ function begin(
 ) {
   const exported: { readonly spans: readonly Span[]; readonly keptFor: string }[] = [];
   let ids = 0;
+  const sampler = new Sampler({
+    ...{ share, expensiveSeconds, expensiveUsd: 1 },
+    ...{ inputUsdPerMillion, outputUsdPerMillion },
+  });
+  const spanId = () => `${++ids}`.padStart(16, '0');
+  const ownTrace = 'f'.repeat(32);
   const tracing: Tracing = {
-    ids: {
-      traceId: () => 'f'.repeat(32),
-      spanId: () => `${++ids}`.padStart(16, '0'),
-    },
-    sampler: new Sampler({
-      ...{ share, expensiveSeconds, expensiveUsd: 1 },
-      ...{ inputUsdPerMillion, outputUsdPerMillion },
-    }),
+    ids: { traceId: () => ownTrace, spanId },
+    newTrace: () => formatTraceparent(ownTrace, spanId(), sampler.head(ownTrace, undefined)),
+    sampler,
     exporter: {
       add: (spans: readonly Span[], keptFor: string) => exported.push({ spans, keptFor }),
     },
@@ -133,7 +136,7 @@ test('a request has a span of its own and one for its engine, with their times a
       'server.address',
       'server.port',
     ].map((name) => of(client, name)),
-    ['http://a/v1/chat/completions', 'POST', 200, 'a', 80],
+    ['http://a/v1/chat/completions', 'POST', 200, 'h', 80],
   );
   assert.deepEqual(
     ['outcome', 'first_byte_seconds', 'engine', 'engine.url'].map((name) =>
@@ -360,4 +363,23 @@ test('a request without a model is named by its operation alone', (t) => {
   ask({ model: undefined });
   flight(0).respond(200, '{}');
   assert.equal(spans()[1]?.name, 'chat');
+});
+
+test('an address without a port has that of its protocol, and an IPv6 address keeps its brackets', (t) => {
+  const { proxy, exported } = begin(t);
+  const addressOf = (url: string) => {
+    const { exchange } = new Client({}, { target: '/v1/completions' });
+    const trace = new RequestTrace(proxy.tracing as Tracing, exchange, 0);
+    const pick = { endpoint: { url }, reason: '', cachedTokens: 0 } as unknown as Pick;
+    trace.attempt({ url, name: 'e', host: new URL(url).host }, pick, 'policy' as PickCause, 0);
+    const end = { outcome: 'completed', status: 200 } as const;
+    trace.ended(undefined, { ...end, tokens: undefined, ttftSeconds: undefined }, 1);
+    const { attributes } = exported.at(-1)?.spans[1] ?? assert.fail();
+    return [attributes['server.address'], attributes['server.port']];
+  };
+  assert.deepEqual(addressOf('http://engine:8001/base'), ['engine', 8001]);
+  assert.deepEqual(addressOf('http://engine'), ['engine', 80]);
+  assert.deepEqual(addressOf('https://engine'), ['engine', 443]);
+  assert.deepEqual(addressOf('http://[::1]:8001'), ['[::1]', 8001]);
+  assert.deepEqual(addressOf('https://[::1]'), ['[::1]', 443]);
 });

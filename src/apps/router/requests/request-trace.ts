@@ -5,12 +5,17 @@ import type { Outcome, Pick, PickCause, RoutingRequest } from '../../../core/rou
 import {
   type Attributes,
   formatTraceparent,
+  type GenAiOperation,
   genAiAttributes,
   genAiOperation,
+  isSampledIn,
   joinTraceState,
   parseTraceparent,
   type Span,
+  type SpanEvent,
+  spanIdOf,
   type TraceContext,
+  traceIdOf,
 } from '../../../core/telemetry/index.ts';
 import type { Headers, ServerExchange } from '../../../io/http/index.ts';
 import type { Tracing } from '../../../io/otlp/index.ts';
@@ -32,41 +37,45 @@ export interface TracedEnd {
 export interface TracedEngine {
   readonly url: string;
   readonly name: string;
+  /** Of the URL: host name, and port unless it is the protocol's own. */
+  readonly host: string;
 }
 
 export class RequestTrace {
   readonly #tracing: Tracing;
-  readonly #method: string;
-  readonly #path: string;
+  readonly #exchange: ServerExchange;
   readonly #arrivedAtMs: number;
   readonly #caller: TraceContext | undefined;
-  readonly #traceState: string | undefined;
-  readonly #isSampled: boolean;
-  readonly #spanId: string;
-  readonly #attempts: AttemptTrace[] = [];
-  readonly traceId: string;
+  /** Context of a trace that begins here, and of its first attempt; undefined if the caller has begun it. */
+  readonly #own: string | undefined;
+  /** Undefined until the request is sent. */
+  #last: AttemptTrace | undefined = undefined;
 
   /** @param arrivedAtMs By `performance.now()`, as all times here. */
-  constructor(tracing: Tracing, { head, target }: ServerExchange, arrivedAtMs: number) {
-    const { ids, sampler } = tracing;
-    const parent = head.headers.get('traceparent');
+  constructor(tracing: Tracing, exchange: ServerExchange, arrivedAtMs: number) {
+    const parent = exchange.head.headers.get('traceparent');
+    const caller = parent === undefined ? undefined : parseTraceparent(parent);
     this.#tracing = tracing;
-    this.#method = head.method;
-    this.#path = pathOf(target);
+    this.#exchange = exchange;
     this.#arrivedAtMs = arrivedAtMs;
-    this.#caller = parent === undefined ? undefined : parseTraceparent(parent);
-    this.#traceState = this.#caller && stateOf(head.headers);
-    this.traceId = this.#caller?.traceId ?? ids.traceId();
-    this.#spanId = ids.spanId();
-    this.#isSampled = sampler.head(this.traceId, this.#caller?.isSampled);
+    this.#caller = caller;
+    this.#own = caller === undefined ? tracing.newTrace() : undefined;
+  }
+
+  get traceId(): string {
+    return this.#caller?.traceId ?? traceIdOf(this.#own as string);
+  }
+
+  get #isSampled(): boolean {
+    return this.#caller?.isSampled ?? isSampledIn(this.#own as string);
   }
 
   /** The request is sent to an engine. */
   attempt(engine: TracedEngine, pick: Pick, cause: PickCause, nowMs: number): AttemptTrace {
-    const spanId = this.#tracing.ids.spanId();
-    const traceparent = formatTraceparent(this.traceId, spanId, this.#isSampled);
-    const attempt = new AttemptTrace({ engine, pick, cause, spanId, traceparent, sentAtMs: nowMs });
-    this.#attempts.push(attempt);
+    const last = this.#last;
+    const traceparent = (last === undefined && this.#own) || this.#nextContext();
+    const attempt = new AttemptTrace(last, engine, pick, cause, traceparent, nowMs);
+    this.#last = attempt;
     return attempt;
   }
 
@@ -104,121 +113,155 @@ export class RequestTrace {
   ): Span[] {
     // The clocks drift apart, so their distance is taken when it is needed.
     const unixMs = this.#tracing.unixMs() - nowMs;
-    const attempts = this.#attempts;
-    const first = attempts[0];
-    const shared = {
-      ...{ traceId: this.traceId, traceState: this.#traceState },
-      ...{ isParentRemote: false, events: [] },
-    };
+    const { head, target } = this.#exchange;
+    const caller = this.#caller;
+    const path = pathOf(target);
+    const operation = genAiOperation(path);
+    const attempts = this.#attempts();
+    const traceState = caller && stateOf(head.headers);
+    const shared = { traceId: this.traceId, traceState, isParentRemote: false, events: [] };
+    const spanId = this.#tracing.ids.spanId();
+    const ended = genAiOf(operation, request, end);
     // By the conventions, what is the client's fault is no error of a server's span.
     const isBroken = end.outcome === 'failed' && end.status < 400;
     const isError = end.status >= 500 || isBroken;
+    const events: SpanEvent[] = [];
+    const clients: Span[] = [];
+    const first = attempts[0];
+    const last = attempts.at(-1);
+    for (const attempt of attempts) {
+      const atMs = unixMs + attempt.sentAtMs;
+      const pick = attempt.pickAttributes;
+      events.push({
+        ...{ name: 'spillway.attempt', atMs },
+        attributes: { 'spillway.attempt.number': events.length + 1, ...pick },
+      });
+      clients.push({
+        ...shared,
+        name: `${operation ?? head.method} ${request?.model ?? ''}`.trim(),
+        kind: 'client',
+        spanId: attempt.spanId,
+        parentSpanId: spanId,
+        startMs: atMs,
+        endMs: unixMs + (attempt.endedAtMs ?? nowMs),
+        attributes: {
+          'http.request.method': head.method,
+          'url.full': attempt.engine.url + path,
+          'http.response.status_code': attempt.status,
+          ...addressOf(attempt.engine),
+          'spillway.outcome': attempt.outcome,
+          'spillway.first_byte_seconds': attempt.firstByteSeconds,
+          ...pick,
+          ...(attempt === last ? ended : genAiOf(operation, request, undefined)),
+        },
+        error: attempt.outcome === 'failed' ? (attempt.why ?? 'failed') : undefined,
+      });
+    }
     const server: Span = {
       ...shared,
-      name: `${this.#method} ${this.#path}`,
+      name: `${head.method} ${path}`,
       kind: 'server',
-      spanId: this.#spanId,
-      parentSpanId: this.#caller?.spanId,
-      isParentRemote: this.#caller !== undefined,
+      spanId,
+      parentSpanId: caller?.spanId,
+      isParentRemote: caller !== undefined,
       startMs: unixMs + this.#arrivedAtMs,
       endMs: unixMs + nowMs,
       attributes: {
-        'http.request.method': this.#method,
-        'http.route': this.#path,
-        'url.path': this.#path,
+        'http.request.method': head.method,
+        'http.route': path,
+        'url.path': path,
         'http.response.status_code': end.status,
         'spillway.request.id': request?.id,
         'spillway.outcome': end.outcome,
         'spillway.kept_for': keptFor,
         'spillway.attempts': attempts.length,
         'spillway.queue_seconds': first && (first.sentAtMs - this.#arrivedAtMs) / 1000,
-        ...this.#genAi(request, end),
+        ...ended,
       },
-      events: attempts.map((attempt, index) => ({
-        name: 'spillway.attempt',
-        atMs: unixMs + attempt.sentAtMs,
-        attributes: { 'spillway.attempt.number': index + 1, ...attempt.pickAttributes },
-      })),
-      error: isError ? (attempts.at(-1)?.why ?? `status ${end.status}`) : undefined,
+      events,
+      error: isError ? (last?.why ?? `status ${end.status}`) : undefined,
     };
-    const clients = attempts.map((attempt, index): Span => {
-      const isLast = index === attempts.length - 1;
-      return {
-        ...shared,
-        name: `${genAiOperation(this.#path) ?? this.#method} ${request?.model ?? ''}`.trim(),
-        kind: 'client',
-        spanId: attempt.spanId,
-        parentSpanId: this.#spanId,
-        startMs: unixMs + attempt.sentAtMs,
-        endMs: unixMs + (attempt.endedAtMs ?? nowMs),
-        attributes: {
-          'http.request.method': this.#method,
-          'url.full': attempt.engine.url + this.#path,
-          'http.response.status_code': attempt.status,
-          ...addressOf(attempt.engine.url),
-          'spillway.outcome': attempt.outcome,
-          'spillway.first_byte_seconds': attempt.firstByteSeconds,
-          ...attempt.pickAttributes,
-          ...(isLast ? this.#genAi(request, end) : this.#genAi(request, undefined)),
-        },
-        error: attempt.outcome === 'failed' ? (attempt.why ?? 'failed') : undefined,
-      };
-    });
     return [server, ...clients];
   }
 
-  #genAi(request: RoutingRequest | undefined, end: TracedEnd | undefined): Attributes {
-    return genAiAttributes({
-      operation: genAiOperation(this.#path),
-      model: request?.model,
-      outputTokensMax: request?.outputTokensMax,
-      inputTokens: end?.tokens?.promptTokens,
-      outputTokens: end?.tokens?.outputTokens,
-      cachedTokens: end?.tokens?.cachedTokens,
-      firstTokenSeconds: end?.ttftSeconds,
-    });
+  /** Context of an attempt other than the first one of a trace that begins here. */
+  #nextContext(): string {
+    return formatTraceparent(this.traceId, this.#tracing.ids.spanId(), this.#isSampled);
   }
+
+  /** In their order. */
+  #attempts(): AttemptTrace[] {
+    const attempts: AttemptTrace[] = [];
+    for (let attempt = this.#last; attempt !== undefined; attempt = attempt.before) {
+      attempts.unshift(attempt);
+    }
+    return attempts;
+  }
+}
+
+/** @param end Undefined for an attempt that was not the last one. */
+function genAiOf(
+  operation: GenAiOperation | undefined,
+  request: RoutingRequest | undefined,
+  end: TracedEnd | undefined,
+): Attributes {
+  return genAiAttributes({
+    operation,
+    model: request?.model,
+    outputTokensMax: request?.outputTokensMax,
+    inputTokens: end?.tokens?.promptTokens,
+    outputTokens: end?.tokens?.outputTokens,
+    cachedTokens: end?.tokens?.cachedTokens,
+    firstTokenSeconds: end?.ttftSeconds,
+  });
 }
 
 /** One attempt on an engine. */
 export class AttemptTrace {
+  /** The attempt before it. */
+  readonly before: AttemptTrace | undefined;
   readonly engine: TracedEngine;
-  readonly spanId: string;
   /** Header of the request to the engine. */
   readonly traceparent: string;
   readonly sentAtMs: number;
   readonly #pick: Pick;
   readonly #cause: PickCause;
   firstByteSeconds: number | undefined = undefined;
+  /** Undefined for an attempt that ended with its request. */
   endedAtMs: number | undefined = undefined;
   status: number | undefined = undefined;
   outcome: AttemptOutcome | undefined = undefined;
   why: string | undefined = undefined;
 
-  constructor(parts: {
-    readonly engine: TracedEngine;
-    readonly pick: Pick;
-    readonly cause: PickCause;
-    readonly spanId: string;
-    readonly traceparent: string;
-    readonly sentAtMs: number;
-  }) {
-    this.engine = parts.engine;
-    this.spanId = parts.spanId;
-    this.traceparent = parts.traceparent;
-    this.sentAtMs = parts.sentAtMs;
-    this.#pick = parts.pick;
-    this.#cause = parts.cause;
+  constructor(
+    before: AttemptTrace | undefined,
+    engine: TracedEngine,
+    pick: Pick,
+    cause: PickCause,
+    traceparent: string,
+    sentAtMs: number,
+  ) {
+    this.before = before;
+    this.engine = engine;
+    this.traceparent = traceparent;
+    this.sentAtMs = sentAtMs;
+    this.#pick = pick;
+    this.#cause = cause;
+  }
+
+  get spanId(): string {
+    return spanIdOf(this.traceparent);
   }
 
   firstByte(nowMs: number): void {
     this.firstByteSeconds = (nowMs - this.sentAtMs) / 1000;
   }
 
-  ended(outcome: AttemptOutcome, why: string | undefined, nowMs: number): void {
+  ended(outcome: AttemptOutcome, why: string | undefined): void {
     this.outcome = outcome;
-    this.endedAtMs = nowMs;
     this.why = why;
+    // The request ends with a complete response.
+    if (outcome !== 'completed') this.endedAtMs = performance.now();
   }
 
   get pickAttributes(): Attributes {
@@ -244,10 +287,8 @@ function stateOf({ names, values }: Headers): string | undefined {
   return states.length === 0 ? undefined : joinTraceState(states);
 }
 
-function addressOf(url: string): Attributes {
-  const { hostname, port, protocol } = new URL(url);
-  return {
-    'server.address': hostname,
-    'server.port': Number(port) || (protocol === 'https:' ? 443 : 80),
-  };
+function addressOf({ url, host }: TracedEngine): Attributes {
+  const [, address = host, port] = /^(.*?)(?::(\d+))?$/.exec(host) ?? [];
+  const protocolPort = url.startsWith('https:') ? 443 : 80;
+  return { 'server.address': address, 'server.port': port ? Number(port) : protocolPort };
 }
