@@ -10,6 +10,7 @@ import { emptyHistory, type History, mergeHistory, newestSeconds } from './histo
 import { KeyForm } from './key-form.tsx';
 import { FleetLatencies } from './latencies.tsx';
 import { type Connection, connectLive, fetchHistory, poll } from './live.ts';
+import { PlanAndGate } from './plan-card.tsx';
 import { Recent } from './recent.tsx';
 import { storedKey, storeKey } from './router-request.ts';
 import { ThemeSwitch } from './theme.tsx';
@@ -110,6 +111,7 @@ export function App() {
               onClear={() => setChosenUrl(undefined)}
               isLive={connection === 'live'}
             />
+            <PlanAndGate engines={engines} isLive={connection === 'live'} />
             <WhatIf snapshot={snapshot} />
           </>
         )}

@@ -13,6 +13,7 @@ import type { TracingOptions } from '../../io/otlp/index.ts';
 import type { TlsFiles } from '../../io/tls/index.ts';
 import type { WebpageFile } from '../../io/webpage/index.ts';
 import type { DynamicConfigOptions } from './settings/dynamic-config-file.ts';
+import type { PlanFile } from './settings/plan-file.ts';
 import type { TokenizerSources } from './tokens/model-searches.ts';
 
 /** ZMQ endpoints of an engine's KV events. */
@@ -135,5 +136,9 @@ export interface RouterOptions {
   /** Resolution of deadlines: how late one may be noticed. @default 250 */
   readonly tickMs?: number;
   readonly webpage?: ReadonlyMap<string, WebpageFile>;
+  /** The plan that the page shows beside what the router measures. */
+  readonly plan?: PlanFile | undefined;
+  /** Highest P99 of the KV cache utilization that the gate on the page passes. @default that of the plan, else 0.92 */
+  readonly gateMax?: number | undefined;
   readonly log: Logger;
 }

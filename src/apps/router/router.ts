@@ -155,12 +155,14 @@ class Router {
     });
     const { admission } = this.#inference;
     const history = new FleetHistory();
+    const unixSeconds = () => Date.now() / 1000;
     this.#sampler = new FleetSampler({
       ...{ core, engines, metrics, history, nowSeconds },
-      unixSeconds: () => Date.now() / 1000,
+      unixSeconds,
     });
     const views = new RouterViews({
-      ...{ core, engines, metrics, history, feed, shared, admission, nowSeconds },
+      ...{ core, engines, metrics, history, feed, shared, admission, nowSeconds, unixSeconds },
+      ...{ planned: options.plan?.planned, gateMax: options.gateMax ?? options.plan?.gateMax },
     });
     this.#events = new EventFeed(() => views.router());
     const routesContext = {

@@ -64,6 +64,16 @@ test('the router knows the engines’ key, and has the time of its drain delay t
   assert.equal(plain.healthUrl, 'http://127.0.0.1:8000/health');
   const args = plain.args.join(' ');
   assert.match(args, /^spillway router .*--static-backends http:\/\/127\.0\.0\.1:8001/);
+  assert.doesNotMatch(args, /--plan/);
   const other = routerOf('vllmApiKey: secret, ', 'drainDelay: 5');
   assert.deepEqual([other.env, other.stopGraceMs], [{ VLLM_API_KEY: 'secret' }, 15_000]);
+});
+
+test('the router gets the plan that the page shows', () => {
+  const { args } = routerService(
+    { ...optionsOf('{}'), planFile: '/plans/plan.json' },
+    [{ name: 'a', url: 'http://127.0.0.1:8001', model: 'm' }],
+    { healthUrl: 'http://127.0.0.1:8000', healthTls: undefined, adminPort: undefined },
+  );
+  assert.match(args.join(' '), /^spillway router --plan \/plans\/plan\.json /);
 });

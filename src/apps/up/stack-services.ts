@@ -19,6 +19,8 @@ export interface ServiceOptions {
   readonly self: readonly [string, ...string[]];
   /** This program's environment: children inherit it. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** File of `spillway plan --json`, which the page shows. */
+  readonly planFile?: string | undefined;
 }
 
 /** An embedded engine starts in half a second, the very first in one and a half; a busy laptop needs longer. */
@@ -90,7 +92,7 @@ interface RouterAddress {
 
 /** The process of the router. */
 export function routerService(
-  { values, self }: ServiceOptions,
+  { values, self, planFile }: ServiceOptions,
   backends: readonly Backend[],
   { healthUrl, healthTls, adminPort }: RouterAddress,
 ): ServiceSpec {
@@ -98,7 +100,11 @@ export function routerService(
   return {
     name: 'router',
     command,
-    args: [...first, 'router', ...routerFlags(values, backends, adminPort)],
+    args: [
+      ...[...first, 'router'],
+      ...(planFile === undefined ? [] : ['--plan', planFile]),
+      ...routerFlags(values, backends, adminPort),
+    ],
     env: secretsOf(values),
     lifeline: 'pipe',
     ...{ healthUrl: `${healthUrl}/health`, healthTls },

@@ -17,6 +17,8 @@ export interface UpOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly output: UpOutput;
   readonly signals: Pick<StopSignals, 'stop' | 'hurry'>;
+  /** File of `spillway plan --json`, which the page shows. */
+  readonly planFile?: string | undefined;
   /** Folder for one log file per child. */
   readonly logDirectory?: string | undefined;
 }

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { Command, Option } from 'commander';
-import { refusedRouterFlags, startRouter } from '../../apps/router/index.ts';
+import { readPlanFile, refusedRouterFlags, startRouter } from '../../apps/router/index.ts';
 import { routerTimeouts, timeoutSecondsMax } from '../../core/attempts/index.ts';
 import { InputError, version } from '../../core/base/index.ts';
 import {
@@ -16,7 +16,7 @@ import { createLogger } from '../../io/log/index.ts';
 import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
 import { loadWebpage } from '../../io/webpage/index.ts';
 import { type AdmissionFlags, addAdmissionFlags, admissionFrom } from '../admission-flags.ts';
-import { integer, positiveInteger } from '../arguments/numbers.ts';
+import { integer, number, positiveInteger } from '../arguments/numbers.ts';
 import { byteSize, duration } from '../arguments/quantities.ts';
 import { addHedgeFlags, type HedgeFlags, hedgingFrom } from '../hedge-flags.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
@@ -51,6 +51,8 @@ interface Flags
   readonly maxBufferedRequestBytes: number;
   readonly pickHeader: boolean;
   readonly dashboard: boolean;
+  readonly plan?: string;
+  readonly gateMax?: number;
   readonly maxRequestBytes: number;
   readonly maxConnections: number;
   readonly connectTimeout: number;
@@ -118,6 +120,15 @@ export function routerCommand(): Command {
       'omit the x-spillway-pick response header, which says why an engine was picked',
     )
     .option('--no-dashboard', 'do not serve the web page')
+    .option(
+      '--plan <file>',
+      'file of "spillway plan --json"; the page shows it beside what the router measures',
+    )
+    .option(
+      '--gate-max <share>',
+      'highest P99 of the KV cache utilization that the gate on the page passes (default: that of the plan, else 0.92)',
+      number({ above: 0, max: 1 }),
+    )
     .optionsGroup('Limits:')
     .option(
       '--max-request-bytes <bytes>',
@@ -223,6 +234,8 @@ async function run(flags: Flags): Promise<void> {
       engineWaitSeconds: flags.engineWaitTimeout,
       totalSeconds: deadline(flags.requestTimeout),
     },
+    plan: flags.plan === undefined ? undefined : await readPlanFile(flags.plan),
+    gateMax: flags.gateMax,
     ...(flags.dashboard ? { webpage: await loadWebpage() } : {}),
     log,
   });

@@ -1,6 +1,9 @@
 // `spillway up`: the whole stack on this machine.
+
+import { resolve } from 'node:path';
 import { argv, env, execArgv, execPath, stderr, stdin, stdout } from 'node:process';
 import { Command, Option } from 'commander';
+import { readPlanFile } from '../../apps/router/index.ts';
 import {
   JsonOutput,
   LineWriter,
@@ -34,6 +37,7 @@ interface UpFlags extends Omit<UpOverrides, 'engineUrls'> {
   readonly plain?: boolean;
   readonly json?: boolean;
   readonly logDir?: string;
+  readonly plan?: string;
 }
 
 export function upCommand(): Command {
@@ -61,6 +65,10 @@ export function upCommand(): Command {
     .option('--host <address>', 'address where the router listens (default: 127.0.0.1)')
     .option('-p, --port <port>', 'port where the router listens (default: 8000)', port)
     .option('--no-dashboard', 'do not serve the web page')
+    .option(
+      '--plan <file>',
+      'file of "spillway plan --json"; the page shows it beside what the router measures',
+    )
     .optionsGroup('Output:')
     .option('--plain', 'plain lines instead of the live view; the default without a terminal')
     .option('--json', 'one JSON object per line instead of the live view')
@@ -95,6 +103,8 @@ async function up(flags: UpFlags): Promise<void> {
   if (!values.routerSpec.enableRouter) noteRouterFlags(flags);
   await checkFlagNames(flags, values);
   checkPolicy(values);
+  // One that cannot be read is refused before anything starts.
+  if (flags.plan !== undefined) await readPlanFile(flags.plan);
   const note = prometheusNote(values, env);
   if (note !== undefined) stderr.write(`spillway: ${note}\n`);
   // A terminal that is closed sends SIGHUP, which also stops the stack in order.
@@ -108,6 +118,7 @@ async function up(flags: UpFlags): Promise<void> {
       output,
       signals,
       logDirectory: flags.logDir,
+      planFile: flags.plan === undefined ? undefined : resolve(flags.plan),
     });
   } finally {
     release();

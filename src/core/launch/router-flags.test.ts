@@ -41,6 +41,12 @@ test('a router of this machine stops without a drain delay unless the values set
   assert.match(flags, /--drain-delay 3 --shutdown-timeout 11/);
 });
 
+test('the gate on the page has the limit of the values, if they set one', () => {
+  assert.doesNotMatch(flagsOf('{}'), /--gate-max/);
+  const flags = flagsOf('spillway: { thresholds: { hbmUtilization: 0.85 } }');
+  assert.match(flags, /--gate-max 0\.85/);
+});
+
 test('streams move unless the values say otherwise', () => {
   assert.doesNotMatch(flagsOf('{}'), /--no-migration/);
   assert.match(flagsOf('routerSpec: { migration: false }'), /--no-migration/);

@@ -39,6 +39,7 @@ export function routerFlags(
   adminPort?: number,
 ): string[] {
   const { routerSpec } = values;
+  const { hbmUtilization } = values.spillway.thresholds;
   refuseOtherListeners(routerSpec.extraArgs);
   const kvSources = backends.flatMap(({ url, kvEvents }) =>
     kvEvents ? ['--kv-event-source', kvSource(url, kvEvents)] : [],
@@ -81,6 +82,7 @@ export function routerFlags(
       ? []
       : ['--router-peers', routerSpec.routerPeers.join(',')]),
     ...(values.spillway.dashboard ? [] : ['--no-dashboard']),
+    ...(hbmUtilization === undefined ? [] : ['--gate-max', String(hbmUtilization)]),
     ...(routerSpec.slowStart === slowStartSecondsDefault
       ? []
       : ['--slow-start', String(routerSpec.slowStart)]),

@@ -1,5 +1,5 @@
 // The router's views of itself as JSON: /engines, /debug/router, /debug/picks, /debug/requests,
-// /dashboard/events and /dashboard/history. The router responds with these types; `spillway up` and the
+// /dashboard/events, /dashboard/history and /dashboard/plan. The router responds with these types; `spillway up` and the
 // page read them with their parsers.
 export {
   currentReport,
@@ -30,6 +30,18 @@ export type {
   QuantilesView,
   RouterLatenciesView,
 } from './latencies-view.ts';
+export {
+  type GateEngineView,
+  type GateState,
+  type GateView,
+  type MeasuredView,
+  type PlanFigureName,
+  type PlannedFigureView,
+  type PlannedView,
+  type PlanView,
+  parsePlanView,
+  planFigureNames,
+} from './plan-view.ts';
 export {
   type PickView,
   parsePickViews,

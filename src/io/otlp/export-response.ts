@@ -21,7 +21,7 @@ export function refusalOf(response: Buffer): Refusal {
   for (const outer of fieldsOf(response)) {
     if (outer.number !== 1 || !Buffer.isBuffer(outer.value)) continue;
     for (const { number, value } of fieldsOf(outer.value)) {
-      // A negative number, which nobody should send, has the highest bit of 64.
+      // A negative number has the highest bit of 64.
       if (number === 1 && typeof value === 'number') spans = value < 2 ** 63 ? value : 0;
       if (number === 2 && Buffer.isBuffer(value)) why = value.toString();
     }

@@ -1,9 +1,12 @@
 // What the page shows of single requests and of the whole fleet: waterfall, map of HBM, flow of tokens, what-if; and that a
 // thousand engines leave the browser time. Axe checks it for screen readers.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { loadWebpage } from '../../../src/io/webpage/index.ts';
@@ -13,10 +16,19 @@ import { launchChromium } from './chromium.ts';
 
 let browser: Browser;
 let up: UpProcess;
+let folder: string;
+let planFile: string;
 
 before(async () => {
   browser = await launchChromium();
-  up = await UpProcess.start(['--engines', '2', '--json']);
+  folder = mkdtempSync(join(tmpdir(), 'spillway-plan-'));
+  planFile = join(folder, 'plan.json');
+  const input = ['-f', 'docs/guide/plan/cases/07-no-offload.yaml', '--json'];
+  const command = ['bin/spillway.mjs', 'plan', ...input];
+  const made = spawnSync(process.execPath, command, { encoding: 'utf8', timeout: 110_000 });
+  assert.equal(made.status, 0, made.stderr);
+  writeFileSync(planFile, made.stdout);
+  up = await UpProcess.start(['--engines', '2', '--json', '--plan', planFile]);
   await up.ready();
   await chats(12);
 });
@@ -24,6 +36,7 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await up?.end('SIGKILL');
+  if (folder !== undefined) rmSync(folder, { recursive: true });
 });
 
 async function chats(count: number): Promise<void> {
@@ -95,6 +108,27 @@ test('the map of HBM and the flow of tokens have the figures in words', async ()
   const flow = page.locator('.tier-flow');
   await flow.getByText('found in HBM').waitFor();
   await flow.locator('dd').first().waitFor();
+  await page.close();
+});
+
+test('the plan stands beside what is measured, and the gate says what it lacks', async () => {
+  const plan = JSON.parse(readFileSync(planFile, 'utf8')) as {
+    readonly impact: { readonly planned: { readonly ttftMs: { readonly mean: number } } };
+  };
+  const { page, problems } = await open(up.url);
+  const card = page.getByRole('region', { name: 'Plan against actual' });
+  const ttft = card.getByRole('row').filter({ hasText: 'TTFT' });
+  const cells = ttft.getByRole('cell');
+  await card.getByText(/means of the last \d+ streamed requests/).waitFor();
+  const planned = plan.impact.planned.ttftMs.mean;
+  assert.equal(await cells.nth(0).textContent(), `${planned.toFixed(planned < 10 ? 1 : 0)} ms`);
+  assert.match((await cells.nth(2).textContent()) ?? '', /^\d.* (as planned|above|below)$/);
+  const engines = card.getByRole('row').filter({ hasText: 'engines' });
+  assert.match((await engines.getByRole('cell').nth(2).textContent()) ?? '', /^2 /);
+  const gate = page.getByRole('region', { name: 'Gate on HBM utilization' });
+  await gate.getByText('not enough data').first().waitFor();
+  await gate.getByText(/2 of 2 engines with fewer than 90 % of the expected samples/).waitFor();
+  assert.deepEqual(problems, []);
   await page.close();
 });
 

@@ -1,5 +1,6 @@
 // The last hour of the fleet as series of points, which a reloaded page shows at once.
 import { RingBuffer } from '../../../core/base/index.ts';
+import type { EngineSeries } from '../../../core/gate/index.ts';
 import {
   type EngineSeriesName,
   engineSeriesNames,
@@ -11,8 +12,10 @@ import {
 
 /** Interval between points. */
 export const historyIntervalSeconds = 5;
-/** An hour of points. Memory: 61 KB for the fleet, 20 KB for each engine. */
-const pointsMax = 3_600 / historyIntervalSeconds;
+/** Length of the series: an hour. */
+export const historySeconds = 3_600;
+/** Memory: 61 KB for the fleet, 20 KB for each engine. */
+const pointsMax = historySeconds / historyIntervalSeconds;
 /** Maximum number of engines with series, 10 MB in total; further engines have none. */
 const enginesMax = 512;
 
@@ -37,6 +40,16 @@ class SeriesRing<Name extends string> {
     }
     this.#next = (this.#next + 1) % pointsMax;
     this.#length = Math.min(this.#length + 1, pointsMax);
+  }
+
+  /** All points of one series, oldest first; NaN where a value is unknown. */
+  valuesOf(name: Name): Float32Array {
+    const column = this.#names.indexOf(name);
+    const first = (this.#next - this.#length + pointsMax) % pointsMax;
+    return Float32Array.from({ length: this.#length }, (_, k) => {
+      const at = ((first + k) % pointsMax) * this.#names.length + column;
+      return this.#values[at] as number;
+    });
   }
 
   /** The newest points of each series, at most `count`, oldest first. */
@@ -89,6 +102,16 @@ export class FleetHistory {
       engine.name = name;
       engine.ring.push(point);
     }
+  }
+
+  /** KV cache utilization of each engine, as the gate judges it. */
+  kvUsage(): EngineSeries[] {
+    const times = [...this.#times];
+    return Array.from(this.#engines.values(), ({ name, ring }) => {
+      const values = ring.valuesOf('kvUsage');
+      // An engine that was added later has the last ones of the times.
+      return { name, times: times.slice(times.length - values.length), values, restarts: 0 };
+    });
   }
 
   /** @param options `sinceSeconds`: only points after this Unix time. Unknown URLs are ignored. */

@@ -95,7 +95,8 @@ test('clients have no path of operators, and those have no path of clients; both
   assert.deepEqual(both.sort(), ['/health', '/livez', '/version']);
   assert.ok(own.includes('/v1/models') && own.includes('/v1/completions'));
   assert.deepEqual(operators.filter((path) => !own.includes(path)).sort(), [
-    ...['/dashboard/events', '/dashboard/history', '/debug/picks', '/debug/queue'],
+    ...['/dashboard/events', '/dashboard/history', '/dashboard/plan'],
+    ...['/debug/picks', '/debug/queue'],
     ...['/debug/requests', '/debug/router', '/engines', '/metrics'],
   ]);
 });

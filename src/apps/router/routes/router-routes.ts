@@ -86,6 +86,7 @@ export function adminRoutes(context: RouterRoutesContext): Routes<RouteHandler> 
     '/debug/requests': (exchange) => answerJson(exchange, 200, views.requests()),
     '/dashboard/history': (exchange) =>
       answerJson(exchange, 200, views.history(queryOf(exchange.target))),
+    '/dashboard/plan': (exchange) => answerJson(exchange, 200, views.plan()),
     '/dashboard/events': (exchange) => events.add(exchange),
   };
   for (const [path, file] of webpage) {

@@ -29,6 +29,7 @@ function begin(options: Partial<RouterViewsOptions> = {}) {
   const views = new RouterViews({
     ...{ core, metrics, history, feed, nowSeconds, shared: undefined, admission: undefined },
     engines: new Map([['http://a:1', named]]),
+    unixSeconds: nowSeconds,
     ...options,
   });
   const send = () => {

@@ -1,11 +1,13 @@
-// The router's own views on /engines, /debug/router, /debug/picks, /debug/requests, /dashboard/events and
-// /dashboard/history.
+// The router's own views on /engines, /debug/router, /debug/picks, /debug/requests, /dashboard/events,
+// /dashboard/history and /dashboard/plan.
 import { version } from '../../../core/base/index.ts';
 import type { RoutingCore } from '../../../core/routing/index.ts';
 import type {
   EngineView,
   HistoryView,
   PickView,
+  PlannedView,
+  PlanView,
   RequestView,
   RouterView,
 } from '../../../core/views/index.ts';
@@ -18,6 +20,7 @@ import { latencyWindowSeconds } from '../metrics/latency-windows.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
 import type { RouterAdmission } from '../requests/router-admission.ts';
 import { engineViews } from './engine-views.ts';
+import { PlanStatus } from './plan-status.ts';
 
 /** Maximum number of models with latencies in a view, the busiest ones. */
 const modelsMax = 50;
@@ -33,16 +36,29 @@ export interface RouterViewsOptions {
   readonly shared: SharedAttempts | undefined;
   /** Undefined if requests do not wait in the router. */
   readonly admission: RouterAdmission | undefined;
+  /** Undefined if the router was given no plan. */
+  readonly planned?: PlannedView | undefined;
+  /** Highest P99 that passes the gate. @default 0.92 */
+  readonly gateMax?: number | undefined;
   readonly nowSeconds: () => number;
+  readonly unixSeconds: () => number;
 }
 
 export class RouterViews {
   readonly #options: RouterViewsOptions;
   readonly #startedAtSeconds: number;
+  readonly #planStatus: PlanStatus;
 
   constructor(options: RouterViewsOptions) {
     this.#options = options;
     this.#startedAtSeconds = options.nowSeconds();
+    const { planned, gateMax, unixSeconds } = options;
+    this.#planStatus = new PlanStatus({
+      ...{ planned, gateMax, unixSeconds },
+      kvUsage: () => options.history.kvUsage(),
+      engines: () => this.engines(),
+      requests: () => this.requests(),
+    });
   }
 
   engines(): EngineView[] {
@@ -74,6 +90,10 @@ export class RouterViews {
       routers: shared?.view ?? null,
       engines,
     };
+  }
+
+  plan(): PlanView {
+    return this.#planStatus.view();
   }
 
   picks(): PickView[] {
