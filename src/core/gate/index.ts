@@ -4,6 +4,7 @@ export {
   type EngineSeries,
   type EngineVerdict,
   type GateVerdict,
+  gateMaxDefault,
   judge,
   percentText,
   type Verdict,

@@ -61,6 +61,8 @@ export interface GateVerdict {
   readonly engines: readonly EngineVerdict[];
 }
 
+/** Highest P99 that passes; a plan's and a values file's `hbmUtilization` have the same default. */
+export const gateMaxDefault = 0.92;
 /** Share of the expected samples below which the window is not judged. */
 const defaultCoverageMin = 0.9;
 /** Number of steps in a chart of the window. */

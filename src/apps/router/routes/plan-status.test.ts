@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { engineView } from '../../../../test/support/router-views.ts';
 import type { EngineSeries } from '../../../core/gate/index.ts';
+import { defaultThresholds } from '../../../core/values/index.ts';
 import { type PlannedView, parsePlanView, type RequestView } from '../../../core/views/index.ts';
 import { PlanStatus, type PlanStatusOptions } from './plan-status.ts';
 
@@ -70,7 +71,10 @@ test('throughput, hit rate and engines count live engines', () => {
 test('the gate names the fullest engines first, and its maximum is that of the plan or 92 %', () => {
   const kvUsage = () => [series('a', 0.5), series('b', 0.93)];
   const { gate, measured } = statusOf({ kvUsage, planned }).view();
-  assert.deepEqual([gate.verdict, gate.max, gate.judged], ['fail', 0.92, 2]);
+  assert.deepEqual(
+    [gate.verdict, gate.max, gate.judged],
+    ['fail', defaultThresholds.hbmUtilization, 2],
+  );
   assert.deepEqual(
     gate.engines.map(({ name, verdict }) => [name, verdict]),
     [

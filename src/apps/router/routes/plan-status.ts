@@ -1,6 +1,5 @@
 // What /dashboard/plan says: the plan beside what the router measures, and the gate over the last hour.
-import { type EngineSeries, judge } from '../../../core/gate/index.ts';
-import { defaultThresholds } from '../../../core/values/index.ts';
+import { type EngineSeries, gateMaxDefault, judge } from '../../../core/gate/index.ts';
 import {
   currentReport,
   type EngineView,
@@ -37,7 +36,7 @@ export class PlanStatus {
 
   constructor(options: PlanStatusOptions) {
     this.#options = options;
-    this.#max = options.gateMax ?? defaultThresholds.hbmUtilization;
+    this.#max = options.gateMax ?? gateMaxDefault;
   }
 
   view(): PlanView {
