@@ -1,8 +1,8 @@
 // The plan of the stack for the page: a file that "spillway plan --json" has written.
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
 import { InputError } from '../../../core/base/index.ts';
 import type { PlannedFigureView, PlannedView } from '../../../core/views/index.ts';
+import type { PlanEstimate } from './plan-shape.ts';
 
 /** What the page shows of a plan. */
 export interface PlanFile {
@@ -10,24 +10,6 @@ export interface PlanFile {
   /** Highest P99 of the KV cache utilization that the plan's gate passes. */
   readonly gateMax: number;
 }
-
-/** A latency that no simulation had is null in JSON. */
-const estimate = z.object({
-  mean: z.number().nullable(),
-  low: z.number().nullable(),
-  high: z.number().nullable(),
-});
-
-const planShape = z.object({
-  sizing: z.object({ engines: z.int().min(0) }),
-  impact: z.object({
-    planned: z.object({
-      ...{ ttftMs: estimate, tpotMs: estimate, throughput: estimate },
-      ...{ hitRate: estimate, kvUseP99: estimate },
-    }),
-  }),
-  gate: z.object({ max: z.number().gt(0).max(1) }),
-});
 
 /** @throws {InputError} If the file cannot be read, or is no plan. */
 export async function readPlanFile(path: string): Promise<PlanFile> {
@@ -39,6 +21,8 @@ export async function readPlanFile(path: string): Promise<PlanFile> {
       cause: error,
     });
   }
+  // Loaded only for a plan: a router without one starts without the schema library.
+  const { planShape } = await import('./plan-shape.ts');
   const plan = planShape.safeParse(parsed);
   if (!plan.success) {
     const [issue] = plan.error.issues;
@@ -63,10 +47,7 @@ export async function readPlanFile(path: string): Promise<PlanFile> {
   };
 }
 
-function figureOf(
-  { mean, low, high }: z.output<typeof estimate>,
-  factor: number,
-): PlannedFigureView | null {
+function figureOf({ mean, low, high }: PlanEstimate, factor: number): PlannedFigureView | null {
   if (mean === null || low === null || high === null) return null;
   return { mean: mean * factor, low: low * factor, high: high * factor };
 }
