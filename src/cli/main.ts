@@ -15,8 +15,8 @@ async function main(argv: readonly string[]): Promise<void> {
     .version(version)
     .showHelpAfterError('(see --help)')
     // A flag belongs to the command that it follows, even if a subcommand has the same one.
-    .enablePositionalOptions()
-    .exitOverride();
+    .enablePositionalOptions();
+  throwing(program);
   const wanted = argv.find((word) => !word.startsWith('-'));
   for (const [name, { summary, load }] of Object.entries(commands)) {
     if (name === wanted) {
@@ -33,9 +33,16 @@ async function main(argv: readonly string[]): Promise<void> {
   await program.parseAsync([...argv], { from: 'user' });
 }
 
-/** Makes a command and all below it throw instead of ending the process with statuses of their own. */
+/**
+ * Makes a command and all below it throw instead of ending the process with statuses of their own, and begin their errors
+ * as all others begin.
+ */
 function throwing(command: Command): Command {
   for (const subcommand of command.commands) throwing(subcommand);
+  const { outputError } = command.configureOutput();
+  command.configureOutput({
+    outputError: (text, write) => outputError?.(text.replace(/^error: /, 'spillway: '), write),
+  });
   return command.exitOverride();
 }
 

@@ -123,6 +123,7 @@ test('Ctrl-C ends the run, prints what was measured, and leaves no request behin
     stdout,
     /^Interrupted: 0 of 3 requests completed, 0 failed, 2 cut off in flight, 1 not/,
   );
+  assert.match(stdout, /; at most 2 at once$/m);
   await until(() => open() === 0);
 });
 

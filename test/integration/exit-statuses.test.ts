@@ -82,14 +82,18 @@ test('a server that does not respond is named with the reason', async () => {
 });
 
 test('unknown flags, commands and policies are bad input', async () => {
-  await expect(2, /^error: unknown (option|command) '.*nosuch'/, [
+  await expect(2, /^spillway: unknown (option|command) '.*nosuch'/, [
     ...['up', 'router', 'plan', 'gate --prometheus http://x', 'simulate'].map(
       (c) => `${c} --nosuch`,
     ),
     'nosuch',
   ]);
-  await expect(2, /^error: required option '--image <image>' not specified/, [
+  await expect(2, /^spillway: required option '--image <image>' not specified/, [
     'operator manifests',
+  ]);
+  await expect(2, /^spillway: required option '-f, --file <file>' not specified/, ['deploy']);
+  await expect(2, /unknown option '--num-prompts'; .* equals sign: --bench="--num-prompts"/, [
+    'deploy -f x --bench --num-prompts',
   ]);
   await expect(2, /nope.*\bpredictive\b/, [
     'router --static-backends http://a --routing-logic nope',

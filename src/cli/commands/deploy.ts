@@ -80,9 +80,22 @@ export function deployCommand(): Command {
       'send it a load and print the figures; --bench="--num-prompts 200" gives it flags of "spillway bench serve" (default: 120 prompts of 300 and 40 tokens, 4 per second)',
     )
     .action(run);
+  const { outputError } = command.configureOutput();
+  command.configureOutput({
+    outputError: (text, write) =>
+      outputError?.(command.getOptionValue('bench') === true ? withBenchHint(text) : text, write),
+  });
   return addHelpEnd(
     addStackFlags(command),
     'The API key of a router is taken from OPENAI_API_KEY. With SPILLWAY_REGISTRY_MIRROR, the images that the mirror lacks are reported. Exit status: 0 it serves, 1 it does not, 2 bad input, 4 the cluster or a host cannot be reached.',
+  );
+}
+
+/** Commander takes a word that begins with a dash for a flag, even after `--bench`. */
+function withBenchHint(text: string): string {
+  return text.replace(
+    /unknown option '(.*)'/,
+    `unknown option '$1'; a flag of "spillway bench serve" needs the equals sign: --bench="$1"`,
   );
 }
 

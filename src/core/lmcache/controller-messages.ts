@@ -35,7 +35,7 @@ const textCharactersMax = 512;
 /**
  * Reads a message of a worker. Unknown fields are skipped: they differ between versions of LMCache.
  *
- * @throws {KvEventFormatError} If it is not a map, or a field has another type.
+ * @throws {MessagePackFormatError} If it is not a map, or a field has another type.
  */
 export function decodeWorkerMessage(bytes: Uint8Array): WorkerMessage {
   const reader = new MessagePackReader(bytes);
@@ -190,7 +190,7 @@ export interface OrderReply {
   readonly error: string | undefined;
 }
 
-/** @throws {KvEventFormatError} If it is not a map, or a field has another type. */
+/** @throws {MessagePackFormatError} If it is not a map, or a field has another type. */
 export function decodeOrderReply(bytes: Uint8Array): OrderReply {
   const reader = new MessagePackReader(bytes);
   let [tokens, errorCode]: (number | undefined)[] = [];

@@ -122,6 +122,9 @@ test('the single admissions of older versions count, and bytes that are no messa
     { isAdmission: true, key: -2n, sequence: 0 },
   ]);
   for (let length = 0; length < bytes.length; length++) {
-    assert.throws(() => decodeWorkerMessage(bytes.subarray(0, length)), /cannot be read/);
+    assert.throws(
+      () => decodeWorkerMessage(bytes.subarray(0, length)),
+      /^MessagePackFormatError: MessagePack message cannot be read/,
+    );
   }
 });

@@ -13,7 +13,7 @@ import { MessagePackReader } from './message-pack-reader.ts';
 /**
  * Reads the payload of one message.
  *
- * @throws {KvEventFormatError} If it is truncated, has wrong types or is not a batch. Memory use is limited to a
+ * @throws {MessagePackFormatError} If it is truncated, has wrong types or is not a batch. Memory use is limited to a
  *   small multiple of the input's length.
  */
 export function decodeKvEventBatch(payload: Uint8Array): KvEventBatch {

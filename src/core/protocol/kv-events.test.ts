@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { KvEventFormatError } from './errors.ts';
+import { MessagePackFormatError } from './errors.ts';
 import type { BlockStoredEvent, EventBlockHash, KvEventBatch } from './kv-events.ts';
 import { decodeKvEventBatch } from './kv-events-decode.ts';
 import { encodeKvEventBatch } from './kv-events-encode.ts';
@@ -103,7 +103,7 @@ test('refuses a message truncated anywhere', () => {
   for (const { hex } of golden) {
     const bytes = fromHex(hex);
     for (let length = 0; length < bytes.length; length++) {
-      assert.throws(() => decodeKvEventBatch(bytes.subarray(0, length)), KvEventFormatError);
+      assert.throws(() => decodeKvEventBatch(bytes.subarray(0, length)), MessagePackFormatError);
     }
   }
 });
@@ -138,7 +138,7 @@ test('refuses lengths beyond the message before allocating memory', () => {
     '93cb3ff80000000000009192a3466f6fc6ffffffff',
     `93cb3ff80000000000009192a3466f6f${'91'.repeat(100_000)}`,
   ]) {
-    assert.throws(() => decodeKvEventBatch(fromHex(hex)), KvEventFormatError);
+    assert.throws(() => decodeKvEventBatch(fromHex(hex)), MessagePackFormatError);
   }
 });
 
@@ -146,7 +146,7 @@ function readOrRefuse(bytes: Uint8Array): void {
   try {
     decodeKvEventBatch(bytes);
   } catch (error) {
-    assert.ok(error instanceof KvEventFormatError, String(error));
+    assert.ok(error instanceof MessagePackFormatError, String(error));
   }
 }
 

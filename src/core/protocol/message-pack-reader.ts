@@ -1,5 +1,5 @@
 // Reads MessagePack values one by one from untrusted bytes.
-import { KvEventFormatError } from './errors.ts';
+import { MessagePackFormatError } from './errors.ts';
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -7,7 +7,7 @@ const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
  * A cursor over one MessagePack message. Lengths in the message are checked against its bytes before they are
  * used, so memory stays proportional to the message.
  *
- * @throws {KvEventFormatError} From each read, if the message ends early or has another type.
+ * @throws {MessagePackFormatError} From each read, if the message ends early or has another type.
  * @see https://github.com/msgpack/msgpack/blob/master/spec.md
  */
 export class MessagePackReader {
@@ -21,7 +21,7 @@ export class MessagePackReader {
   }
 
   fail(problem: string): never {
-    throw new KvEventFormatError(problem, this.offset);
+    throw new MessagePackFormatError(problem, this.offset);
   }
 
   /** The type byte of the next value, without consuming it. */

@@ -11,6 +11,8 @@ export interface RequestRecord {
   readonly sentSeconds: number;
   /** Arrival time of each chunk with generated tokens, in order; empty if there was none. */
   readonly chunkSeconds: Times;
+  /** When a failed response ended, which may be long after its last chunk. @default the last chunk */
+  readonly endSeconds?: number | undefined;
   readonly promptTokens: number;
   /** From the response's usage; otherwise the number of chunks. */
   readonly outputTokens: number;

@@ -31,15 +31,14 @@ export function peakChunksPerSecond(records: readonly RequestRecord[]): number {
 }
 
 /**
- * The maximum number of concurrent requests. A response that ends as another begins does not overlap it.
- *
- * @param records Complete responses only.
+ * The maximum number of concurrent requests, failed ones included: the server worked on them, too. A response that ends
+ * as another begins does not overlap it.
  */
 export function peakConcurrency(records: readonly RequestRecord[]): number {
   const starts = Float64Array.from(records, (record) => record.sentSeconds).sort();
   const ends = Float64Array.from(
     records,
-    ({ chunkSeconds, sentSeconds }) => chunkSeconds.at(-1) ?? sentSeconds,
+    ({ endSeconds, chunkSeconds, sentSeconds }) => endSeconds ?? chunkSeconds.at(-1) ?? sentSeconds,
   ).sort();
   let ended = 0;
   let peak = 0;

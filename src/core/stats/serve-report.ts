@@ -121,7 +121,7 @@ export function reportOf(
     offeredRate: rateOf(records.map((record) => record.scheduledSeconds)),
     sentRate: rateOf(records.map((record) => record.sentSeconds)),
     peakChunksPerSecond: peakChunksPerSecond(complete),
-    peakConcurrency: peakConcurrency(complete),
+    peakConcurrency: peakConcurrency(records),
     cacheQueriedTokens: sum(withCache.map((record) => record.promptTokens)),
     cachedTokens: sum(withCache.map((record) => record.cachedTokens ?? 0)),
     errors: errorCounts(records),

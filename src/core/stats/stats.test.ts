@@ -149,10 +149,10 @@ test('the report agrees with a straightforward computation on any run', () => {
       // All times are whole seconds, so sampling each second finds every peak.
       const atOnce = Array.from(
         { length: 400 },
-        (_, t) => complete.filter((r) => r.sentSeconds <= t && t < last(r)).length,
+        (_, t) => records.filter((r) => r.sentSeconds <= t && t < last(r)).length,
       );
       assert.equal(report.peakConcurrency >= Math.max(...atOnce), true);
-      const instant = complete.filter((r) => r.sentSeconds === last(r)).length;
+      const instant = records.filter((r) => r.sentSeconds === last(r)).length;
       assert.ok(report.peakConcurrency <= Math.max(...atOnce) + instant);
       const origin = Math.min(...complete.map((r) => r.sentSeconds));
       const perSecond = Array.from({ length: 400 }, (_, t) =>
@@ -161,6 +161,17 @@ test('the report agrees with a straightforward computation on any run', () => {
       assert.equal(report.peakChunksPerSecond, Math.max(...perSecond));
     }),
   );
+});
+
+test('failed requests are in flight until they end', () => {
+  const error = { kind: 'interrupted', message: 'stopped' };
+  const cutOff = Array.from({ length: 73 }, (_, at) =>
+    answered(at === 0 ? [1] : [], { sentSeconds: at / 100, endSeconds: 90, error }),
+  );
+  const complete = answered([5], { sentSeconds: 2 });
+  assert.equal(reportOf([...cutOff, complete], options).peakConcurrency, 74);
+  const refused = answered([], { sentSeconds: 3, error });
+  assert.equal(reportOf([refused, refused], options).peakConcurrency, 0);
 });
 
 test('offered and sent rates are the gaps of the schedule and of what was sent', () => {

@@ -45,6 +45,13 @@ export async function kubeconfigAccess(
         '~/.kube/config has a current context.',
     );
   }
+  // The client library refuses them with an error of its own, at the first request.
+  if (/^http:/i.test(cluster.server) && !cluster.skipTLSVerify && !cluster.proxyUrl) {
+    throw new InputError(
+      `The kubeconfig's server ${cluster.server} of context ${context} has no TLS: use an https:// URL, or set ` +
+        'insecure-skip-tls-verify for this cluster.',
+    );
+  }
   return {
     ...{ context, contexts, namespace: config.getContextObject(context)?.namespace ?? 'default' },
     server: cluster.server.replace(/\/+$/, ''),

@@ -3,7 +3,7 @@ import type { KvKnowledge } from '../../core/kv/index.ts';
 import {
   decodeKvEventBatch,
   type KvEventBatch,
-  KvEventFormatError,
+  MessagePackFormatError,
 } from '../../core/protocol/index.ts';
 import { SubscriberSocket } from '../zmq/index.ts';
 import { requestReplay } from './replay.ts';
@@ -255,7 +255,7 @@ export class KvEventSource {
       this.#options.onBatch(batch);
       return batch.timestampSeconds;
     } catch (error) {
-      if (!(error instanceof KvEventFormatError)) throw error;
+      if (!(error instanceof MessagePackFormatError)) throw error;
       this.#counts.formatErrors += 1;
       this.#isWhole = false;
       return undefined;

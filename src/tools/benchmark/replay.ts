@@ -242,6 +242,7 @@ function recordOf(
     scheduledSeconds: request.arrivalSeconds,
     sentSeconds: answer.sentSeconds - startSeconds,
     chunkSeconds: chunkSeconds.map((at) => at - startSeconds),
+    ...(answer.error === undefined ? {} : { endSeconds: answer.endSeconds - startSeconds }),
     promptTokens: usage?.promptTokens ?? request.promptTokens,
     outputTokens: usage?.outputTokens ?? chunkSeconds.length,
     cachedTokens: usage?.cachedTokens,

@@ -22,5 +22,6 @@ export function recordInGpuTime(record: RequestRecord, timeScale: number): Reque
     scheduledSeconds: record.scheduledSeconds * timeScale,
     sentSeconds: record.sentSeconds * timeScale,
     chunkSeconds: Array.from(record.chunkSeconds, (at) => at * timeScale),
+    ...(record.endSeconds === undefined ? {} : { endSeconds: record.endSeconds * timeScale }),
   };
 }

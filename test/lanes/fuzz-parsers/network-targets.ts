@@ -28,6 +28,7 @@ import {
   parseTraceparent,
 } from '../../../src/core/telemetry/index.ts';
 import { parseTrace } from '../../../src/core/traces/index.ts';
+import { refusalOf } from '../../../src/io/otlp/export-response.ts';
 import { check, jsonTokens, type Target, target } from './target.ts';
 
 const clock = new ManualClock();
@@ -174,6 +175,18 @@ export const networkTargets: readonly Target[] = [
       if (joined === undefined) return;
       check(/^[\x20-\x7e]{1,512}$/.test(joined), 'a header without line ends');
       check(joinTraceState([joined]) === joined, 'the same header again');
+    },
+  }),
+  target('responses of collectors', {
+    ...{ form: 'binary', weight: 2, folder: 'export-response', refusals: [] },
+    dictionary: [
+      ...['\x0a', '\x08', '\x12', '\x0b', '\x39', '\x3d', '\x0a\x00', '\x0a\x02\x08\x03'],
+      ...['\xff\xff\xff\xff\x0f', '\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01', '\x80'.repeat(10)],
+    ],
+    run: (bytes) => {
+      const { spans, why } = refusalOf(bytes);
+      check(Number.isInteger(spans) && spans >= 0 && spans < 2 ** 63, 'a number of spans');
+      check(why.length <= bytes.length, 'a reason from the response');
     },
   }),
   target('lists and watches of Kubernetes', {
