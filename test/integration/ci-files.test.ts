@@ -1,7 +1,7 @@
-// The files for CI that users copy: each command of Spillway in them is one that this version accepts.
+// The files for CI and the guides that users copy from: each command of Spillway in them is one that this version accepts.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -9,7 +9,9 @@ import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { commands } from '../../src/cli/commands.ts';
 
-const folder = join(import.meta.dirname, '..', '..', 'docs', 'ci');
+const root = join(import.meta.dirname, '..', '..');
+const folder = join(root, 'docs', 'ci');
+const guides = join(root, 'docs', 'guide');
 
 for (const file of ['github-actions.yml', 'gitlab-ci.yml']) {
   test(`${file} has only commands that the command line accepts`, async () => {
@@ -31,10 +33,49 @@ test('a command with an unknown flag, or without one that it needs, is noticed',
   }
 });
 
-test('the values file and the workload beside them are valid', async () => {
+for (const page of ['clusters.md', 'quick-start.md', 'troubleshooting.md']) {
+  test(`${page} has only commands that the command line accepts`, async () => {
+    const text = readFileSync(join(guides, page), 'utf8');
+    const blocks = [...text.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map(([, block = '']) => block);
+    const inline = [...text.matchAll(/`(spillway [^`\n]* -[^`\n]*)`/g)].map(([, one = '']) => one);
+    const lines = blocks.flatMap((block) => block.split('\n').map((line) => line.trim()));
+    const ours = [...lines.filter((line) => line.startsWith('spillway ')), ...inline];
+    assert.ok(ours.length >= 3, page);
+    for (const line of ours) await assertAccepted(line);
+  });
+}
+
+test('the messages in troubleshooting.md are those of the program', () => {
+  const source = globSync('src/**/*.ts', { cwd: root })
+    .filter((file) => !file.endsWith('.test.ts'))
+    .map((file) => readFileSync(join(root, file), 'utf8'))
+    .join('\n');
+  const rows = readFileSync(join(guides, 'troubleshooting.md'), 'utf8').matchAll(
+    /^\| ([^|]+) \|/gm,
+  );
+  const quoted = [...rows].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`([^`]+)`/g)].map(([, one = '']) => one),
+  );
+  const messages = quoted.filter((one) => one.includes(' '));
+  assert.ok(messages.length > 30);
+  const unknown = messages.filter(
+    (one) =>
+      !one.startsWith('spillway ') &&
+      one.split('…').some((piece) => !source.includes(piece.trim())),
+  );
+  assert.deepEqual(unknown, []);
+});
+
+test('the values files and the workload that they name are valid', async () => {
   for (const args of [
     ['config', 'validate', '-f', join(folder, 'values.yaml')],
     ['plan', '-f', join(folder, 'plan.yaml'), '--json'],
+    ['config', 'validate', '-f', join(guides, 'clusters', 'embedded.yaml')],
+    ['config', 'validate', '-f', join(guides, 'clusters', 'gpu.yaml')],
+    [
+      ...['config', 'validate', '-f', join(guides, 'clusters', 'gpu.yaml')],
+      ...['-f', join(guides, 'clusters', 'aks.yaml')],
+    ],
   ]) {
     await promisify(execFile)(process.execPath, ['bin/spillway.mjs', ...args], { timeout: 60_000 });
   }
@@ -53,7 +94,7 @@ function scriptsOf(value: unknown, isScript = false): readonly string[] {
 /** Words of a shell line up to a redirection or `&`, without quotes. */
 function wordsOf(line: string): readonly string[] {
   const words = line.match(/(?:"[^"]*"|[^\s"])+/g) ?? [];
-  const end = words.findIndex((word) => /^(>>?|&|\|)/.test(word));
+  const end = words.findIndex((word) => /^(>>?|&|\||#)/.test(word));
   const kept = end < 0 ? words : words.slice(0, end);
   return kept.map((word) => word.replaceAll('"', ''));
 }
