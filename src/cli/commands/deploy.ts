@@ -1,8 +1,5 @@
 // `spillway deploy`: from a values file to a stack that serves, on Kubernetes.
 import { Command } from 'commander';
-import { InputError } from '../../core/base/index.ts';
-import { problemLines, toPlain } from '../../core/values/index.ts';
-import { readValues } from '../../io/values/index.ts';
 import {
   checkGroupNodes,
   componentLine,
@@ -14,7 +11,6 @@ import {
   type SmokeReport,
   statusLines,
 } from '../../tools/deploy/index.ts';
-import { collect } from '../arguments/lists.ts';
 import { duration } from '../arguments/quantities.ts';
 import { benchStack, readBenchFlags } from '../cluster/deploy-bench.ts';
 import { withGroupArgs } from '../cluster/group-file.ts';
@@ -28,15 +24,17 @@ import {
   type StackFlags,
   withStack,
 } from '../cluster/stack-flags.ts';
+import {
+  addValueFlags,
+  checkedValues,
+  type ValueFlags,
+  valueArgs,
+} from '../cluster/value-flags.ts';
 import { addHelpEnd } from '../help.ts';
-import { valuesChecks } from '../values-checks.ts';
 import { smokeStack } from './smoke.ts';
 
-interface Flags extends StackFlags {
+interface Flags extends StackFlags, ValueFlags {
   readonly file: readonly string[];
-  readonly set?: readonly string[];
-  readonly setString?: readonly string[];
-  readonly chart?: string;
   readonly helm: string;
   readonly wait: number;
   readonly dryRun?: true;
@@ -51,14 +49,8 @@ export function deployCommand(): Command {
     .description(
       'Install or upgrade a stack on Kubernetes with Helm, or on hosts with systemd, and wait until every model has served a completion.',
     )
-    .optionsGroup('Stack:')
-    .requiredOption('-f, --file <file>', 'values file; repeatable, later ones win', collect)
-    .option('--set <key=value>', 'set one value, as in Helm; repeatable', collect)
-    .option('--set-string <key=value>', 'the same, always as a string; repeatable', collect)
-    .option(
-      '--chart <chart>',
-      "folder, archive or reference of another chart (default: Spillway's own)",
-    )
+    .optionsGroup('Stack:');
+  addValueFlags(command, { needsFile: true })
     .optionsGroup('Deployment:')
     .option('--dry-run', 'check values, objects and cluster, and list what would change')
     .option('--diff', 'show what would change, line by line; changes nothing')
@@ -136,28 +128,6 @@ async function run(flags: Flags): Promise<void> {
     }
     process.exitCode = isServing && smoke?.ok !== false && bench?.ok !== false ? 0 : 1;
   });
-}
-
-/** @throws {InputError} If a file is missing or has a wrong key. Files for another chart are read by Helm only. */
-async function checkedValues({ file, set, setString, chart }: Flags): Promise<unknown> {
-  if (file.includes('-')) {
-    throw new InputError('-f -: Helm reads the file several times; write the values to a file.');
-  }
-  const checks = chart === undefined ? await valuesChecks() : {};
-  if (chart !== undefined) return undefined;
-  const { written, warnings } = await readValues({
-    ...{ files: file, sets: set, setStrings: setString, ...checks },
-  });
-  for (const line of problemLines(warnings)) process.stderr.write(`warning: ${line}\n`);
-  return toPlain(written);
-}
-
-function valueArgs({ file, set = [], setString = [] }: Flags): readonly string[] {
-  return [
-    ...file.flatMap((path) => ['-f', path]),
-    ...set.flatMap((assignment) => ['--set', assignment]),
-    ...setString.flatMap((assignment) => ['--set-string', assignment]),
-  ];
 }
 
 function printOutcome(

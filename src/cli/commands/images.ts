@@ -2,9 +2,7 @@
 import { Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import type { Mirror } from '../../core/deploy/index.ts';
-import { problemLines, toPlain } from '../../core/values/index.ts';
 import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
-import { readValues } from '../../io/values/index.ts';
 import {
   chartImages,
   containerdHostsFolder,
@@ -17,16 +15,16 @@ import {
   type Preload,
   preloads,
 } from '../../tools/deploy/index.ts';
-import { collect } from '../arguments/lists.ts';
 import { printJson, progressOf } from '../cluster/stack-flags.ts';
+import {
+  addValueFlags,
+  checkedValues,
+  type ValueFlags,
+  valueArgs,
+} from '../cluster/value-flags.ts';
 import { addHelpEnd } from '../help.ts';
-import { valuesChecks } from '../values-checks.ts';
 
-interface Flags {
-  readonly file?: readonly string[];
-  readonly set?: readonly string[];
-  readonly setString?: readonly string[];
-  readonly chart?: string;
+interface Flags extends ValueFlags {
   readonly helm: string;
   readonly mirror?: string;
   readonly insecure?: true;
@@ -41,14 +39,8 @@ export function imagesCommand(): Command {
     .description(
       'List the images of a stack; check that a registry mirror has them, point containerd to it, and load them before a deployment.',
     )
-    .optionsGroup('Stack:')
-    .option('-f, --file <file>', 'values file; repeatable, later ones win', collect)
-    .option('--set <key=value>', 'set one value, as in Helm; repeatable', collect)
-    .option('--set-string <key=value>', 'the same, always as a string; repeatable', collect)
-    .option(
-      '--chart <chart>',
-      "folder, archive or reference of another chart (default: Spillway's own)",
-    )
+    .optionsGroup('Stack:');
+  addValueFlags(command, { needsFile: false })
     .option('--helm <program>', 'Helm to render it with, 3.14 or newer', 'helm')
     .optionsGroup('Mirror:')
     .option(
@@ -79,20 +71,15 @@ export function imagesCommand(): Command {
 
 async function run(flags: Flags): Promise<void> {
   checkFlags(flags);
-  const values = await valuesOf(flags);
-  const { helm, file = [], set = [], setString = [], chart = ownChart() } = flags;
+  const values = await checkedValues(flags);
+  const { helm, chart = ownChart() } = flags;
   const print = progressOf(flags);
   const signals = watchStopSignals();
   endOnHurry(signals);
   const signal = signals.stop;
-  const valueArgs = [
-    ...file.flatMap((path) => ['-f', path]),
-    ...set.flatMap((assignment) => ['--set', assignment]),
-    ...setString.flatMap((assignment) => ['--set-string', assignment]),
-  ];
   try {
     const images = await chartImages({
-      ...{ chart, helm, values, valueArgs, signal, release: 'vllm' },
+      ...{ chart, helm, values, valueArgs: valueArgs(flags), signal, release: 'vllm' },
     });
     const mirror = mirrorOf(flags);
     const report = await handleImages({
@@ -120,9 +107,6 @@ function mirrorOf({ mirror, insecure }: Flags): Mirror | undefined {
 
 /** @throws {InputError} For flags that need a mirror without one. */
 function checkFlags(flags: Flags): void {
-  if (flags.file?.includes('-')) {
-    throw new InputError('-f -: Helm reads the file again; write the values to a file.');
-  }
   if (!/^[a-z0-9]+\/[a-z0-9]+$/.test(flags.platform)) {
     throw new InputError(`--platform ${flags.platform}: it must be as linux/amd64.`);
   }
@@ -138,16 +122,6 @@ function checkFlags(flags: Flags): void {
 
 function hostsFolderOf({ containerd }: Flags): string | undefined {
   return containerd === true ? containerdHostsFolder : containerd;
-}
-
-/** @throws {InputError} If a file is missing or has a wrong key. Files for another chart are read by Helm only. */
-async function valuesOf({ file = [], set, setString, chart }: Flags): Promise<unknown> {
-  if (chart !== undefined) return undefined;
-  const { written, warnings } = await readValues({
-    ...{ files: file, sets: set, setStrings: setString, ...(await valuesChecks()) },
-  });
-  for (const line of problemLines(warnings)) process.stderr.write(`warning: ${line}\n`);
-  return toPlain(written);
 }
 
 function reportJson(

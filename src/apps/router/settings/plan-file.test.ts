@@ -44,9 +44,12 @@ test('reads latencies in seconds, and leaves out those that no simulation had', 
 test('refuses a file that is missing, is no JSON or no plan, in one sentence', async () => {
   await assert.rejects(readPlanFile(join(folder, 'none')), {
     code: 'ERR_INPUT',
-    message: /^--plan .* cannot be read: /,
+    message: /^--plan .*none: no such file or folder; check the path\.$/,
   });
-  await assert.rejects(readPlanFile(written('text', 'no JSON')), /cannot be read: Unexpected/);
+  await assert.rejects(
+    readPlanFile(written('text', 'no JSON')),
+    /^InputError: --plan .*text is not JSON: Unexpected.*\. Write it with "spillway plan --json"\.$/,
+  );
   await assert.rejects(
     readPlanFile(written('other.json', '{"sizing":{"engines":2}}')),
     /is no plan: impact: .*\. Write it with "spillway plan --json"\.$/,

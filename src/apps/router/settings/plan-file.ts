@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../../../core/base/index.ts';
 import type { PlannedFigureView, PlannedView } from '../../../core/views/index.ts';
+import { fileProblem } from '../../../io/paths/index.ts';
 import type { PlanEstimate } from './plan-shape.ts';
 
 /** What the page shows of a plan. */
@@ -11,15 +12,22 @@ export interface PlanFile {
   readonly gateMax: number;
 }
 
+const remedy = 'Write it with "spillway plan --json".';
+
 /** @throws {InputError} If the file cannot be read, or is no plan. */
 export async function readPlanFile(path: string): Promise<PlanFile> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new InputError(`--plan ${path}: ${fileProblem(cause)}.`, { cause });
+  }
   let parsed: unknown;
   try {
-    parsed = JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    throw new InputError(`--plan ${path} cannot be read: ${(error as Error).message}.`, {
-      cause: error,
-    });
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw new InputError(`--plan ${path} is not JSON: ${reason}. ${remedy}`, { cause });
   }
   // Loaded only for a plan: a router without one starts without the schema library.
   const { planShape } = await import('./plan-shape.ts');
@@ -27,9 +35,7 @@ export async function readPlanFile(path: string): Promise<PlanFile> {
   if (!plan.success) {
     const [issue] = plan.error.issues;
     const where = issue?.path.join('.') || 'the document';
-    throw new InputError(
-      `--plan ${path} is no plan: ${where}: ${issue?.message}. Write it with "spillway plan --json".`,
-    );
+    throw new InputError(`--plan ${path} is no plan: ${where}: ${issue?.message}. ${remedy}`);
   }
   const { sizing, impact, gate } = plan.data;
   const { planned } = impact;
