@@ -13,15 +13,15 @@ async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('spillway')
     .description('The vLLM production stack as one program.')
     .version(version)
-    .showHelpAfterError('(see --help)')
     // A flag belongs to the command that it follows, even if a subcommand has the same one.
     .enablePositionalOptions();
-  throwing(program);
+  throwing(program, 'spillway');
   const wanted = argv.find((word) => !word.startsWith('-'));
   for (const [name, { summary, load }] of Object.entries(commands)) {
     if (name === wanted) {
       const command = await load();
-      program.addCommand(wrapHelp(throwing(command.description(command.description() || summary))));
+      command.description(command.description() || summary);
+      program.addCommand(wrapHelp(throwing(command, `spillway ${name}`)));
     } else {
       program.command(name).description(summary).allowUnknownOption();
     }
@@ -34,11 +34,14 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 /**
- * Makes a command and all below it throw instead of ending the process with statuses of their own, and begin their errors
- * as all others begin.
+ * Makes a command and all below it throw instead of ending the process with statuses of their own, begin their errors
+ * as all others begin, and say after them whose help to read.
+ *
+ * @param line What is typed for this command, for example `spillway bench`.
  */
-function throwing(command: Command): Command {
-  for (const subcommand of command.commands) throwing(subcommand);
+function throwing(command: Command, line: string): Command {
+  for (const subcommand of command.commands) throwing(subcommand, `${line} ${subcommand.name()}`);
+  command.showHelpAfterError(`(see ${line} --help)`);
   const { outputError } = command.configureOutput();
   command.configureOutput({
     outputError: (text, write) => outputError?.(text.replace(/^error: /, 'spillway: '), write),

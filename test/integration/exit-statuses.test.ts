@@ -27,7 +27,7 @@ async function expect(status: number, sentence: RegExp, lines: readonly string[]
     const failed = await failing(line);
     assert.deepEqual([line, failed.status], [line, status], failed.text);
     assert.match(failed.text, sentence, line);
-    const told = failed.text.replace('\n(see --help)', '').trimEnd();
+    const told = failed.text.replace(/\n\(see spillway [a-z -]*--help\)/, '').trimEnd();
     assert.equal(told.split('\n').length, 1, failed.text);
   }
 }
@@ -79,6 +79,11 @@ test('a server that does not respond is named with the reason', async () => {
   await expect(4, /^spillway: .*http:\/\/127\.0\.0\.1:1\b.*\bbad port/, [
     'gate --prometheus http://127.0.0.1:1',
   ]);
+});
+
+test('an unknown flag of a subcommand names the help of that subcommand', async () => {
+  const { text } = await failing('bench serve --nosuch');
+  assert.match(text, /\n\(see spillway bench serve --help\)\n$/);
 });
 
 test('unknown flags, commands and policies are bad input', async () => {
