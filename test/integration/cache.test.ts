@@ -107,6 +107,23 @@ test('a client that reads no replies is not served on, and nobody else waits', a
   assert.ok(server.store.stats.hits < 10, `${server.store.stats.hits} replies of 8 MiB at once`);
 });
 
+test('a client that sends very many commands at once gets its replies in order, and nobody waits for them', async (t) => {
+  const server = await testCache(t);
+  const [many, other] = [new Client(t, server, 'redis'), new Client(t, server, 'redis')];
+  await other.says('PING\r\n', '+PONG\r\n');
+  const expected = Array.from({ length: 60_000 }, (_, i) => `$${`${i}`.length}\r\n${i}\r\n`).join(
+    '',
+  );
+  many.socket.write(Array.from({ length: 60_000 }, (_, i) => `ECHO ${i}\r\n`).join(''));
+  await until(() => many.received.length > 0);
+  await other.says('PING\r\n', '+PONG\r\n');
+  assert.ok(
+    many.received.length < expected.length / 2,
+    `${many.received.length} bytes of replies came first`,
+  );
+  assert.equal((await many.ask('', expected.length)).toString(), expected);
+});
+
 test('commands, options and errors are those of Redis', async (t) => {
   const client = new Client(t, await testCache(t), 'redis');
   const dialogue: readonly (readonly [string, string])[] = [

@@ -3,7 +3,7 @@ import type { ClientSocket } from './client-reads.ts';
 
 /** What a protocol does with the bytes of one client. */
 export interface Conversation {
-  /** Takes bytes, which may be overwritten afterwards; false if the client has to read replies first, or if a value has to come first. @throws If the connection has to be closed. */
+  /** Takes bytes, which may be overwritten afterwards; false if the client has to read replies first, if a value has to come first, or if it is the turn of others. @throws If the connection has to be closed. */
   push(bytes: Uint8Array): boolean;
   /** Goes on after `push` was false. */
   resume(): boolean;
@@ -11,7 +11,7 @@ export interface Conversation {
   space(): Uint8Array | undefined;
   /** Takes bytes that have been received in `space`; returns as `push`. */
   filled(count: number): boolean;
-  /** Whether it waits for a value, not for the client. */
+  /** Whether it waits for a value or for its turn, not for the client. */
   readonly isBusy: boolean;
   /** Called when it is no longer busy. */
   whenReady: () => void;

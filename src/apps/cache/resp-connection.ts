@@ -12,6 +12,7 @@ import {
   type RespVersion,
   simple,
 } from '../../core/resp/index.ts';
+import type { CommandTurns } from './command-turns.ts';
 import { argumentsError, type Reply, type RespCall, type StreamedValue } from './commands/call.ts';
 import { respCommands } from './commands/index.ts';
 import { receiveFor } from './commands/peer.ts';
@@ -29,6 +30,7 @@ export interface RespService {
   readonly wallClock: Clock;
   readonly password: string | undefined;
   readonly sizes: ValueSizes;
+  readonly turns: CommandTurns;
   /** Called with the name of each command. */
   readonly requested: (command: string) => void;
 }
@@ -64,6 +66,9 @@ export class RespConnection {
         } else this.#reply(this.#command(args));
       },
       streamed: (args, size) => this.#streamed(args, size),
+      taken: () => {
+        if (!service.turns.spend() && !this.#reader.isPaused) this.#waitForTurn();
+      },
     });
     this.#reader.isStranger = !this.#isAllowed;
   }
@@ -103,7 +108,7 @@ export class RespConnection {
     this.#reader.filled(count);
   }
 
-  /** Whether a value has to come before the reply. */
+  /** Whether a value has to come before the reply, or other clients have their turn. */
   get isBusy(): boolean {
     return this.#isBusy;
   }
@@ -129,6 +134,15 @@ export class RespConnection {
     this.#service.load(keys).then(() => {
       this.#isBusy = false;
       this.#reply(this.#command(args));
+      this.whenReady();
+    });
+  }
+
+  #waitForTurn(): void {
+    this.#isBusy = true;
+    this.#reader.isPaused = true;
+    this.#service.turns.next(() => {
+      this.#isBusy = false;
       this.whenReady();
     });
   }

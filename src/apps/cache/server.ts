@@ -15,6 +15,7 @@ import {
   declareObjects,
 } from './cache-metrics.ts';
 import { clientSocket } from './client-reads.ts';
+import { CommandTurns } from './command-turns.ts';
 import { type CacheController, ControllerService } from './controller-service.ts';
 import {
   type Conversation,
@@ -126,12 +127,13 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
     lmConversation({ store, load: lmLoad, requested }, replies),
   );
   const sizes = new ValueSizes();
+  const turns = new CommandTurns(setImmediate);
   const respLoad = loadFor('resp');
   let ids = 0;
   const serveResp = () =>
     clients.serve('resp', (replies, { requested }) =>
       respConversation(
-        { store, load: respLoad, requested, wallClock, password, sizes },
+        { store, load: respLoad, requested, wallClock, password, sizes, turns },
         replies,
         ++ids,
       ),

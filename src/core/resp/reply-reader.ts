@@ -57,17 +57,17 @@ export class ReplyReader {
   }
 
   #takeLine(bytes: Uint8Array, at: number): number {
-    const end = bytes.indexOf(newline, at);
-    const part = bytes.subarray(at, end < 0 ? bytes.length : end + 1);
-    if (this.#line.length + part.length > lineBytesMax) {
+    const found = bytes.indexOf(newline, at);
+    const end = found < 0 ? bytes.length : found;
+    if (this.#line.length + end - at > lineBytesMax) {
       throw new RespSyntaxError(`a reply has a line of more than ${lineBytesMax} bytes`);
     }
-    this.#line += latin1Text(part);
-    if (end < 0) return part.length;
-    const line = this.#line.replace(/\r?\n$/, '');
+    if (end > at) this.#line += latin1Text(bytes.subarray(at, end));
+    if (found < 0) return end - at;
+    const line = this.#line.endsWith('\r') ? this.#line.slice(0, -1) : this.#line;
     this.#line = '';
-    this.#reply(line);
-    return part.length;
+    if (line !== '') this.#reply(line);
+    return end + 1 - at;
   }
 
   #reply(line: string): void {
@@ -78,7 +78,7 @@ export class ReplyReader {
     }
     // RESP3, RESP2; a miss that is padded for another client has empty lines behind it.
     if (line === '_' || line === '$-1') this.#handler.none();
-    else if (line !== '') this.#startValue(line);
+    else this.#startValue(line);
   }
 
   #startValue(line: string): void {

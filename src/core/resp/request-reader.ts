@@ -44,6 +44,8 @@ export interface RequestHandler {
    * @param size Its size in bytes.
    */
   streamed(args: readonly string[], size: number): BulkSink;
+  /** A line, or a part of an argument, has been taken. May set `isPaused`. */
+  taken?(): void;
 }
 
 /** The bytes are no request; the message is Redis' own. The connection has to be closed after it. */
@@ -60,7 +62,7 @@ const newline = 10;
  * reader.push(bytes); // may be stopped by `isPaused` and continued by push(new Uint8Array())
  */
 export class RequestReader {
-  /** Set by the handler to stop between two commands; what was pushed is kept. */
+  /** Set by the handler to stop behind the line or argument that was taken last; what was pushed is kept. */
   isPaused = false;
   /** Set while the client has not said who it is: few and small arguments, as in Redis. */
   isStranger = false;
@@ -106,6 +108,7 @@ export class RequestReader {
       if (piece === undefined) return;
       const used = this.#take(piece);
       if (used < piece.length) this.#pending.unshift(piece.subarray(used));
+      this.#handler.taken?.();
     }
     // What is new and has to wait is copied; what waited before was.
     const last = this.#pending.at(-1);

@@ -1,6 +1,7 @@
 // What the cache server replies to the bytes of one client.
 import { Writable } from 'node:stream';
 import { crc32 } from 'node:zlib';
+import { CommandTurns } from '../../../src/apps/cache/command-turns.ts';
 import { LmConnection } from '../../../src/apps/cache/lm-connection.ts';
 import { ValueSizes } from '../../../src/apps/cache/miss-padding.ts';
 import { ReplyWriter } from '../../../src/apps/cache/reply-writer.ts';
@@ -15,21 +16,47 @@ const memoryBytes = 192 << 10;
 const requested = () => {};
 const load = async () => {};
 
-/** The replies to a Redis client, whose bytes come in pieces; with a mark where the connection is closed. */
-export function respReplies(bytes: Buffer, pieceBytes: number, password?: string): string {
+export interface RespReplies {
+  /** With a mark where the connection is closed. */
+  readonly text: string;
+  /** The longest time without a pause for other clients. */
+  readonly longestMs: number;
+}
+
+/** The replies to a Redis client, whose bytes come in pieces. */
+export async function respReplies(
+  bytes: Buffer,
+  pieceBytes: number,
+  password?: string,
+): Promise<RespReplies> {
   const { store, clock, replies, written } = client();
-  const service = { store, load, wallClock: clock, password, sizes: new ValueSizes(), requested };
+  const sizes = new ValueSizes();
+  const turns = new CommandTurns(setImmediate);
+  const service = { store, load, wallClock: clock, password, sizes, turns, requested };
   const connection = new RespConnection(service, replies, 1);
+  let longestMs = 0;
+  const timed = (step: () => void) => {
+    const startMs = performance.now();
+    step();
+    longestMs = Math.max(longestMs, performance.now() - startMs);
+  };
   try {
     for (let at = 0; at < bytes.length; at += pieceBytes) {
-      received(connection, bytes.subarray(at, at + pieceBytes), (rest) => connection.push(rest));
+      const piece = bytes.subarray(at, at + pieceBytes);
+      timed(() => received(connection, piece, (rest) => connection.push(rest)));
+      while (connection.isPaused) {
+        await new Promise<void>((resolve) => {
+          connection.whenReady = resolve;
+        });
+        timed(() => connection.resume());
+      }
     }
   } catch (error) {
     if (!(error instanceof RespSyntaxError)) throw error;
     written.push(Buffer.from('<closed>'));
   }
   connection.close();
-  return ended(store, written);
+  return { text: ended(store, written), longestMs };
 }
 
 /** The replies to a client of `lm://`. */

@@ -37,7 +37,7 @@ export interface TargetCounts {
 export interface CampaignResult {
   readonly counts: ReadonlyMap<string, TargetCounts>;
   readonly findings: readonly Finding[];
-  /** Heap after garbage collection, in MiB, every 100,000 cases. */
+  /** Heap after garbage collection, in MiB, every 100,000 cases and at the end. */
   readonly heapMiB: readonly number[];
   readonly cases: number;
   readonly seconds: number;
@@ -88,11 +88,11 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       }
     }
     if (done % memoryEvery !== memoryEvery - 1) continue;
-    globalThis.gc?.();
-    heapMiB.push(process.memoryUsage().heapUsed / 1_048_576);
+    heapMiB.push(heapMiBNow());
     onProgress?.(done + 1, { counts, findings, heapMiB, cases: done + 1 });
   }
   await watchdog.terminate();
+  if (done % memoryEvery !== 0) heapMiB.push(heapMiBNow());
   return { counts, findings, heapMiB, cases: done, seconds: (performance.now() - startMs) / 1000 };
 }
 
@@ -119,9 +119,10 @@ async function runCase(
   const startMs = performance.now();
   let what: string | undefined;
   let isRefused = false;
+  let longestMs: number | undefined;
   try {
     const result = target.run(bytes);
-    if (result !== undefined) await settled(result);
+    if (result !== undefined) longestMs = await settled(result);
   } catch (error) {
     isRefused = true;
     if (!target.isRefusal(error)) what = textOf(error);
@@ -132,9 +133,15 @@ async function runCase(
   count.ms += ms;
   if (isRefused) count.refused++;
   else count.accepted++;
-  if (what === undefined && ms > pauseMsMax) return `pause over ${pauseMsMax} ms`;
-  count.longestMs = Math.max(count.longestMs, ms);
+  const pauseMs = longestMs ?? ms;
+  if (what === undefined && pauseMs > pauseMsMax) return `pause over ${pauseMsMax} ms`;
+  count.longestMs = Math.max(count.longestMs, pauseMs);
   return what;
+}
+
+function heapMiBNow(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed / 1_048_576;
 }
 
 function cpuMs(): number {
@@ -142,11 +149,17 @@ function cpuMs(): number {
 }
 
 /** Waits for a result, but not for ever. */
-async function settled(result: Promise<void>): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('the result never came')), settleMsMax);
-    result.then(resolve, reject).finally(() => clearTimeout(timer));
+async function settled(result: Promise<void> | Promise<number>): Promise<number | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the result never came')), settleMsMax);
   });
+  try {
+    const value = await Promise.race([result, deadline]);
+    return typeof value === 'number' ? value : undefined;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The error with the place in our code that threw it, so that equal findings are found once. */

@@ -29,7 +29,7 @@ import {
 } from '../../../src/core/telemetry/index.ts';
 import { parseTrace } from '../../../src/core/traces/index.ts';
 import { refusalOf } from '../../../src/io/otlp/export-response.ts';
-import { check, jsonTokens, type Target, target } from './target.ts';
+import { check, jsonTokens, pieceBytesOf, type Target, target } from './target.ts';
 
 const clock = new ManualClock();
 const objectTokens = [
@@ -81,7 +81,7 @@ function repliesOf(bytes: Buffer, pieceBytes: number): string {
 
 export const networkTargets: readonly Target[] = [
   target('replies of Redis servers', {
-    ...{ form: 'binary', weight: 3, folder: 'resp-replies', bytesMax: 32_000, refusals: [] },
+    ...{ form: 'binary', weight: 3, folder: 'resp-replies', bytesMax: 200_000, refusals: [] },
     dictionary: [
       ...[
         '+OK\r\n',
@@ -92,11 +92,12 @@ export const networkTargets: readonly Target[] = [
         '_\r\n',
         '*2\r\n',
         '%1\r\n',
+        `$70000\r\n${'v'.repeat(70_000)}\r\n`,
       ],
       ...['$9223372036854775807\r\n', '$-2\r\n', '$ 3\r\n', '\r\n', '\n', '\0'],
     ],
     run: (bytes) => {
-      const pieces = repliesOf(bytes, 1 + (bytes.length % 97));
+      const pieces = repliesOf(bytes, pieceBytesOf(bytes, 97));
       check(
         repliesOf(bytes, bytes.length || 1) === pieces,
         'the same replies, however they are split',

@@ -7,8 +7,12 @@ export interface Target extends Mutable {
   readonly name: string;
   /** Share of all cases; cheap parsers of untrusted clients get more. */
   readonly weight: number;
-  /** Parses one case. A wrong result throws an error that is not a refusal. */
-  readonly run: (bytes: Buffer) => void | Promise<void>;
+  /**
+   * Parses one case. A wrong result throws an error that is not a refusal.
+   *
+   * @returns The longest time in ms without a turn of the event loop, if the parser divides its work; else the whole time counts.
+   */
+  readonly run: (bytes: Buffer) => void | Promise<void> | Promise<number>;
   /** Whether an error is how the parser refuses input. */
   readonly isRefusal: (error: unknown) => boolean;
 }
@@ -74,6 +78,12 @@ export const jsonTokens = [
     '\xef\xbb\xbf',
   ],
 ];
+
+/** Size of the pieces in which a case is played again: below `pieceBytesMax`, but at most 4,096 pieces. */
+export function pieceBytesOf({ length }: Buffer, pieceBytesMax: number): number {
+  return Math.max(1 + (length % pieceBytesMax), length >> 12);
+}
+
 /** Lets streams end their writes: what they hold would pile up over cases. */
 export const turnOfLoop = () => new Promise<void>((resolve) => setImmediate(resolve));
 

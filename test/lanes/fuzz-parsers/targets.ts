@@ -55,10 +55,11 @@ import {
   parseMetadata,
 } from '../../../src/io/zmq/zmtp.ts';
 import { SseReader } from '../../../src/tools/benchmark/sse-reader.ts';
+import { administrationTargets } from './administration-targets.ts';
 import { lmReplies, respReplies } from './cache-conversations.ts';
 import { networkTargets } from './network-targets.ts';
 import { streamTargets } from './stream-targets.ts';
-import { check, jsonTokens, type Target, target, turnOfLoop } from './target.ts';
+import { check, jsonTokens, pieceBytesOf, type Target, target, turnOfLoop } from './target.ts';
 
 const headTokens = [
   ...[
@@ -373,9 +374,8 @@ export const targets: readonly Target[] = [
     run: (bytes) => check(framesOf(bytes, bytes.length) === framesOf(bytes, 61), 'the same frames'),
   }),
   target('Redis clients', {
-    // A case is played twice, whole and in pieces. Commands of one letter take 2 µs each, so 64 KiB of them, the most that
-    // one read has, take 60 ms in the cache server.
-    ...{ form: 'binary', weight: 4, folder: 'resp', bytesMax: 20_000 },
+    // Values above 64 KiB are streamed.
+    ...{ form: 'binary', weight: 4, folder: 'resp', bytesMax: 200_000 },
     dictionary: [
       ...[
         '\r\n',
@@ -397,10 +397,11 @@ export const targets: readonly Target[] = [
     run: async (bytes) => {
       // One client in four has a password to give.
       const password = bytes.length % 4 === 0 ? 'secret' : undefined;
-      const whole = respReplies(bytes, bytes.length, password);
-      const pieces = respReplies(bytes, 1 + (bytes.length % 997), password);
-      check(whole === pieces, 'the same replies, however the bytes are split');
+      const whole = await respReplies(bytes, bytes.length, password);
+      const pieces = await respReplies(bytes, pieceBytesOf(bytes, 997), password);
+      check(whole.text === pieces.text, 'the same replies, however the bytes are split');
       await turnOfLoop();
+      return Math.max(whole.longestMs, pieces.longestMs);
     },
   }),
   target('clients of lm://', {
@@ -411,7 +412,7 @@ export const targets: readonly Target[] = [
     ],
     refusals: [],
     run: async (bytes) => {
-      const pieces = lmReplies(bytes, 1 + (bytes.length % 509));
+      const pieces = lmReplies(bytes, pieceBytesOf(bytes, 509));
       check(
         lmReplies(bytes, bytes.length) === pieces,
         'the same replies, however the bytes are split',
@@ -576,6 +577,7 @@ export const targets: readonly Target[] = [
       isTagText(bytes.toString());
     },
   }),
+  ...administrationTargets,
   ...streamTargets,
   ...networkTargets,
 ];
