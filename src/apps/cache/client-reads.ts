@@ -2,6 +2,9 @@
 // and thrown away; its sockets that read into given memory (`onread`) cannot be accepted by a server, so the connection of an
 // accepted socket is handed to one of them.
 import { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { pacedOutput } from './paced-output.ts';
 
 /** Receives the bytes of a client. */
 export interface ClientReader {
@@ -16,6 +19,10 @@ export interface ClientReader {
 /** A client's socket, paused until `start`. */
 export interface ClientSocket {
   readonly socket: Socket;
+  /** Where replies are written. */
+  readonly output: Writable;
+  /** Closes the connection when all replies are written. */
+  endSoon(): void;
   start(reader: ClientReader): void;
 }
 
@@ -66,7 +73,7 @@ export function clientSocket(accepted: Socket): ClientSocket {
   inner._server = null;
   inner._handle = null;
   return {
-    socket,
+    ...plainOutput(socket),
     start(given) {
       reader = given;
       socket.resume();
@@ -74,13 +81,23 @@ export function clientSocket(accepted: Socket): ClientSocket {
   };
 }
 
-/** A socket without such reads: TLS, for one. */
+/** @param socket After its handshake. Its bytes are decrypted elsewhere, so that they cannot be received in place. */
+export function secureSocket(socket: TLSSocket): ClientSocket {
+  const output = pacedOutput(socket);
+  return { ...eventSocket(socket), output, endSoon: () => output.end() };
+}
+
+/** A socket of a Node without such reads. */
 function eventSocket(socket: Socket): ClientSocket {
   return {
-    socket,
+    ...plainOutput(socket),
     start(reader) {
       socket.on('data', (bytes: Buffer) => reader.push(bytes));
       socket.resume();
     },
   };
+}
+
+function plainOutput(socket: Socket) {
+  return { socket, output: socket, endSoon: () => socket.destroySoon() };
 }

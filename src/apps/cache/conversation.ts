@@ -44,7 +44,7 @@ export interface OpenConversation {
  * @param onClosing Called when the server closes the connection on its own.
  */
 export function converse(
-  { socket, start }: ClientSocket,
+  { socket, output, endSoon, start }: ClientSocket,
   conversation: Conversation,
   deadlines: RequestDeadlines,
   onClosing: (reason: CloseReason) => void,
@@ -63,7 +63,7 @@ export function converse(
   /** The request that `late` is for: a client that sends one upload after the other has a deadline for each. */
   let watched = 0;
   const watch = () => {
-    if (isFinishing && !isPaused && !conversation.isWaiting) socket.destroySoon();
+    if (isFinishing && !isPaused && !conversation.isWaiting) endSoon();
     if (conversation.isWaiting && conversation.requests === watched) return;
     clearTimeout(late);
     watched = conversation.requests;
@@ -78,14 +78,14 @@ export function converse(
     } catch {
       // The protocol has replied what there is to say; the stream is out of step.
       onClosing('syntax');
-      socket.destroySoon();
+      endSoon();
       return;
     }
     isPaused = !goesOn;
     if (goesOn) return;
     socket.pause();
     // A client that is read from again may have both to wait for, one after the other.
-    if (!conversation.isBusy) socket.once('drain', goOn);
+    if (!conversation.isBusy) output.once('drain', goOn);
   };
   const goOn = () => {
     if (socket.destroyed) return;
@@ -95,16 +95,16 @@ export function converse(
     watch();
   };
   conversation.whenReady = () => {
-    if (socket.writableNeedDrain) socket.once('drain', goOn);
+    if (output.writableNeedDrain) output.once('drain', goOn);
     else goOn();
   };
   const take = (step: () => boolean) => {
-    if (!socket.writable) return;
+    if (!output.writable) return;
     guarded(step);
     watch();
   };
   start({
-    space: () => (socket.writable ? conversation.space() : undefined),
+    space: () => (output.writable ? conversation.space() : undefined),
     filled: (count) => take(() => conversation.filled(count)),
     push: (bytes) => take(() => conversation.push(bytes)),
   });

@@ -1,4 +1,5 @@
 // The cache server: KV cache shared by engines, over `lm://` and Redis' protocol.
+export type { CacheTlsOptions } from './cache-tls.ts';
 export type { CacheController } from './controller-service.ts';
 export { membershipOf } from './membership.ts';
 export { type CacheOptions, type CacheServer, startCache } from './server.ts';

@@ -10,6 +10,8 @@ export interface Membership {
   /** This server, as it stands among them. */
   readonly self: string;
   readonly members: readonly string[];
+  /** The name whose addresses the members are; undefined for a list. */
+  readonly name: string | undefined;
   /** Calls back with other members from now on, until it is stopped. */
   watch(onChange: (members: readonly string[]) => void): { stop(): void };
 }
@@ -43,7 +45,7 @@ export async function membershipOf(text: string, self: string | undefined): Prom
     );
   }
   return {
-    ...{ self: own, members },
+    ...{ self: own, members, name: names.length === 1 ? hostOf(first) : undefined },
     watch(onChange) {
       let known = members.join();
       const look = async () => {
@@ -61,9 +63,8 @@ export async function membershipOf(text: string, self: string | undefined): Prom
 }
 
 async function addressesOf(name: string): Promise<readonly string[]> {
-  const at = name.lastIndexOf(':');
-  const host = name.slice(0, at).replace(/^\[|\]$/g, '');
-  const port = name.slice(at);
+  const host = hostOf(name);
+  const port = name.slice(name.lastIndexOf(':'));
   try {
     const found = await lookup(host, { all: true });
     const hosts = found.map(({ address, family }) => (family === 6 ? `[${address}]` : address));
@@ -74,9 +75,13 @@ async function addressesOf(name: string): Promise<readonly string[]> {
   }
 }
 
+function hostOf(name: string): string {
+  return name.slice(0, name.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+}
+
 /** Whether an address is one of this machine's. */
 function isOwn(name: string): boolean {
-  const host = name.slice(0, name.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+  const host = hostOf(name);
   return ownAddresses().some(({ address }) => address === host);
 }
 

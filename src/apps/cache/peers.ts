@@ -1,5 +1,6 @@
 // Other cache servers: a value is kept by the servers that its key belongs to, and found through any of them.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SecureContext } from 'node:tls';
 import { type OtherServers, ownersOf, type TieredStore } from '../../core/cache/index.ts';
 import type { MetricsRegistry } from '../../core/metrics/index.ts';
 import { openRespCommands, type RespCommands } from '../../io/cache-client/index.ts';
@@ -13,6 +14,10 @@ export interface PeerOptions {
   /** Servers that keep each value. */
   readonly copies: number;
   readonly password: string | undefined;
+  /** For a new connection to another server; undefined without TLS. */
+  readonly tlsContext?: (() => SecureContext) | undefined;
+  /** Name that the others' certificates must have. @default the host of each */
+  readonly serverName?: string | undefined;
   /** Time for one request to another server. */
   readonly timeoutMs: number;
   /** Bytes that may wait to be sent; values beyond are not copied. */
@@ -198,13 +203,15 @@ export class Peers implements OtherServers {
   #connection(name: string): RespCommands {
     const known = this.#connections.get(name);
     if (known !== undefined) return known;
-    const { password, timeoutMs } = this.#options;
+    const { password, timeoutMs, tlsContext: context, serverName } = this.#options;
     const at = name.lastIndexOf(':');
     const address = {
       ...({ protocol: 'resp', user: undefined, password } as const),
+      isTls: context !== undefined,
       ...{ host: name.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(name.slice(at + 1)) },
     };
-    const opened = openRespCommands(address, { timeoutMs }, 'PEER.HELLO');
+    const options = { timeoutMs, tls: { context, serverName } };
+    const opened = openRespCommands(address, options, 'PEER.HELLO');
     this.#connections.set(name, opened);
     return opened;
   }

@@ -10,13 +10,13 @@ const waitingBytesMax = 1 << 20;
 const leasedBytesMax = 256 << 20;
 
 export class ReplyWriter {
-  readonly #socket: Writable;
+  readonly #output: Writable;
   readonly #leases = new Set<ValueLease>();
   #leasedBytes = 0;
 
-  constructor(socket: Writable) {
-    this.#socket = socket;
-    socket.once('close', () => {
+  constructor(output: Writable) {
+    this.#output = output;
+    output.once('close', () => {
       for (const lease of this.#leases) lease.release();
       this.#leases.clear();
     });
@@ -28,31 +28,31 @@ export class ReplyWriter {
   }
 
   get isFull(): boolean {
-    return this.#socket.writableLength > waitingBytesMax;
+    return this.#output.writableLength > waitingBytesMax;
   }
 
   write(bytes: Uint8Array): void {
-    this.#socket.write(bytes);
+    this.#output.write(bytes);
   }
 
   /** Writes a value between two texts in one call, because some clients read a header by a single recv. */
   writeValue(head: Uint8Array, value: ValueLease, end?: Uint8Array): void {
-    const socket = this.#socket;
-    socket.cork();
-    socket.write(head);
-    for (const span of value.spans) socket.write(span);
+    const output = this.#output;
+    output.cork();
+    output.write(head);
+    for (const span of value.spans) output.write(span);
     this.#leases.add(value);
     this.#leasedBytes += value.size;
     // The memory is in use until the kernel has all of it, or the connection is gone.
-    socket.write(end ?? new Uint8Array(0), () => {
+    output.write(end ?? new Uint8Array(0), () => {
       value.release();
       if (this.#leases.delete(value)) this.#leasedBytes -= value.size;
     });
-    socket.uncork();
+    output.uncork();
   }
 
   /** Writes a last reply and closes the connection. */
   end(bytes: Uint8Array): void {
-    this.#socket.end(bytes);
+    this.#output.end(bytes);
   }
 }

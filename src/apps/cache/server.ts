@@ -1,28 +1,16 @@
 // The cache server: one store behind two protocols.
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Server } from 'node:net';
 import type { Clock } from '../../core/base/index.ts';
 import { MemoryStore, PageChecksum, TieredStore } from '../../core/cache/index.ts';
-import { errorReply } from '../../core/resp/index.ts';
 import type { DiskStats } from '../../io/disk/index.ts';
 import type { ObjectStats } from '../../io/object-store/index.ts';
 import { declareSpanMetrics, type OpenTracing } from '../../io/otlp/index.ts';
 import { createAdminServer } from './admin-server.ts';
-import {
-  type CacheMetrics,
-  type CacheProtocol,
-  cacheMetrics,
-  declareDisk,
-  declareObjects,
-} from './cache-metrics.ts';
-import { clientSocket } from './client-reads.ts';
+import { type CacheProtocol, declareDisk, declareObjects } from './cache-metrics.ts';
+import { CacheTls, type CacheTlsOptions } from './cache-tls.ts';
+import { type ClientLimits, Clients } from './clients.ts';
 import { CommandTurns } from './command-turns.ts';
 import { type CacheController, ControllerService } from './controller-service.ts';
-import {
-  type Conversation,
-  converse,
-  type OpenConversation,
-  type RequestDeadlines,
-} from './conversation.ts';
 import { createCoordinator } from './coordinator.ts';
 import { listen } from './listen.ts';
 import { tracedLoader } from './load-spans.ts';
@@ -30,22 +18,17 @@ import { valueLoader } from './loading.ts';
 import { ValueSizes } from './miss-padding.ts';
 import { declarePeers, type PeerOptions, Peers } from './peers.ts';
 import { lmConversation, respConversation } from './protocols.ts';
-import { ReplyWriter } from './reply-writer.ts';
 import { type CacheBucket, type CacheDisk, openTiers } from './tiers.ts';
 import { listenOnPath } from './unix-socket.ts';
 
-/** LMCache keeps up to 150 connections for each engine. */
-const defaultConnectionsMax = 10_000;
-
-/** A request that has begun must go on within 30 s, and be complete within 2 minutes: 2 GiB at 18 MB/s. */
-const defaultDeadlines: RequestDeadlines = { stalledMs: 30_000, requestMs: 120_000 };
-
-export interface CacheOptions {
+export interface CacheOptions extends ClientLimits {
   readonly host: string;
   /** Port of `lm://`; 0 for any free one. */
   readonly lmPort: number;
   /** Port of RESP; 0 for any free one. */
   readonly respPort: number;
+  /** For both ports and other servers; the Unix socket and the HTTP ports are plain. @default none */
+  readonly tls?: CacheTlsOptions | undefined;
   /** Path of a Unix socket for RESP; only this user may connect. @default none */
   readonly unixSocket?: string | undefined;
   /** Port of /metrics, /health, /ready and /stats; 0 for any free one. @default none */
@@ -64,19 +47,17 @@ export interface CacheOptions {
   readonly s3?: CacheBucket | undefined;
   /** Time in which values of one command come from below memory; after it, they are misses. @default 250 ms */
   readonly readTimeoutMs?: number | undefined;
-  /** Connections of all clients; one more is rejected. @default 10,000 */
-  readonly connectionsMax?: number | undefined;
   /** What RESP clients must know; `lm://` has no passwords. */
   readonly password?: string | undefined;
   /** Other servers that share the keys; `self` is known once the port is open. @default none */
-  readonly peers?: Omit<PeerOptions, 'password' | 'timeoutMs' | 'waitingBytesMax'> | undefined;
+  readonly peers?:
+    | Omit<PeerOptions, 'password' | 'timeoutMs' | 'waitingBytesMax' | 'tlsContext'>
+    | undefined;
   /** Stays open when the server is closed. @default no spans */
   readonly tracing?: OpenTracing | undefined;
   readonly clock: Clock;
   /** Seconds since 1970; for times of expiry that clients give as such. */
   readonly wallClock: Clock;
-  /** @default 30 s without a byte, 120 s in all */
-  readonly deadlines?: RequestDeadlines;
 }
 
 export interface CacheServer {
@@ -107,12 +88,13 @@ export interface CacheServer {
 export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const { host, memoryBytes: bytesMax, clock, wallClock, password } = options;
   const { valueBytesMax } = options;
+  const tls = options.tls && (await CacheTls.open(options.tls));
   const tiers = await openTiers(options);
   const { disk, objects } = tiers;
   const { allocate, of: checksum } = new PageChecksum();
   const memory = new MemoryStore({ bytesMax, valueBytesMax, clock, allocate, checksum });
   const store = new TieredStore(memory, wallClock, tiers.below);
-  const peers = options.peers && new Peers(store, peerOptions(options.peers, options));
+  const peers = options.peers && new Peers(store, peerOptions(options.peers, options, tls));
   store.others = peers;
   const loader = valueLoader(store, options.readTimeoutMs ?? defaultReadTimeoutMs);
   const loadFor = (protocol: CacheProtocol) =>
@@ -123,23 +105,23 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   if (peers !== undefined) declarePeers(clients.metrics.registry, peers);
   if (options.tracing) declareSpanMetrics(clients.metrics.registry, options.tracing.exporter);
   const lmLoad = loadFor('lm');
-  const lm = clients.serve('lm', (replies, { requested }) =>
-    lmConversation({ store, load: lmLoad, requested }, replies),
+  const lm = clients.serve(
+    'lm',
+    (replies, { requested }) => lmConversation({ store, load: lmLoad, requested }, replies),
+    tls,
   );
   const sizes = new ValueSizes();
   const turns = new CommandTurns(setImmediate);
   const respLoad = loadFor('resp');
   let ids = 0;
-  const serveResp = () =>
-    clients.serve('resp', (replies, { requested }) =>
-      respConversation(
-        { store, load: respLoad, requested, wallClock, password, sizes, turns },
-        replies,
-        ++ids,
-      ),
+  const speakResp: Parameters<Clients['serve']>[1] = (replies, { requested }) =>
+    respConversation(
+      { store, load: respLoad, requested, wallClock, password, sizes, turns },
+      replies,
+      ++ids,
     );
-  const resp = serveResp();
-  const unix = serveResp();
+  const resp = clients.serve('resp', speakResp, tls);
+  const unix = clients.serve('resp', speakResp);
   const startSeconds = clock.nowSeconds();
   const http = createAdminServer({
     registry: clients.metrics.registry,
@@ -158,8 +140,11 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const servers = [lm, resp, unix, http, coordinator.server];
   const urls: string[] = [];
   try {
-    urls.push(`lm://${host}:${await listen(lm, host, options.lmPort, '--port')}`);
-    urls.push(`redis://${host}:${await listen(resp, host, options.respPort, '--resp-port')}`);
+    const [lmScheme, respScheme] = tls === undefined ? ['lm', 'redis'] : ['lms', 'rediss'];
+    urls.push(`${lmScheme}://${host}:${await listen(lm, host, options.lmPort, '--port')}`);
+    urls.push(
+      `${respScheme}://${host}:${await listen(resp, host, options.respPort, '--resp-port')}`,
+    );
     if (options.unixSocket !== undefined) {
       await listenOnPath(unix, options.unixSocket);
       urls.push(`unix://${options.unixSocket}`);
@@ -182,12 +167,14 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   } catch (error) {
     coordinator.close();
     await controller.close();
+    tls?.stop();
     await Promise.all(servers.map((server) => closed(server)));
     tiers.close();
     throw error;
   }
   const close = async () => {
     clients.destroy();
+    tls?.stop();
     tiers.close();
     peers?.close();
     coordinator.close();
@@ -218,6 +205,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       isOver.then(() => hurry.abort());
       await peers?.leave(hurry.signal);
       await Promise.race([peers?.flushed(), isOver]);
+      tls?.stop();
       clients.finish();
       // The HTTP port stays: /ready says that the server stops.
       await Promise.all([closed(lm), closed(resp), closed(unix)]);
@@ -235,94 +223,18 @@ const peersWaitingShare = 1 / 8;
 function peerOptions(
   given: NonNullable<CacheOptions['peers']>,
   { password, readTimeoutMs = defaultReadTimeoutMs, memoryBytes }: CacheOptions,
+  tls: CacheTls | undefined,
 ): PeerOptions {
   // A client waits for all servers together as long as for one disk.
   const timeoutMs = Math.max(1000, readTimeoutMs);
-  return { ...given, password, timeoutMs, waitingBytesMax: memoryBytes * peersWaitingShare };
+  return {
+    ...{ ...given, password, timeoutMs, waitingBytesMax: memoryBytes * peersWaitingShare },
+    tlsContext: tls && (() => tls.peerContext),
+  };
 }
 
 /** LMCache gives up a worker whose GET takes seconds. */
 const defaultReadTimeoutMs = 250;
-/** The connections of all clients. */
-class Clients {
-  isStopping = false;
-  readonly metrics: CacheMetrics;
-  readonly #open = {
-    lm: new Map<Socket, OpenConversation>(),
-    resp: new Map<Socket, OpenConversation>(),
-  };
-  /** To clients that are gone. */
-  readonly #sentBytes = { lm: 0, resp: 0 };
-  /** From clients that are gone. */
-  readonly #receivedBytes = { lm: 0, resp: 0 };
-  readonly #connectionsMax: number;
-  readonly #deadlines: RequestDeadlines;
-
-  constructor(options: CacheOptions, store: MemoryStore) {
-    this.#connectionsMax = options.connectionsMax ?? defaultConnectionsMax;
-    this.#deadlines = options.deadlines ?? defaultDeadlines;
-    this.metrics = cacheMetrics(store, (protocol) => this.count(protocol));
-    for (const protocol of ['lm', 'resp'] as const) {
-      const { sentBytes, receivedBytes } = this.metrics.of(protocol);
-      this.metrics.registry.onRender(() => {
-        let sent = this.#sentBytes[protocol];
-        let received = this.#receivedBytes[protocol];
-        for (const { bytesWritten, bytesRead } of this.#open[protocol].keys()) {
-          sent += bytesWritten;
-          received += bytesRead;
-        }
-        sentBytes.inc(sent - sentBytes.value);
-        receivedBytes.inc(received - receivedBytes.value);
-      });
-    }
-  }
-
-  count(protocol: CacheProtocol): number {
-    return this.#open[protocol].size;
-  }
-
-  /** Creates the server of one protocol. */
-  serve(
-    protocol: CacheProtocol,
-    speak: (replies: ReplyWriter, metrics: ReturnType<CacheMetrics['of']>) => Conversation,
-  ): Server {
-    const metrics = this.metrics.of(protocol);
-    const open = this.#open[protocol];
-    return createServer({ noDelay: true, pauseOnConnect: true }, (accepted) => {
-      if (this.count('lm') + this.count('resp') >= this.#connectionsMax) {
-        metrics.rejected.inc();
-        if (protocol === 'resp') accepted.write(errorReply('ERR max number of clients reached'));
-        accepted.on('error', () => {});
-        accepted.destroySoon();
-        return;
-      }
-      metrics.connections.inc();
-      const client = clientSocket(accepted);
-      const { socket } = client;
-      socket.once('close', () => {
-        open.delete(socket);
-        this.#sentBytes[protocol] += socket.bytesWritten;
-        this.#receivedBytes[protocol] += socket.bytesRead;
-      });
-      const conversation = speak(new ReplyWriter(socket), metrics);
-      open.set(socket, converse(client, conversation, this.#deadlines, metrics.closed));
-    });
-  }
-
-  finish(): void {
-    this.isStopping = true;
-    for (const open of Object.values(this.#open)) {
-      for (const conversation of open.values()) conversation.finish();
-    }
-  }
-
-  destroy(): void {
-    this.isStopping = true;
-    for (const open of Object.values(this.#open)) {
-      for (const socket of open.keys()) socket.destroy();
-    }
-  }
-}
 
 function closed(server: Server): Promise<void> {
   return new Promise((resolve) => {

@@ -6,11 +6,13 @@ import {
   type CacheBucket,
   type CacheController,
   type CacheDisk,
+  type CacheTlsOptions,
   membershipOf,
   startCache,
 } from '../../apps/cache/index.ts';
 import { InputError } from '../../core/base/index.ts';
-import { createLogger } from '../../io/log/index.ts';
+import { cacheTlsSettings } from '../../core/tls/index.ts';
+import { createLogger, type Logger } from '../../io/log/index.ts';
 import { openTracing } from '../../io/otlp/index.ts';
 import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
 import { applyConfigFile } from '../arguments/config-file.ts';
@@ -36,6 +38,10 @@ interface CacheFlags extends TraceFlags, LogFlags {
   readonly maxValueSize?: number;
   readonly maxConnections: number;
   readonly passwordEnv?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsClientCa?: string;
+  readonly tlsCa?: string;
   readonly disk?: string;
   readonly diskSize?: number;
   readonly s3?: string;
@@ -175,8 +181,14 @@ export function cacheCommand(): Command {
       30,
     )
     .exitOverride()
+    // --tls-ca and others of `cache check` are its own.
+    .enablePositionalOptions()
     .addCommand(cacheCheckCommand())
     .action((_flags: CacheFlags, command: Command) => run(command));
+  command.optionsGroup('TLS:');
+  for (const { flag, placeholder, help } of cacheTlsSettings) {
+    command.option(`${flag} ${placeholder}`, help);
+  }
   addTraceFlags(command, serviceNameDefault);
   return addLogFlags(command.optionsGroup('Log:'));
 }
@@ -217,9 +229,10 @@ async function run(command: Command): Promise<void> {
     readTimeoutMs: flags.readTimeout,
     peers: membership && {
       ...{ self: membership.self, members: membership.members, copies: flags.copies },
-      handOverBytesPerSecond: flags.handoverRate,
+      ...{ handOverBytesPerSecond: flags.handoverRate, serverName: membership.name },
     },
     password,
+    tls: tlsOf(flags, log),
     tracing,
     clock: { nowSeconds: () => performance.now() / 1000 },
     wallClock: { nowSeconds: () => Date.now() / 1000 },
@@ -232,6 +245,15 @@ async function run(command: Command): Promise<void> {
   await tracing?.exporter.close(tracesCloseMs);
   log.flush();
   signals.release();
+}
+
+function tlsOf(
+  { tlsCert: cert, tlsKey: key, tlsClientCa: clientCa, tlsCa: ca }: CacheFlags,
+  log: Logger,
+): CacheTlsOptions | undefined {
+  const files = { cert, key, clientCa, ca };
+  const isGiven = Object.values(files).some((file) => file !== undefined);
+  return isGiven ? { ...files, log } : undefined;
 }
 
 /** The limit of the container if it has one, else the memory of the machine. */

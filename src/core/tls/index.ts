@@ -1,2 +1,7 @@
 // Settings of TLS: one table for the router's flags and the values file.
-export { engineTlsSettings, listenerTlsSettings, type TlsSetting } from './tls-settings.ts';
+export {
+  cacheTlsSettings,
+  engineTlsSettings,
+  listenerTlsSettings,
+  type TlsSetting,
+} from './tls-settings.ts';

@@ -1,8 +1,8 @@
-// The router's settings of TLS, for its listener and for its connections to engines.
+// Settings of TLS: of the router, for its listener and for its connections to engines, and of the cache server.
 
 /** One setting; its value is a path or a name. */
 export interface TlsSetting<Key extends string = string> {
-  /** Key under `routerSpec.tls` or `routerSpec.engineTls`. */
+  /** Key under `routerSpec.tls`, `routerSpec.engineTls` or `cacheserverSpec.tls`. */
   readonly key: Key;
   readonly flag: `--${string}`;
   readonly placeholder: string;
@@ -57,5 +57,33 @@ export const engineTlsSettings: readonly TlsSetting<'ca' | 'cert' | 'key' | 'ser
     flag: '--engine-tls-server-name',
     placeholder: '<name>',
     help: 'name that their certificates must have (default: the host of the URL)',
+  },
+];
+
+/** Settings of the cache server: both of its ports, and its connections to other servers. */
+export const cacheTlsSettings: readonly TlsSetting<'cert' | 'key' | 'clientCa' | 'ca'>[] = [
+  {
+    key: 'cert',
+    flag: '--tls-cert',
+    placeholder: '<file>',
+    help: 'serve both protocols over TLS with this certificate (PEM, with intermediate ones); read again when it changes',
+  },
+  {
+    key: 'key',
+    flag: '--tls-key',
+    placeholder: '<file>',
+    help: 'key of that certificate (PEM)',
+  },
+  {
+    key: 'clientCa',
+    flag: '--tls-client-ca',
+    placeholder: '<file>',
+    help: 'require certificates from clients, signed by these authorities (PEM)',
+  },
+  {
+    key: 'ca',
+    flag: '--tls-ca',
+    placeholder: '<file>',
+    help: 'authorities to trust for the other servers of --peers, instead of those that Node trusts (PEM)',
   },
 ];

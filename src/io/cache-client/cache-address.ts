@@ -3,6 +3,7 @@ import { InputError } from '../../core/base/index.ts';
 
 export interface CacheAddress {
   readonly protocol: 'lm' | 'resp';
+  readonly isTls: boolean;
   readonly host: string;
   readonly port: number;
   /** For Redis' protocol; undefined without AUTH. */
@@ -10,7 +11,14 @@ export interface CacheAddress {
   readonly password: string | undefined;
 }
 
-const protocols = { 'lm:': 'lm', 'redis:': 'resp', 'valkey:': 'resp', 'resp:': 'resp' } as const;
+const plainProtocols = {
+  'lm:': 'lm',
+  'redis:': 'resp',
+  'valkey:': 'resp',
+  'resp:': 'resp',
+} as const;
+const tlsProtocols = { 'lms:': 'lm', 'rediss:': 'resp', 'valkeys:': 'resp' } as const;
+const protocols = { ...plainProtocols, ...tlsProtocols };
 const defaultPorts = { lm: 65_432, resp: 6379 } as const;
 
 /**
@@ -23,7 +31,7 @@ const defaultPorts = { lm: 65_432, resp: 6379 } as const;
 export function parseCacheUrl(text: string, where: string): CacheAddress {
   const refuse = () =>
     new InputError(
-      `${where} is "${text}"; it must look like lm://HOST:PORT, redis://[USER:PASSWORD@]HOST:PORT or valkey://HOST:PORT.`,
+      `${where} is "${text}"; it must look like lm://HOST:PORT, redis://[USER:PASSWORD@]HOST:PORT or valkey://HOST:PORT, or with TLS like lms://, rediss:// or valkeys://.`,
     );
   let url: URL;
   try {
@@ -40,6 +48,7 @@ export function parseCacheUrl(text: string, where: string): CacheAddress {
   const given = (part: string) => (part === '' ? undefined : decodeURIComponent(part));
   return {
     protocol,
+    isTls: url.protocol in tlsProtocols,
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port === '' ? defaultPorts[protocol] : Number(url.port),
     user: given(url.username),

@@ -100,8 +100,12 @@ test('a URL that is none is refused in one sentence', () => {
     assert.throws(() => parseCacheUrl(url, 'URL'), InputError, url);
   }
   const address = parseCacheUrl('valkey://user:word@[::1]/0', 'URL');
-  const own = { protocol: 'resp', host: '::1', port: 6379, user: 'user', password: 'word' };
-  assert.deepEqual(address, own);
+  const own = { host: '::1', port: 6379, user: 'user', password: 'word' };
+  assert.deepEqual(address, { protocol: 'resp', isTls: false, ...own });
+  const secure = ['lm', 'lms', 'redis', 'rediss', 'valkey', 'valkeys'].map(
+    (scheme) => parseCacheUrl(`${scheme}://a:1`, 'URL').isTls,
+  );
+  assert.deepEqual(secure, [false, true, false, true, false, true]);
 });
 
 async function scripted(t: TestContext, serve: (socket: Socket) => void): Promise<number> {

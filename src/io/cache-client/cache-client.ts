@@ -4,7 +4,7 @@ import { NoResponseError } from '../../core/base/index.ts';
 import { lmReplyBytes, lmRequest, readLmReply } from '../../core/lm/index.ts';
 import { commandHead, lineEnd, ReplyReader } from '../../core/resp/index.ts';
 import type { CacheAddress } from './cache-address.ts';
-import { Connection, type Exchange } from './connection.ts';
+import { type ClientTls, Connection, type Exchange } from './connection.ts';
 
 /** Receives the bytes of a value as they arrive. */
 export type ValueSink = (bytes: Uint8Array, offset: number) => void;
@@ -28,18 +28,18 @@ export interface CacheClientOptions {
   readonly timeoutMs?: number;
   /** Time after a failure in which calls fail at once. @default 1 s */
   readonly retryMs?: number;
+  /** For an address with TLS. @default what Node trusts, and the host of the address */
+  readonly tls?: ClientTls;
 }
 
 /** @example const client = openCacheClient(parseCacheUrl('lm://127.0.0.1:65432', 'URL')); */
 export function openCacheClient(
   address: CacheAddress,
-  { timeoutMs = 10_000, retryMs = 1000 }: CacheClientOptions = {},
+  options: CacheClientOptions = {},
 ): CacheClient {
-  const { protocol, host, port } = address;
-  const options = { host, port, timeoutMs, retryMs };
-  return protocol === 'lm'
-    ? lmClient(new Connection(options))
-    : respClient(openRespCommands(address, { timeoutMs, retryMs }));
+  return address.protocol === 'lm'
+    ? lmClient(new Connection(connectionOptions(address, options)))
+    : respClient(openRespCommands(address, options));
 }
 
 /** Commands of Redis' protocol, one by one. */
@@ -61,12 +61,11 @@ export interface RespCommands {
 /** @param greeting A command that is sent first on each connection. */
 export function openRespCommands(
   address: CacheAddress,
-  { timeoutMs = 10_000, retryMs = 1000 }: CacheClientOptions,
+  options: CacheClientOptions,
   greeting?: string,
 ): RespCommands {
-  const { host, port } = address;
   const connection = new Connection({
-    ...{ host, port, timeoutMs, retryMs },
+    ...connectionOptions(address, options),
     ...greetingOf(address, greeting),
   });
   return {
@@ -83,6 +82,13 @@ export function openRespCommands(
     },
     close: () => connection.close(),
   };
+}
+
+function connectionOptions(
+  { host, port, isTls }: CacheAddress,
+  { timeoutMs = 10_000, retryMs = 1000, tls = {} }: CacheClientOptions,
+) {
+  return { ...{ host, port, timeoutMs, retryMs }, tls: isTls ? tls : undefined };
 }
 
 /** Format 4 of LMCache, bytes that are no tensor: 28 bytes of format, dtype, location and shape. */

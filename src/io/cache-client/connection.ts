@@ -1,5 +1,6 @@
 // One connection to a cache server: requests in order, replies in the same order, a deadline for each.
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
+import { checkServerIdentity, type SecureContext, connect as tlsConnect } from 'node:tls';
 import { NoResponseError } from '../../core/base/index.ts';
 
 /** What waits for one reply. */
@@ -14,9 +15,19 @@ interface Pending extends Exchange {
   timer: NodeJS.Timeout | undefined;
 }
 
+/** How a server with TLS is trusted. */
+export interface ClientTls {
+  /** Authorities and this client's certificate, asked for each connection. @default what Node trusts */
+  readonly context?: (() => SecureContext) | undefined;
+  /** Name that the server's certificate must have. @default the host */
+  readonly serverName?: string | undefined;
+}
+
 export interface ConnectionOptions {
   readonly host: string;
   readonly port: number;
+  /** Undefined for a plain connection. */
+  readonly tls?: ClientTls | undefined;
   /** Time for one exchange, connecting included. */
   readonly timeoutMs: number;
   /** Time after a failure in which further exchanges fail at once; it doubles with each failure in a row, up to 30 s. */
@@ -97,8 +108,8 @@ export class Connection {
     if (this.#isClosed) throw this.#error('was closed');
     const pauseMs = Math.min(this.#options.retryMs * 2 ** (this.#failuresInRow - 1), pauseMsMax);
     if (performance.now() - this.#failedAtMs < pauseMs && this.#failure) throw this.#failure;
-    const { host, port, greeting, greeted } = this.#options;
-    const socket = connect({ host, port, noDelay: true });
+    const { greeting, greeted } = this.#options;
+    const socket = openSocket(this.#options);
     this.#socket = socket;
     socket.on('data', (bytes: Buffer) => this.#receive(bytes));
     socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -161,4 +172,16 @@ export class Connection {
     const space = what.startsWith(':') ? '' : ' ';
     return new NoResponseError(`The cache server at ${host}:${port}${space}${what}.`);
   }
+}
+
+function openSocket({ host, port, tls }: ConnectionOptions): Socket {
+  if (tls === undefined) return connect({ host, port, noDelay: true });
+  const serverName = tls.serverName ?? host;
+  const socket = tlsConnect({
+    ...{ host, port, secureContext: tls.context?.() },
+    // An address is no name for SNI; certificates are compared with it all the same.
+    servername: isIP(serverName) === 0 ? serverName : '',
+    checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
+  });
+  return socket.setNoDelay(true);
 }

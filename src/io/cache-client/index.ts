@@ -7,3 +7,4 @@ export {
   type RespCommands,
   type ValueSink,
 } from './cache-client.ts';
+export type { ClientTls } from './connection.ts';

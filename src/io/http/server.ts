@@ -100,7 +100,7 @@ export class HttpServer {
     this.#tls =
       tls &&
       new TlsAcceptor({
-        ...{ tls, ticker, limits: tls.limits },
+        ...{ tls, ticker, limits: tls.limits, protocols: ['http/1.1'] },
         onSecure: (socket) => this.#accept(socket),
       });
     const accept = (socket: Socket) =>

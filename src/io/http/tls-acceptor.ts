@@ -56,9 +56,11 @@ export class TlsAcceptor {
     readonly tls: ServerTls;
     readonly ticker: Ticker;
     readonly limits?: Partial<TlsLimits> | undefined;
+    /** Names of the protocol for ALPN. @default a client's ALPN is ignored */
+    readonly protocols?: readonly string[] | undefined;
     readonly onSecure: (socket: TLSSocket) => void;
   }) {
-    const { tls, ticker, limits, onSecure } = options;
+    const { tls, ticker, limits, protocols, onSecure } = options;
     this.#ticker = ticker;
     this.#limits = { ...defaultTlsLimits, ...limits };
     this.#hasClientCa = tls.clientCa !== undefined;
@@ -66,7 +68,7 @@ export class TlsAcceptor {
       ...contextOptions(tls),
       requestCert: this.#hasClientCa,
       rejectUnauthorized: this.#hasClientCa,
-      ALPNProtocols: ['http/1.1'],
+      ...(protocols === undefined ? {} : { ALPNProtocols: [...protocols] }),
       handshakeTimeout: this.#limits.handshakeTimeoutMs,
     });
     this.#server.on('secureConnection', (socket) => {

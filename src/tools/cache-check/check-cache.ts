@@ -3,11 +3,13 @@ import { syntheticKv } from '../../core/kv/index.ts';
 import {
   type CacheAddress,
   type CacheClient,
+  type ClientTls,
   openCacheClient,
 } from '../../io/cache-client/index.ts';
 
 export interface CacheCheck {
   readonly address: CacheAddress;
+  readonly tls?: ClientTls;
   readonly valueBytes: number;
   /** Values of each client. */
   readonly count: number;
@@ -43,7 +45,7 @@ export interface CacheCheckResult {
  */
 export async function checkCache(check: CacheCheck): Promise<CacheCheckResult> {
   const clients = Array.from({ length: check.clients }, (_, client) => ({
-    client: openCacheClient(check.address, { timeoutMs: check.timeoutMs }),
+    client: openCacheClient(check.address, { timeoutMs: check.timeoutMs, tls: check.tls ?? {} }),
     keys: Array.from({ length: check.count }, (_, i) => keyOf(check.run, client * check.count + i)),
   }));
   const counts = { missing: 0, wrong: 0, invented: 0 };

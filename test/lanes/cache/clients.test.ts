@@ -1,6 +1,7 @@
 // Clients of KV caches, unmodified, against `spillway cache`.
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { freePortRuns } from '../../../src/io/processes/index.ts';
 import { redisDialogue } from '../../support/cache.ts';
@@ -8,6 +9,7 @@ import { bytesOfKey, sizeOfKey } from '../../support/cache-load.ts';
 import { until } from '../../support/until.ts';
 import {
   redisMissing,
+  runPython,
   runPythonTests,
   runRedisTool,
   s3Missing,
@@ -52,6 +54,27 @@ test('redis-cli', { skip: redisMissing }, async (t) => {
   assert.equal(await cli('--scan', '--pattern', 'k*'), 'k');
   assert.match(await cli('-3', 'INFO', 'replication'), /^# Replication\s+role:master/);
   assert.match(await cli('LPUSH', 'k', 'v'), /^ERR unknown command 'LPUSH', with args beginning/);
+});
+
+test('redis-cli and redis-py over TLS, with a certificate of their own', {
+  skip: redisMissing,
+}, async (t) => {
+  const file = (name: string) => join(import.meta.dirname, '../../support/tls', `${name}.pem`);
+  const own = ['--tls-cert', file('server-cert'), '--tls-key', file('server-key')];
+  const { resp } = await startCache(t, [...own, '--tls-client-ca', file('ca-cert')]);
+  const trust = ['--cacert', file('ca-cert'), '--cert', file('client-cert')];
+  const tls = ['--tls', ...trust, '--key', file('client-key'), '-h', 'localhost', '-p', `${resp}`];
+  const cli = async (...args: readonly string[]) =>
+    (await runRedisTool('redis-cli', [...tls, ...args])).trimEnd();
+  assert.equal(await cli('SET', 'k', 'a b'), 'OK');
+  assert.equal(await cli('GET', 'k'), 'a b');
+  await runPython(
+    `import redis
+c = redis.Redis("localhost", ${resp}, ssl=True, ssl_ca_certs="${file('ca-cert')}",
+    ssl_certfile="${file('client-cert')}", ssl_keyfile="${file('client-key')}")
+big = b"x" * (4 << 20)
+assert c.get("k") == b"a b" and c.set("big", big) and c.get("big") == big`,
+  );
 });
 
 test('values come back from a real S3 server after a restart', {

@@ -92,6 +92,17 @@ export async function runRedisTool(name: string, args: readonly string[]): Promi
   return stdout;
 }
 
+/** Runs a Python program with the clients of this lane. @throws With its output if it fails. */
+export async function runPython(program: string): Promise<void> {
+  await promisify(execFile)(lanePython(), ['-B', '-c', program], { timeout: clientTimeoutMs });
+}
+
+function lanePython(): string {
+  const python = process.env['CACHE_PYTHON'];
+  assert.ok(python, 'CACHE_PYTHON names the Python with the clients; run scripts/lane.sh cache');
+  return python;
+}
+
 /**
  * Runs a file of Python tests against a server.
  *
@@ -104,10 +115,8 @@ export async function runPythonTests(
   { lm, resp, controller }: CachePorts,
   { only, min }: { readonly only?: string; readonly min: number },
 ): Promise<void> {
-  const python = process.env['CACHE_PYTHON'];
-  assert.ok(python, 'CACHE_PYTHON names the Python with the clients; run scripts/lane.sh cache');
   const run = promisify(execFile)(
-    python,
+    lanePython(),
     ['-B', '-W', 'ignore', file, ...(only === undefined ? [] : [only])],
     {
       cwd: import.meta.dirname,
