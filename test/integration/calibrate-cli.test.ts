@@ -60,14 +60,22 @@ test('Ctrl-C during the observation of a live engine exits with 130 at once, and
   const ended = await calibrate(['--window', '600s', '--interval', '300', '--out', out], (kill) =>
     setTimeout(kill, 100),
   );
-  assert.deepEqual(ended, { code: 130, out: '', errors: 'interrupted: no profile was written\n' });
+  assert.deepEqual(ended, {
+    code: 130,
+    out: '',
+    errors: 'spillway: interrupted; no profile was written.\n',
+  });
   assert.deepEqual(readdirSync(directory), []);
   assert.ok(performance.now() - started < 60_000);
 });
 
 test('Ctrl-C during a reading is not reported as an error of the engine', async () => {
   const ended = await calibrate(['--window', '600s', '--interval', '0.01'], (kill) => kill());
-  assert.deepEqual(ended, { code: 130, out: '', errors: 'interrupted: no profile was written\n' });
+  assert.deepEqual(ended, {
+    code: 130,
+    out: '',
+    errors: 'spillway: interrupted; no profile was written.\n',
+  });
 });
 
 test('reports a missing folder before the engine is observed', async () => {

@@ -155,7 +155,7 @@ for (const { name, node, skip } of nodes) {
     assert.equal(count(), 1, screen);
   });
 
-  test(`${name}: Ctrl-C ends plan and simulate with 130 and no stack trace`, { skip }, async () => {
+  test(`${name}: Ctrl-C ends plan and simulate with 130 and one line`, { skip }, async () => {
     const input = 'docs/guide/plan/cases/09-multi-tenant-rag.yaml';
     const trace = 'bench/data/mooncake-conversation.jsonl.gz';
     for (const [args, pattern] of [
@@ -166,8 +166,27 @@ for (const { name, node, skip } of nodes) {
         onOutput: onceAt(pattern),
       });
       assert.equal(status, 130, screen);
-      assert.doesNotMatch(screen, /\n +at /);
+      // At the end of the line that shows progress, at once, and nothing after it.
+      assert.match(screen, /\^C\r\nspillway: interrupted; nothing was written\.\r\n$/);
     }
+  });
+
+  test(`${name}: Ctrl-C ends a fit of calibrate, which blocks the thread, with one line`, {
+    skip,
+  }, async () => {
+    const steps = join(directory, 'steps.csv');
+    const head = 'prefill_tokens,prefill_context,decodes,decode_context,time_us';
+    const rows = Array.from(
+      { length: 4000 },
+      (_, i) => `0,0,${1 + (i % 97)},${(i % 89) * 50},${5000 + i}`,
+    );
+    writeFileSync(steps, [head, ...rows].join('\n'));
+    const { screen, status } = await inTerminal(
+      `${spillway} calibrate --model Qwen3-8B --gpu H100-80GB --steps ${steps}`,
+      { onOutput: onceAt(/fitting \d+ %/) },
+    );
+    assert.equal(status, 130, screen);
+    assert.match(screen, /\^C\r\nspillway: interrupted; no profile was written\.\r\n/);
   });
 
   test(`${name}: Ctrl-C ends calibrate with one line`, { skip }, async (t) => {
@@ -195,7 +214,7 @@ for (const { name, node, skip } of nodes) {
       },
     );
     assert.equal(status, 130, screen);
-    assert.match(screen, /interrupted: no profile was written\r\n/);
+    assert.match(screen, /spillway: interrupted; no profile was written\.\r\n/);
     assert.equal(count(), 1, screen);
   });
 }

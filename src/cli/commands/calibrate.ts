@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { calibrationFile } from '../../io/profile/index.ts';
-import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
+import { endOnHurry, InterruptedError, watchStopSignals } from '../../io/signals/index.ts';
 import {
   type Calibration,
   calibrate,
@@ -14,6 +14,7 @@ import {
 } from '../../tools/calibrate/index.ts';
 import { positiveInteger } from '../arguments/numbers.ts';
 import { duration, durationWithUnit, humanCount } from '../arguments/quantities.ts';
+import { endInterrupted } from '../ended-by-ctrl-c.ts';
 import { writeOutput } from '../write-output.ts';
 
 /** The command `calibrate`. */
@@ -99,14 +100,12 @@ async function run(flags: CalibrateFlags): Promise<void> {
         ? (share) => process.stderr.write(`\r\x1b[2Kfitting ${Math.round(share * 100)} %`)
         : undefined,
     });
-    // The fit blocks the thread; a signal that arrived meanwhile is handled before anything is written.
+    // The fit blocks the thread; a SIGTERM that arrived meanwhile is handled before anything is written.
     await setImmediate();
     signals.stop.throwIfAborted();
   } catch (error) {
-    if (!signals.stop.aborted) throw error;
-    process.stderr.write('interrupted: no profile was written\n');
-    process.exitCode = interruptedStatus;
-    return;
+    if (!signals.stop.aborted && !(error instanceof InterruptedError)) throw error;
+    endInterrupted('no profile was written');
   } finally {
     if (bar) process.stderr.write('\r\x1b[2K');
     signals.release();

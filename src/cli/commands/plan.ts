@@ -18,6 +18,7 @@ import {
 import { refuseArguments } from '../arguments/no-arguments.ts';
 import { nonNegativeInteger } from '../arguments/numbers.ts';
 import { durationWithUnit } from '../arguments/quantities.ts';
+import { endedByCtrlC } from '../ended-by-ctrl-c.ts';
 import { addHelpEnd } from '../help.ts';
 import { addPlanFlags, planOverrides } from '../plan-flags.ts';
 import { askPlanQuestions, type PlanAnswers } from '../plan-questions.ts';
@@ -120,20 +121,22 @@ async function plan(flags: PlanFlags): Promise<void> {
     file = flags.save;
   }
   const bar = process.stderr.isTTY;
-  const made = await makePlan({
-    file,
-    overrides,
-    trace,
-    prometheus:
-      fromPrometheus === undefined
-        ? undefined
-        : { url: fromPrometheus, selector: flags.selector, windowSeconds: flags.window },
-    ...{ thresholdsFrom: flags.thresholdsFrom, profile: flags.profile },
-    seed: flags.seed,
-    onProgress: bar
-      ? (share) => process.stderr.write(`\r\x1b[2Ksimulating ${Math.round(share * 100)} %`)
-      : undefined,
-  });
+  const made = await endedByCtrlC(() =>
+    makePlan({
+      file,
+      overrides,
+      trace,
+      prometheus:
+        fromPrometheus === undefined
+          ? undefined
+          : { url: fromPrometheus, selector: flags.selector, windowSeconds: flags.window },
+      ...{ thresholdsFrom: flags.thresholdsFrom, profile: flags.profile },
+      seed: flags.seed,
+      onProgress: bar
+        ? (share) => process.stderr.write(`\r\x1b[2Ksimulating ${Math.round(share * 100)} %`)
+        : undefined,
+    }),
+  );
   if (bar) process.stderr.write('\r\x1b[2K');
   if (flags.html !== undefined) await writeOutput(flags.html, 'page', planHtml(made));
   if (flags.values !== undefined) await writeOutput(flags.values, 'values', planValues(made));

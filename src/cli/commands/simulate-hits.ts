@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { type HitPolicy, hitPolicies } from '../../core/simulation/index.ts';
 import { positiveInteger } from '../arguments/numbers.ts';
+import { endedByCtrlC } from '../ended-by-ctrl-c.ts';
 import { toCapacities, toTierCapacities } from '../simulate/arguments.ts';
 
 export function hitsCommand(): Command {
@@ -34,7 +35,7 @@ export function hitsCommand(): Command {
     )
     .option('--json', 'one JSON object per row')
     .exitOverride()
-    .action(runHits);
+    .action((flags: HitsFlags) => endedByCtrlC(() => runHits(flags)));
 }
 
 interface HitsFlags {

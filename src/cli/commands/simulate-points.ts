@@ -1,6 +1,8 @@
 // `spillway simulate points`: latency of engines at a fixed number of clients.
 import { Command } from 'commander';
 import { counted } from '../../core/base/index.ts';
+import { interruptible } from '../../io/signals/index.ts';
+import { endedByCtrlC } from '../ended-by-ctrl-c.ts';
 
 /** The command `points`, below `simulate`. */
 export function pointsCommand(): Command {
@@ -14,15 +16,22 @@ export function pointsCommand(): Command {
     )
     .option('--json', 'one JSON object per row (always on; accepted for scripts)')
     .exitOverride()
-    .action(async ({ points }: { readonly points: string }) => {
-      const { pointJson, readPoints } = await import('../../tools/simulate-points/index.ts');
-      const answers = (await readPoints(points)).map(pointJson);
-      process.stdout.write(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
-      const failed = answers.filter(({ error }) => error !== undefined);
-      if (failed.length === 0) return;
-      process.stderr.write(
-        `warning: ${failed.length} of ${counted(answers.length, 'row')} failed; the first: ${failed[0]?.['error']}\n`,
-      );
-      if (failed.length === answers.length) process.exitCode = 1;
-    });
+    .action((flags: PointsFlags) => endedByCtrlC(() => runPoints(flags)));
+}
+
+interface PointsFlags {
+  readonly points: string;
+}
+
+async function runPoints({ points }: PointsFlags): Promise<void> {
+  const { pointJson, readPoints } = await import('../../tools/simulate-points/index.ts');
+  const rows = await readPoints(points);
+  const answers = interruptible(() => rows.map(pointJson));
+  process.stdout.write(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
+  const failed = answers.filter(({ error }) => error !== undefined);
+  if (failed.length === 0) return;
+  process.stderr.write(
+    `warning: ${failed.length} of ${counted(answers.length, 'row')} failed; the first: ${failed[0]?.['error']}\n`,
+  );
+  if (failed.length === answers.length) process.exitCode = 1;
 }

@@ -7,6 +7,7 @@ import { addAdmissionFlags } from '../admission-flags.ts';
 import { percentiles } from '../arguments/lists.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
 import { nonNegative, positive, positiveInteger } from '../arguments/numbers.ts';
+import { endedByCtrlC } from '../ended-by-ctrl-c.ts';
 import { addPolicyFlags } from '../policy-flags.ts';
 import { checkNoStackFlags, type SimulateFlags } from '../simulate/flags.ts';
 import { addStackFlags, addTrafficFlags } from '../simulate/stack-flags.ts';
@@ -92,7 +93,7 @@ export function simulateCommand(): Command {
       .hook('preSubcommand', refuseFlagsBefore)
       .hook('preAction', refuseArguments)
       .allowExcessArguments()
-      .action(runSimulation)
+      .action((flags: SimulateFlags) => endedByCtrlC(() => runSimulation(flags)))
       .addCommand(hitsCommand())
       .addCommand(pointsCommand())
       .addCommand(sweepCommand())

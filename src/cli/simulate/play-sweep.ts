@@ -12,6 +12,7 @@ import {
   sweepPage,
   sweepTable,
 } from '../../tools/simulate-sweep/index.ts';
+import { endInterrupted } from '../ended-by-ctrl-c.ts';
 import { writeOutput } from '../write-output.ts';
 import { type StackFlags, stackArguments } from './stack-flags.ts';
 
@@ -59,6 +60,7 @@ export async function playSweep(flags: SweepFlags): Promise<void> {
     rows = await simulateSweep(sweep);
   } catch (error) {
     if (!signals.stop.aborted) throw error;
+    if (signals.stop.reason === 'SIGINT') endInterrupted('nothing was written');
     process.exitCode = signalStatus(signals);
     return;
   } finally {

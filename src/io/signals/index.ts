@@ -1,4 +1,5 @@
 // Signals that request this process to stop.
+export { InterruptedError, interruptible } from './interruptible.ts';
 export {
   endOnHurry,
   interruptedStatus,

@@ -1,4 +1,5 @@
 // `spillway calibrate`: fits the free constants of one engine to measurements of it.
+
 import { counted, InputError } from '../../core/base/index.ts';
 import {
   bytesPerWeightOf,
@@ -13,6 +14,7 @@ import {
 } from '../../core/engine/index.ts';
 import { sizeEngine } from '../../core/layout/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
+import { interruptible } from '../../io/signals/index.ts';
 import { percent, textTable } from '../report/index.ts';
 import { benchMeasurements } from './bench-source.ts';
 import { readMetricsWindow } from './metrics-source.ts';
@@ -85,7 +87,8 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
             'window runs.',
     );
   }
-  return { layout, result: calibrateEngine(layout, measurements, options.onProgress), sources };
+  const result = interruptible(() => calibrateEngine(layout, measurements, options.onProgress));
+  return { layout, result, sources };
 }
 
 function configOf(options: CalibrateOptions, layout: MeasuredLayout) {

@@ -1,4 +1,5 @@
 // Turns an input into a decision: fills open values, sizes the fleet, applies the rules.
+
 import {
   decide,
   type OffloadKind,
@@ -9,6 +10,7 @@ import {
 } from '../../core/plan/index.ts';
 import type { DocumentOverride } from '../../core/values/index.ts';
 import { PrometheusClient } from '../../io/prometheus/index.ts';
+import { interruptible } from '../../io/signals/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { loadValues } from '../../io/values/index.ts';
 import { type Assumption, Assumptions } from './assumptions.ts';
@@ -94,15 +96,18 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
     workload,
     assumptions,
   );
-  const sized = sizeFleet({
-    ...{ layouts, workload, slo: input.slo, seed: request.seed },
-    budgetPerHour: operations.budgetPerHour,
-    hbmUtilization: thresholds.hbmUtilization,
-    engines: operations.kubernetes || wantedEngines !== undefined ? wantedEngines : 1,
-  });
+  const sized = interruptible(() =>
+    sizeFleet({
+      ...{ layouts, workload, slo: input.slo, seed: request.seed },
+      budgetPerHour: operations.budgetPerHour,
+      hbmUtilization: thresholds.hbmUtilization,
+      engines: operations.kubernetes || wantedEngines !== undefined ? wantedEngines : 1,
+    }),
+  );
   if (operations.gpuPricePerHour === undefined) notePrice(sized.layout.gpu.name, assumptions);
   const concurrency =
-    workload.concurrency ?? concurrencyAt(sized.layout, sized.engines, workload, request.seed);
+    workload.concurrency ??
+    interruptible(() => concurrencyAt(sized.layout, sized.engines, workload, request.seed));
   // With the maxNumSeqs of the values file, which affects the size of the KV cache.
   const batchedFor = (engines: number) =>
     resized(sized.layout, {

@@ -1,4 +1,5 @@
 // Makes a plan from an input: the rules decide, simulations give the figures.
+import { interruptible } from '../../io/signals/index.ts';
 import { type DecidedPlan, decidePlan, type PlanRequest } from './decide-plan.ts';
 import { expectedImpact } from './impact.ts';
 import type { Plan } from './plan.ts';
@@ -15,7 +16,7 @@ export async function makePlan(
   const { seed, onProgress } = request;
   const draft = {
     ...decided,
-    impact: expectedImpact(impactOptions(decided, { seed, onProgress })),
+    impact: interruptible(() => expectedImpact(impactOptions(decided, { seed, onProgress }))),
   };
   return {
     ...draft,

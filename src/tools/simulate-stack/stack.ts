@@ -1,4 +1,5 @@
 // `spillway simulate -f values.yaml`: simulates the stack of a values file with a trace or a workload.
+
 import { InputError } from '../../core/base/index.ts';
 import { readEntry } from '../../core/layout/index.ts';
 import { policyParameters, requiresKvEvents } from '../../core/routing/index.ts';
@@ -17,6 +18,7 @@ import { reportOf, type ServeReport, type ServiceLevel } from '../../core/stats/
 import { type RequestSource, sliceTrace, tracedRequests } from '../../core/traces/index.ts';
 import { policyParametersOf, type Values } from '../../core/values/index.ts';
 import { startWorkload, WorkloadMeter, type WorkloadStats } from '../../core/workload/index.ts';
+import { interruptible } from '../../io/signals/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import type { InputText } from '../../io/values/index.ts';
 import { readWorkload } from '../../io/workloads/index.ts';
@@ -92,18 +94,20 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
   checkRouterCount(routerSpec.replicaCount);
   const traffic = await trafficOf(options, engines);
   const meter = new WorkloadMeter(traffic.source.blockTokens);
-  const result = simulateFleet({
-    ...{ requests: traffic.source, engines, policy, seed, failures: options.failures },
-    ...{ disaggregation: pools, ...routersOf(values) },
-    traceBlockTokens: traffic.source.blockTokens,
-    policyParameters: policyParametersOf(routerSpec),
-    // All engines publish events if one pool needs them.
-    kvEvents: policyNames.some(requiresKvEvents) || publishesKvEvents(values),
-    admission: simulatedAdmission(routerSpec.admission),
-    hidesSessions: routerSpec.sessionKey === '',
-    ...{ keepTokens: true, keepSeries: true, onSent: (request) => meter.add(request) },
-    onProgress: (finished) => options.onProgress?.(finished, traffic.requestsMax),
-  });
+  const result = interruptible(() =>
+    simulateFleet({
+      ...{ requests: traffic.source, engines, policy, seed, failures: options.failures },
+      ...{ disaggregation: pools, ...routersOf(values) },
+      traceBlockTokens: traffic.source.blockTokens,
+      policyParameters: policyParametersOf(routerSpec),
+      // All engines publish events if one pool needs them.
+      kvEvents: policyNames.some(requiresKvEvents) || publishesKvEvents(values),
+      admission: simulatedAdmission(routerSpec.admission),
+      hidesSessions: routerSpec.sessionKey === '',
+      ...{ keepTokens: true, keepSeries: true, onSent: (request) => meter.add(request) },
+      onProgress: (finished) => options.onProgress?.(finished, traffic.requestsMax),
+    }),
+  );
   const timings = timingsOf(result);
   const records = timings.map((timing) => recordOf(timing, 'arrival'));
   if (records.length === 0) {

@@ -1,4 +1,5 @@
 // `spillway simulate --trace … --engines N`: engine models behind the routing core of the router.
+
 import type { AdmissionSettings } from '../../core/attempts/index.ts';
 import { counted, InputError, nearest } from '../../core/base/index.ts';
 import type { ModelSpec, TierStats } from '../../core/engine/index.ts';
@@ -21,6 +22,7 @@ import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/i
 import { sliceTrace, type TraceRequest } from '../../core/traces/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readStepCostSource } from '../../io/profile/index.ts';
+import { interruptible } from '../../io/signals/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { count, percent, textTable } from '../report/index.ts';
 import {
@@ -99,14 +101,16 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
     ...(options.hostBytes === undefined ? {} : { hostBytes: options.hostBytes }),
   });
   const engines = sized.map((engine) => ({ ...engine, countsEvicted: true }));
-  const result = simulateFleet({
-    ...{ requests: withSessions(requests), engines, traceBlockTokens: blockTokens, seed },
-    ...policyNamed(policy, engines),
-    policyParameters: options.policyParameters,
-    admission: options.admission && simulatedAdmission(options.admission),
-    keepTokens: true,
-    onProgress: (finished) => options.onProgress?.(finished, requests.length),
-  });
+  const result = interruptible(() =>
+    simulateFleet({
+      ...{ requests: withSessions(requests), engines, traceBlockTokens: blockTokens, seed },
+      ...policyNamed(policy, engines),
+      policyParameters: options.policyParameters,
+      admission: options.admission && simulatedAdmission(options.admission),
+      keepTokens: true,
+      onProgress: (finished) => options.onProgress?.(finished, requests.length),
+    }),
+  );
   const timings = timingsOf(result);
   if (timings.length === 0) {
     throw new InputError(

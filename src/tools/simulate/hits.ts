@@ -1,4 +1,5 @@
 // `spillway simulate hits`: the hits of a trace in prefix caches of several capacities.
+
 import { InputError } from '../../core/base/index.ts';
 import {
   checkEngineCount,
@@ -6,6 +7,7 @@ import {
   type PrefixHits,
   prefixHits,
 } from '../../core/simulation/index.ts';
+import { interruptible } from '../../io/signals/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { textTable } from '../report/index.ts';
 
@@ -45,15 +47,15 @@ export async function simulateHits(options: HitsOptions): Promise<HitsRow[]> {
     );
   }
   const tiers = cpuCapacities.length > 0 ? cpuCapacities : [undefined];
-  return options.capacities.flatMap((capacity) =>
+  const rowsOf = (capacity: number) =>
     tiers.map((cpuCapacity) => {
       const sizes = { blocksMax: capacity, cpuBlocksMax: cpuCapacity };
       return {
         ...{ capacity, cpuCapacity, pooled, engines, policy },
         ...prefixHits(requests, { ...sizes, blockTokens, engines, policy, pooled }),
       };
-    }),
-  );
+    });
+  return interruptible(() => options.capacities.flatMap(rowsOf));
 }
 
 /** Returns one row as JSON; an unlimited capacity is the string "inf". */

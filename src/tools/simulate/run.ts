@@ -1,5 +1,6 @@
 // `spillway simulate --trace … --profile … --engine-args …`: one vLLM server with its recorded arguments and
 // measured step times, playing a trace.
+
 import { counted, InputError } from '../../core/base/index.ts';
 import {
   type EngineConfig,
@@ -25,6 +26,7 @@ import { type RunResult, recordOf, replayRun, type Timing } from '../../core/sim
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readLockstepCost, readStepCostSource } from '../../io/profile/index.ts';
+import { interruptible } from '../../io/signals/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import {
   latencyTable,
@@ -96,7 +98,9 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
   const trace = await loadTrace(options.trace, { likelyBlockTokens: args.settings.blockSize });
   const { dataParallelSize = 1 } = args.settings;
   const lockstep = await lockstepOf(options, args, spec);
-  const result = replayRun({ trace, config, cost, dataParallelSize, lockstep });
+  const result = interruptible(() =>
+    replayRun({ trace, config, cost, dataParallelSize, lockstep }),
+  );
   const records = result.timings.map((timing) => recordOf(timing, 'queued'));
   const starts = records.map(({ sentSeconds }) => sentSeconds);
   const ends = records.map(({ chunkSeconds }) => chunkSeconds.at(-1) as number);
