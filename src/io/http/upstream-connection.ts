@@ -49,7 +49,7 @@ export class UpstreamConnection {
   /** While it receives a response whose bytes may be kept; otherwise it reads into the shared one. */
   #buffer: Buffer | undefined = undefined;
   #exchange: UpstreamExchange | undefined = undefined;
-  #error: Error | undefined = undefined;
+  #error: NodeJS.ErrnoException | undefined = undefined;
   /** The start of a head whose end has not arrived yet. */
   #headStart: Buffer | undefined = undefined;
   #response: ResponseHead | undefined = undefined;
@@ -106,6 +106,11 @@ export class UpstreamConnection {
   /** Whether more of the body could follow at the current position. */
   get betweenChunks(): boolean {
     return this.#chunked?.betweenChunks ?? this.#response?.framing === 'until-close';
+  }
+
+  /** Node's code of the error that broke the connection. */
+  get errorCode(): string | undefined {
+    return this.#error?.code;
   }
 
   get busy(): boolean {
@@ -290,7 +295,8 @@ export class UpstreamConnection {
     const exchange = this.#exchange;
     this.#exchange = undefined;
     if (exchange === undefined) return;
-    const why = this.#error?.message ?? 'the engine closed the connection';
+    // An error for several addresses has no message of its own.
+    const why = this.#error?.message || this.#error?.code || 'the engine closed the connection';
     const kind = !this.connected ? 'connect' : this.#response ? 'truncated' : 'reset';
     this.#owner.exchangeFailed(this, exchange, kind, why);
   }

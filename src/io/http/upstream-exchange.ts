@@ -20,6 +20,8 @@ export interface UpstreamFailure {
   readonly kind: UpstreamFailureKind;
   /** What happened, for logs and error responses. */
   readonly message: string;
+  /** Node's code of the error that broke the connection, such as `ECONNREFUSED`. */
+  readonly code?: string | undefined;
   /** Whether a byte of the response had arrived. */
   readonly answered: boolean;
   /** Whether the body ended where another chunk, or more of an unframed body, could follow. */

@@ -142,8 +142,8 @@ export class UpstreamPool implements ConnectionOwner {
       fresh.start(exchange);
       return;
     }
-    const { answered, betweenChunks } = connection;
-    exchange.sink.onFailure({ kind, message, answered, betweenChunks });
+    const { answered, betweenChunks, errorCode: code } = connection;
+    exchange.sink.onFailure({ kind, message, code, answered, betweenChunks });
   }
 
   #open(): UpstreamConnection {

@@ -25,4 +25,4 @@ export {
   simulatedTraffic,
   workloadSource,
 } from './serve-traffic.ts';
-export { createStreamClient, type StreamClient, type StreamedAnswer } from './stream-client.ts';
+export { createStreamClient, type StreamClient } from './stream-client.ts';

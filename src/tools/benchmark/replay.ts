@@ -5,7 +5,8 @@ import type { Clock } from '../../core/base/index.ts';
 import type { RequestRecord } from '../../core/stats/index.ts';
 import type { LoadSource } from './load-source.ts';
 import type { LoadRequest } from './request-body.ts';
-import type { StreamClient, StreamedAnswer } from './stream-client.ts';
+import type { StreamClient } from './stream-client.ts';
+import type { StreamedAnswer } from './stream-exchange.ts';
 
 /** Longest delay of a timer of Node. */
 const timerMsMax = 2 ** 31 - 1;

@@ -3,12 +3,14 @@ import { test } from 'node:test';
 import { SseReader } from './sse-reader.ts';
 
 test('the same events come out however the text is split', () => {
-  const text = 'data: {"a":1}\n\n: ping\n\nevent: x\r\ndata: b\r\ndata:c\r\n\r\ndata: [DONE]\n\n';
-  for (const bytes of [1, 2, 7, text.length]) {
+  const text =
+    'data: {"a":"ü€😀"}\n\n: ping\n\nevent: x\r\ndata: b\r\ndata:c\r\n\r\ndata: [DONE]\n\n';
+  const all = Buffer.from(text);
+  for (const bytes of [1, 2, 7, all.length]) {
     const seen: string[] = [];
     const reader = new SseReader((data) => seen.push(data));
-    for (let at = 0; at < text.length; at += bytes) reader.push(text.slice(at, at + bytes));
-    assert.deepEqual(seen, ['{"a":1}', 'b\nc', '[DONE]']);
+    for (let at = 0; at < all.length; at += bytes) reader.push(all.subarray(at, at + bytes));
+    assert.deepEqual(seen, ['{"a":"ü€😀"}', 'b\nc', '[DONE]']);
   }
 });
 
@@ -16,9 +18,10 @@ test('an event in pieces of one character takes linear time', () => {
   const seen: string[] = [];
   const reader = new SseReader((data) => seen.push(data));
   const startMs = process.cpuUsage().user / 1000;
-  reader.push('data: ');
-  for (let i = 0; i < 400_000; i++) reader.push('x');
-  reader.push('\n\n');
+  const [letter, end] = [Buffer.from('x'), Buffer.from('\n\n')];
+  reader.push(Buffer.from('data: '));
+  for (let i = 0; i < 400_000; i++) reader.push(letter);
+  reader.push(end);
   assert.equal(seen[0]?.length, 400_000);
   assert.ok(process.cpuUsage().user / 1000 - startMs < 5_000, 'quadratic work took minutes');
 });

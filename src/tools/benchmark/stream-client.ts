@@ -1,47 +1,20 @@
-// Sends one request and times its streamed response. It uses node:http, which needs a tenth of fetch's
-// CPU per chunk; otherwise, hundreds of streams on one core would measure the client.
-import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request } from 'node:http';
-import { Agent as HttpsAgent, request as requestTls } from 'node:https';
-import { type Clock, counted } from '../../core/base/index.ts';
-import type { RequestError } from '../../core/stats/index.ts';
-import { type AnswerChunk, type AnswerUsage, errorText } from './answer-chunk.ts';
+// Sends the requests of a load on the router's own connections to engines, which need a fraction of the processor time of
+// node:http or fetch; otherwise, hundreds of streams on one core would measure the client.
+import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { type Clock, InputError } from '../../core/base/index.ts';
+import { Ticker, UpstreamPool } from '../../io/http/index.ts';
 import type { LoadApi } from './load-api.ts';
-import { SseReader } from './sse-reader.ts';
+import { StreamExchange, type StreamedAnswer } from './stream-exchange.ts';
 import { headersOf } from './target.ts';
 
-/** Maximum length of an error's body that is read for its message. */
-const errorBodyLengthMax = 64 << 10;
+/** Interval of checks for idle connections. */
+const tickMs = 500;
 
-/** Maximum length of a response that is not streamed: an embedding of 4,096 numbers has 100 KB. */
-const documentLengthMax = 16 << 20;
-
-/** Maximum length of a response that is kept as part of the next prompt; the rest is cut off. */
-const keptTextLengthMax = 4 << 20;
-
-/** Error codes of a connection that could not be made because there is no server. */
-const goneCodes: ReadonlySet<string | undefined> = new Set([
-  ...['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND'],
-]);
-
-/** A streamed response as received by the client; times are on the client's clock. */
-export interface StreamedAnswer {
-  readonly sentSeconds: number;
-  /** Arrival time of each chunk with tokens. */
-  readonly chunkSeconds: readonly number[];
-  readonly endSeconds: number;
-  readonly usage: AnswerUsage | undefined;
-  /** The response itself; empty unless it was asked for. */
-  readonly text: string;
-  /** The router's `x-spillway-engine`. */
-  readonly engine: string | undefined;
-  /** The router's `x-spillway-engine-name`. */
-  readonly engineName: string | undefined;
-  /** Whether an emulated engine sent it, by its `x-spillway-emulated`. */
-  readonly isEmulated: boolean;
-  /** An emulated engine's `x-spillway-lag-seconds`: wall-clock seconds that it was behind its clock. */
-  readonly engineLagSeconds: number | undefined;
-  readonly error: RequestError | undefined;
-}
+/** A load may have as many connections as it has requests in flight; the timeout of a request covers all of its waits. */
+const limits = {
+  ...{ idleConnectionsMax: 65_536, connectTimeoutMs: 0, firstByteTimeoutMs: 0 },
+  ...{ streamIdleTimeoutMs: 0 },
+};
 
 /** A request as the client sends it. */
 export interface OutgoingRequest {
@@ -69,6 +42,7 @@ export interface StreamClient {
  *
  * @param options.url Base URL, e.g. `http://127.0.0.1:8000/v1`.
  * @param options.timeoutMs From sending to the end of the answer.
+ * @throws {InputError} If a header cannot be sent.
  */
 export function createStreamClient(options: {
   readonly url: URL;
@@ -79,231 +53,87 @@ export function createStreamClient(options: {
   readonly clock: Clock;
 }): StreamClient {
   const { url, timeoutMs, clock } = options;
-  const headers = headersOf(options);
-  const isTls = url.protocol === 'https:';
-  const agent = new (isTls ? HttpsAgent : HttpAgent)({ keepAlive: true });
-  const base = url.href.replace(/\/+$/, '');
-  const start = ({ api, body, headers: further }: OutgoingRequest): ClientRequest =>
-    (isTls ? requestTls : request)(`${base}${api.path}`, {
-      method: 'POST',
-      agent,
-      headers: {
-        'content-type': 'application/json',
-        'content-length': body.byteLength,
-        accept: api.isStreamed ? 'text/event-stream' : 'application/json',
-        ...headers,
-        ...further,
-      },
-    });
+  const ticker = new Ticker({ tickMs });
+  const pool = new UpstreamPool({ url: url.origin, ticker, limits });
+  const base = url.pathname.replace(/\/+$/, '');
+  const own = { ...authorization(url), ...lowerCased(headersOf(options)) };
+  const shared = linesOf({ host: url.host, 'content-type': 'application/json', ...own });
+  const acceptLine = ({ isStreamed }: LoadApi) =>
+    'accept' in own ? '' : `accept: ${isStreamed ? 'text/event-stream' : 'application/json'}\r\n`;
+  /** One listener per signal: a signal with thousands of them is slow. */
+  const flying = new WeakMap<AbortSignal, Set<StreamExchange>>();
+  const flyingUnder = (signal: AbortSignal) => {
+    const known = flying.get(signal);
+    if (known !== undefined) return known;
+    const exchanges = new Set<StreamExchange>();
+    signal.addEventListener('abort', () => exchanges.forEach(interrupt), { once: true });
+    flying.set(signal, exchanges);
+    return exchanges;
+  };
   return {
-    send(asked, signal) {
+    send({ api, body, headers, keepsText = false }, signal) {
       return new Promise((resolve) => {
-        const sentSeconds = clock.nowSeconds();
-        const exchange = new Exchange(clock, asked, (answer) => {
-          clearTimeout(timer);
-          signal.removeEventListener('abort', interrupt);
-          resolve({ sentSeconds, ...answer });
+        const exchanges = flyingUnder(signal);
+        const exchange = new StreamExchange({
+          ...{ clock, api, keepsText },
+          onEnd: (ended, answer) => {
+            clearTimeout(timer);
+            exchanges.delete(ended);
+            resolve(answer);
+          },
         });
-        const open = (isRetry: boolean): void => {
-          const outgoing = start(asked);
-          exchange.request = outgoing;
-          outgoing.once('response', (response) => exchange.read(response));
-          outgoing.on('error', (error: NodeJS.ErrnoException) => {
-            if (exchange.isEnded) return;
-            // A server may close an idle connection just as it is reused; that is not a failure.
-            if (error.code === 'ECONNRESET' && outgoing.reusedSocket && !isRetry) open(true);
-            else if (goneCodes.has(error.code)) exchange.fail('refused', messageOfError(error));
-            else exchange.fail('connect', `no response: ${error.message}`);
-          });
-          outgoing.end(asked.body);
-        };
-        const timer = setTimeout(() => {
-          exchange.fail('timeout', `not finished after ${timeoutMs / 1000} s`);
-        }, timeoutMs);
-        const interrupt = () => exchange.fail('interrupted', 'the run was stopped');
-        if (signal.aborted) return interrupt();
-        signal.addEventListener('abort', interrupt, { once: true });
-        open(false);
+        const timer = setTimeout(expire, timeoutMs, exchange, timeoutMs);
+        if (signal.aborted) return interrupt(exchange);
+        exchanges.add(exchange);
+        const further = headers === undefined ? '' : linesOf(headers);
+        const lines = `${shared}${acceptLine(api)}${further}content-length: ${body.byteLength}\r\n`;
+        const head = `POST ${base}${api.path} HTTP/1.1\r\n${lines}\r\n`;
+        const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+        exchange.upstream = pool.send({ head, body: bytes, toHead: false }, exchange);
       });
     },
-    close: () => agent.destroy(),
+    close() {
+      pool.close();
+      ticker.stop();
+    },
   };
 }
 
-/** One request and its response; ends exactly once. */
-class Exchange {
-  request: ClientRequest | undefined;
-  isEnded = false;
-  readonly #clock: Clock;
-  readonly #asked: OutgoingRequest;
-  readonly #onEnd: (answer: Omit<StreamedAnswer, 'sentSeconds'>) => void;
-  readonly #chunkSeconds: number[] = [];
-  #usage: AnswerUsage | undefined;
-  #text = '';
-  #engine: string | undefined;
-  #engineName: string | undefined;
-  #isEmulated = false;
-  #engineLagSeconds: number | undefined;
-  #isDone = false;
-  #isFinished = false;
-  #nowSeconds = 0;
+function interrupt(exchange: StreamExchange): void {
+  exchange.fail('interrupted', 'the run was stopped');
+}
 
-  constructor(
-    clock: Clock,
-    asked: OutgoingRequest,
-    onEnd: (answer: Omit<StreamedAnswer, 'sentSeconds'>) => void,
-  ) {
-    this.#clock = clock;
-    this.#asked = asked;
-    this.#onEnd = onEnd;
-  }
+function expire(exchange: StreamExchange, timeoutMs: number): void {
+  exchange.fail('timeout', `not finished after ${timeoutMs / 1000} s`);
+}
 
-  read(response: IncomingMessage): void {
-    this.#engine = headerOf(response, 'x-spillway-engine');
-    this.#engineName = headerOf(response, 'x-spillway-engine-name');
-    this.#isEmulated = headerOf(response, 'x-spillway-emulated') === 'true';
-    const lag = Number.parseFloat(String(response.headers['x-spillway-lag-seconds']));
-    this.#engineLagSeconds = Number.isNaN(lag) ? undefined : lag;
-    response.setEncoding('utf8');
-    response.on('error', (error) => this.#cut(error.message));
-    if (response.statusCode !== 200) {
-      this.#readError(response);
-      return;
-    }
-    if (!this.#asked.api.isStreamed) {
-      this.#readDocument(response);
-      return;
-    }
-    const type = response.headers['content-type'] ?? 'no content type';
-    if (!type.startsWith('text/event-stream')) {
-      this.fail('malformed', `the response is ${type}, not an event stream`);
-      return;
-    }
-    const reader = new SseReader((data) => this.#event(data));
-    response.on('data', (text: string) => {
-      if (this.isEnded) return;
-      this.#nowSeconds = this.#clock.nowSeconds();
-      try {
-        reader.push(text);
-      } catch (error) {
-        this.fail('malformed', error instanceof Error ? error.message : String(error));
-      }
-    });
-    response.once('end', () => {
-      if (this.#isDone || this.#isFinished) this.#complete();
-      else {
-        const last = this.#asked.api.endsWithDone ? '[DONE]' : 'its last event';
-        this.#cut(`the stream ended without ${last}`);
-      }
-    });
-  }
+/** Credentials in a URL. */
+function authorization({ username, password }: URL): Record<string, string> {
+  if (username === '' && password === '') return {};
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
+}
 
-  /** Ends the exchange with an error and drops its connection. */
-  fail(kind: string, message: string): void {
-    if (this.isEnded) return;
-    this.#end({ kind, message });
-    this.request?.destroy();
-  }
+/** Returns headers by lower-case names, so that one given twice counts once, without those that the client has to set. */
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const entries = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
+  const { 'content-length': _, 'transfer-encoding': __, ...rest } = Object.fromEntries(entries);
+  return rest;
+}
 
-  #event(data: string): void {
-    if (this.isEnded || this.#isDone) return;
-    if (data === '[DONE]') {
-      this.#isDone = true;
-      return;
-    }
-    let chunk: AnswerChunk;
+/** @throws {InputError} If a name or a value is not allowed in a header. */
+function linesOf(headers: Readonly<Record<string, string>>): string {
+  let lines = '';
+  for (const [name, value] of Object.entries(headers)) {
     try {
-      chunk = this.#asked.api.read(data);
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.fail('malformed', `an event is not JSON: ${reason}`);
-      return;
+      throw new InputError(`The header ${name} cannot be sent: ${(error as Error).message}.`, {
+        cause: error,
+      });
     }
-    if (chunk.error !== undefined) {
-      this.fail('stream_error', chunk.error);
-      return;
-    }
-    if (chunk.hasTokens) this.#chunkSeconds.push(this.#nowSeconds);
-    if (this.#asked.keepsText && this.#text.length < keptTextLengthMax) this.#text += chunk.text;
-    if (chunk.isFinished) this.#isFinished = true;
-    if (chunk.usage !== undefined) this.#usage = joinedUsage(this.#usage, chunk.usage);
+    lines += `${name}: ${value}\r\n`;
   }
-
-  /** Reads a response that is one JSON object; its arrival counts as that of its only chunk. */
-  #readDocument(response: IncomingMessage): void {
-    let body = '';
-    response.on('data', (text: string) => {
-      body += text;
-      if (body.length > documentLengthMax) this.fail('malformed', 'the response is too long');
-    });
-    response.once('end', () => {
-      this.#nowSeconds = this.#clock.nowSeconds();
-      this.#event(body);
-      if (!this.isEnded) this.#complete();
-    });
-  }
-
-  #complete(): void {
-    if (this.#chunkSeconds.length === 0) this.fail('empty', 'the response has no tokens');
-    else this.#end(undefined);
-  }
-
-  #cut(reason: string): void {
-    this.fail('cut', `cut after ${counted(this.#chunkSeconds.length, 'chunk')}: ${reason}`);
-  }
-
-  #readError(response: IncomingMessage): void {
-    let body = '';
-    response.on('data', (text: string) => {
-      if (body.length < errorBodyLengthMax) body += text;
-    });
-    response.once('end', () => {
-      this.fail(`http_${response.statusCode}`, messageOf(body) || `${response.statusMessage}`);
-    });
-  }
-
-  #end(error: RequestError | undefined): void {
-    if (this.isEnded) return;
-    this.isEnded = true;
-    this.#onEnd({
-      chunkSeconds: this.#chunkSeconds,
-      endSeconds: this.#clock.nowSeconds(),
-      usage: this.#usage,
-      text: this.#text,
-      engine: this.#engine,
-      engineName: this.#engineName,
-      isEmulated: this.#isEmulated,
-      engineLagSeconds: this.#engineLagSeconds,
-      error,
-    });
-  }
-}
-
-/** An event may have a part of the counts only, as Anthropic's first and last. */
-function joinedUsage(before: AnswerUsage | undefined, now: AnswerUsage): AnswerUsage {
-  return {
-    promptTokens: now.promptTokens ?? before?.promptTokens,
-    outputTokens: now.outputTokens ?? before?.outputTokens,
-    cachedTokens: now.cachedTokens ?? before?.cachedTokens,
-  };
-}
-
-function headerOf(response: IncomingMessage, name: string): string | undefined {
-  const value = response.headers[name];
-  return typeof value === 'string' ? value : undefined;
-}
-
-/** Returns the message in an error's body: OpenAI's object, FastAPI's, or the text. */
-function messageOf(body: string): string {
-  try {
-    const json = JSON.parse(body) as Record<string, unknown>;
-    return errorText(json['error'] ?? json['detail'] ?? json);
-  } catch {
-    return body.slice(0, 200).trim();
-  }
-}
-
-/** Returns an error's message, or its code: an error for several addresses has no message. */
-function messageOfError(error: NodeJS.ErrnoException): string {
-  return error.message || `${error.code}`;
+  return lines;
 }

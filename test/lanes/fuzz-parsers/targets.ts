@@ -610,8 +610,9 @@ function readChunks(bytes: Buffer, pieceBytes: number): string {
 function eventsOf(bytes: Buffer, pieceBytes: number): string {
   const events: string[] = [];
   const reader = new SseReader((data) => events.push(data));
-  const text = bytes.toString('latin1');
-  for (let at = 0; at < text.length; at += pieceBytes) reader.push(text.slice(at, at + pieceBytes));
+  for (let at = 0; at < bytes.length; at += pieceBytes) {
+    reader.push(bytes, at, Math.min(bytes.length, at + pieceBytes));
+  }
   return events.join('\0');
 }
 
