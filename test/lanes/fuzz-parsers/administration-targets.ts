@@ -88,7 +88,7 @@ async function sendToAll(all: readonly string[], query: string, body: Uint8Array
 
 export const administrationTargets: readonly Target[] = [
   target('engine administration', {
-    ...{ form: 'json', weight: 1, folder: 'engine-administration', refusals },
+    ...{ form: 'json', weight: 0.5, folder: 'engine-administration', refusals },
     dictionary: [
       ...jsonTokens,
       ...['"lora_name":"a"', '"lora_path":"good"', '"request_ids":', '"tokens":[1,2]', '"args":'],
@@ -97,7 +97,7 @@ export const administrationTargets: readonly Target[] = [
     run: (bytes) => sendToAll(bodyRoutes, '', bytes),
   }),
   target('engine queries', {
-    ...{ form: 'text', weight: 1, folder: 'engine-queries', bytesMax: 64 * 1024, refusals },
+    ...{ form: 'text', weight: 0.5, folder: 'engine-queries', bytesMax: 64 * 1024, refusals },
     dictionary: [
       ...['?', '&', '=', '%', '%00', '%ff', '+', '#', ';', 'level=2', 'mode=wait', 'tags=weights'],
       ...['tags=kv_cache', 'clear_cache=0', 'reset_running_requests=true', 'name[]=vllm:num'],

@@ -101,15 +101,33 @@ function client() {
   const memory = new MemoryStore({ bytesMax: memoryBytes, clock, checksum: crc32 });
   const store = new TieredStore(memory, clock);
   const written: Buffer[] = [];
-  const socket = new Writable({
-    write(bytes: Buffer, _encoding, done) {
-      written.push(Buffer.from(bytes));
-      done();
-    },
-  });
-  // A client that goes on after QUIT has its socket closed.
-  socket.on('error', () => {});
-  return { clock, store, replies: new ReplyWriter(socket), written };
+  return { clock, store, replies: new ReplyWriter(new EagerClient(written)), written };
+}
+
+/**
+ * A socket whose client reads at once, so that values are released in the same turn: what fits into the memory must not depend on
+ * the turns that a case takes.
+ */
+class EagerClient extends Writable {
+  readonly #written: Buffer[];
+
+  constructor(written: Buffer[]) {
+    super({
+      write: (bytes: Buffer, _encoding, done) => {
+        written.push(Buffer.from(bytes));
+        done();
+      },
+    });
+    this.#written = written;
+  }
+
+  /** A client that goes on after QUIT has its socket closed. */
+  override write(bytes: Uint8Array, ...rest: readonly unknown[]): boolean {
+    if (this.writableEnded) return false;
+    this.#written.push(Buffer.from(bytes));
+    for (const callback of rest) if (typeof callback === 'function') callback();
+    return true;
+  }
 }
 
 function ended(store: TieredStore, written: readonly Buffer[]): string {

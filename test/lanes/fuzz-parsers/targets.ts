@@ -375,7 +375,7 @@ export const targets: readonly Target[] = [
   }),
   target('Redis clients', {
     // Values above 64 KiB are streamed.
-    ...{ form: 'binary', weight: 4, folder: 'resp', bytesMax: 200_000 },
+    ...{ form: 'binary', weight: 2, folder: 'resp', bytesMax: 200_000 },
     dictionary: [
       ...[
         '\r\n',
@@ -405,7 +405,7 @@ export const targets: readonly Target[] = [
     },
   }),
   target('clients of lm://', {
-    ...{ form: 'binary', weight: 3, folder: 'lm', bytesMax: 72_000 },
+    ...{ form: 'binary', weight: 2, folder: 'lm', bytesMax: 72_000 },
     dictionary: [
       ...['\x01\0\0\0', '\x02\0\0\0', '\x03\0\0\0', '\x04\0\0\0', '\x05\0\0\0', '\xff\xff\xff\x7f'],
       ...['\0\0\0\0', '\xff\xff\xff\xff', '\0\0\x01\0', ' '.repeat(150), ' '.repeat(186)],
