@@ -60,7 +60,7 @@ export interface EngineAttempt {
   progressed(): void;
   /** Another engine's response has come first: this one's would have taken longer. `abort` and `ended` follow. */
   outrun(): void;
-  /** The engine failed after it had received the request, as other routers learn; `ended` follows. */
+  /** The engine failed after it had received the request, and this one may not be to blame: other routers learn of it; `ended` follows. */
   broke(): void;
   /** It is over and leaves the load counts. */
   ended(outcome: AttemptOutcome): void;

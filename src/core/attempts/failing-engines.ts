@@ -3,37 +3,69 @@
 /** How long a failure of another request is held against the engine, rather than against the request. */
 const failingSeconds = 10;
 
+/** Failures of an engine that are remembered; the newest ones, and those of suspects only as long as there is room. */
+const rememberedMax = 16;
+
+/** A request that failed. */
+export interface FailedRequest {
+  /** Whether several engines broke on it, so that one more failure says nothing about an engine. */
+  readonly isSuspect: boolean;
+}
+
+interface Failure {
+  readonly request: FailedRequest;
+  readonly sentSeconds: number;
+  readonly atSeconds: number;
+}
+
 /** The failures of one engine since it last worked. */
 export class FailureStreak {
   failures = 0;
   lastSeconds = 0;
-  /** When the request was sent that was sent last of those that failed. */
-  lastSentSeconds = Number.NEGATIVE_INFINITY;
   /** Whether the engine has completed a response that was sent after the last failure. */
   isOver = false;
-  /** The request that failed last, and when another one than that did. */
-  #last: object | undefined = undefined;
-  #otherSeconds = Number.NEGATIVE_INFINITY;
+  /** Oldest first. */
+  readonly #remembered: Failure[] = [];
 
-  failed(request: object, nowSeconds: number, sentSeconds: number): void {
+  failed(request: FailedRequest, atSeconds: number, sentSeconds: number): void {
     this.failures++;
-    this.lastSentSeconds = Math.max(this.lastSentSeconds, sentSeconds);
-    if (request !== this.#last) {
-      if (this.#last !== undefined) this.#otherSeconds = this.lastSeconds;
-      this.#last = request;
-    }
-    this.lastSeconds = nowSeconds;
+    this.lastSeconds = atSeconds;
+    this.#remembered.push({ request, sentSeconds, atSeconds });
+    if (this.#remembered.length <= rememberedMax) return;
+    const suspect = this.#remembered.findIndex((failure) => failure.request.isSuspect);
+    this.#remembered.splice(Math.max(0, suspect), 1);
   }
 
-  /** Whether it has failed another request lately. */
-  hasFailedOther(request: object, nowSeconds: number): boolean {
-    const seconds = request === this.#last ? this.#otherSeconds : this.lastSeconds;
-    return nowSeconds - seconds <= failingSeconds;
+  /** When the request was sent that was sent last of those that failed and are no suspects. */
+  get lastSentSeconds(): number {
+    let last = Number.NEGATIVE_INFINITY;
+    for (const { request, sentSeconds } of this.#remembered) {
+      if (!request.isSuspect && sentSeconds > last) last = sentSeconds;
+    }
+    return last;
+  }
+
+  /** The other requests that it has failed lately. */
+  failedBeside(request: FailedRequest, nowSeconds: number): readonly FailedRequest[] {
+    return this.#remembered
+      .filter((failure) => failure.request !== request && isRecent(failure, nowSeconds))
+      .map((failure) => failure.request);
+  }
+
+  /** Whether it has failed a request lately that is no suspect. */
+  isFailing(nowSeconds: number): boolean {
+    return this.#remembered.some(
+      (failure) => isRecent(failure, nowSeconds) && !failure.request.isSuspect,
+    );
   }
 }
 
-/** Stands for all requests of other routers. */
-const elsewhere = {};
+function isRecent({ atSeconds }: Failure, nowSeconds: number): boolean {
+  return nowSeconds - atSeconds <= failingSeconds;
+}
+
+/** Stands for all requests of other routers, which do not tell of failures of suspects. */
+const elsewhere: FailedRequest = { isSuspect: false };
 
 /** Holds a streak for each engine that failed in the last seconds. */
 export class FailingEngines {
@@ -44,16 +76,16 @@ export class FailingEngines {
     return this.#streaks.get(url);
   }
 
-  /** Whether an engine has failed lately that is none of these. */
+  /** Whether an engine that is none of these has lately failed a request that is no suspect. */
   hasOtherThan(urls: ReadonlySet<string>, nowSeconds: number): boolean {
-    for (const [url, { lastSeconds }] of this.#streaks) {
-      if (!urls.has(url) && nowSeconds - lastSeconds <= failingSeconds) return true;
+    for (const [url, streak] of this.#streaks) {
+      if (!urls.has(url) && streak.isFailing(nowSeconds)) return true;
     }
     return false;
   }
 
   /** The engine failed a request, and may be to blame. */
-  failed(url: string, request: object, nowSeconds: number, sentSeconds: number): void {
+  failed(url: string, request: FailedRequest, nowSeconds: number, sentSeconds: number): void {
     let streak = this.#streaks.get(url);
     if (streak === undefined) {
       streak = new FailureStreak();

@@ -2,7 +2,7 @@
 import type { EngineAttempt } from './attempt-effects.ts';
 import { type AttemptWatch, firstByteSeconds } from './deadlines.ts';
 import type { EngineProgress } from './engine-progress.ts';
-import type { FailureStreak } from './failing-engines.ts';
+import type { FailedRequest, FailureStreak } from './failing-engines.ts';
 
 /**
  * What may be to blame for a failure: the `request`; its `engine`, which was failing others already; or, as other engines
@@ -16,12 +16,12 @@ export class Flight {
   /** When its first byte has to be there. */
   readonly firstByteDueSeconds: number;
   readonly #engine: EngineProgress | undefined;
-  readonly #request: object;
+  readonly #request: FailedRequest;
   readonly #watch: AttemptWatch | undefined;
-  /** Failures of the engine when the request was sent, and whether another request was among them. */
+  /** Failures of the engine when the request was sent, and the other requests among them. */
   readonly #streak: FailureStreak | undefined;
   readonly #streakFailures: number;
-  readonly #wasFailing: boolean;
+  readonly #failedBefore: readonly FailedRequest[];
 
   /**
    * Created when the attempt is sent.
@@ -29,7 +29,7 @@ export class Flight {
    * @param request Identifies the request.
    * @param watch Undefined for an attempt without deadlines.
    */
-  constructor(attempt: EngineAttempt, request: object, watch: AttemptWatch | undefined) {
+  constructor(attempt: EngineAttempt, request: FailedRequest, watch: AttemptWatch | undefined) {
     this.attempt = attempt;
     this.#request = request;
     this.#watch = watch;
@@ -42,7 +42,7 @@ export class Flight {
     this.#engine = watch?.engine(attempt.url);
     this.#streak = watch?.failing.streak(attempt.url);
     this.#streakFailures = this.#streak?.failures ?? 0;
-    this.#wasFailing = this.#streak?.hasFailedOther(request, this.sentSeconds) ?? false;
+    this.#failedBefore = this.#streak?.failedBeside(request, this.sentSeconds) ?? [];
   }
 
   get nowSeconds(): number {
@@ -59,15 +59,16 @@ export class Flight {
    *
    * @param met The engines that the request was sent to, with this one.
    * @returns `engine` if it had failed another request before this one was sent, and has completed none since; `fleet` if an
-   *   engine that the request never met has failed lately.
+   *   engine that the request never met has failed lately. Failures of suspects do not count: requests that break engines at the
+   *   same time do not excuse each other.
    */
   broke(met: ReadonlySet<string>): Blame {
     if (this.#watch === undefined) return 'request';
     const { failing, nowSeconds } = this.#watch;
-    const wasFailing = this.#wasFailing && this.#streak?.isOver === false;
+    const wasFailing =
+      this.#streak?.isOver === false && this.#failedBefore.some(({ isSuspect }) => !isSuspect);
     const areOthersFailing = failing.hasOtherThan(met, nowSeconds);
     failing.failed(this.attempt.url, this.#request, nowSeconds, this.sentSeconds);
-    this.attempt.broke();
     if (wasFailing) return 'engine';
     return areOthersFailing ? 'fleet' : 'request';
   }

@@ -115,7 +115,7 @@ export class RequestAttempts {
   send(isHedgeable: boolean): void {
     const attempt = this.#picked as EngineAttempt;
     this.#picked = undefined;
-    this.#flight = new Flight(attempt, this.#request, this.#watch);
+    this.#flight = new Flight(attempt, this.#retries, this.#watch);
     this.#hedge?.begin(this.#request, attempt, isHedgeable && this.#mayHedge(this.#hedge));
     attempt.send();
   }
@@ -154,7 +154,7 @@ export class RequestAttempts {
     }
     this.#retries.meets(this.current);
     this.#retries.meets(attempt);
-    hedge.sent(new Flight(attempt, this.#request, this.#watch));
+    hedge.sent(new Flight(attempt, this.#retries, this.#watch));
     attempt.send();
     return true;
   }

@@ -35,7 +35,7 @@ export class RequestWait {
     this.#watch = watch;
     this.#retries = retries;
     this.#secondsWithoutEngine = secondsWithoutEngine;
-    this.#isSuspect = move !== undefined && retries.isSuspect(move);
+    this.#isSuspect = move !== undefined && retries.mayBeAcquitted(move);
     this.#sinceSeconds = watch.nowSeconds;
     this.move = move;
     this.giveUp = giveUp;

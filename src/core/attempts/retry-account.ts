@@ -1,6 +1,6 @@
 // What a request has used up of its retries: which engines failed it, and what they hold against it.
 import type { ContinuationLoss, EngineAttempt } from './attempt-effects.ts';
-import type { FailingEngines } from './failing-engines.ts';
+import type { FailedRequest, FailingEngines } from './failing-engines.ts';
 import type { Flight } from './flight.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { RetryPolicy } from './retry-policy.ts';
@@ -25,7 +25,7 @@ interface BrokenEngine {
  */
 const aftermathSeconds = 0.5;
 
-export class RetryAccount {
+export class RetryAccount implements FailedRequest {
   readonly #policy: RetryPolicy;
   readonly #budget: RetryBudget | undefined;
   /** Engines that failed this part of the request, and all that had any of it and failed or were hedged. */
@@ -78,12 +78,14 @@ export class RetryAccount {
 
   /** The engine failed after it had received the request. @returns How the request moves. */
   charge(flight: Flight): Move {
-    const blame = flight.broke(this.meets(flight.attempt));
-    if (blame === 'engine') return 'substitute';
     const { attempt, nowSeconds: atSeconds } = flight;
-    this.#broken ??= [];
-    this.#broken.push({ url: attempt.url, atSeconds, isCharged: blame === 'request' });
-    return 'reroute';
+    const blame = flight.broke(this.meets(attempt));
+    if (blame !== 'engine') {
+      this.#broken ??= [];
+      this.#broken.push({ url: attempt.url, atSeconds, isCharged: blame === 'request' });
+    }
+    if (!this.isSuspect) attempt.broke();
+    return blame === 'engine' ? 'substitute' : 'reroute';
   }
 
   /** The engine has failed this request. */
@@ -110,8 +112,13 @@ export class RetryAccount {
     this.#migrations++;
   }
 
+  /** Whether as many engines broke on it as may, although it is not charged with all of them. */
+  get isSuspect(): boolean {
+    return (this.#broken?.length ?? 0) >= this.#policy.brokenEnginesMax;
+  }
+
   /** Whether the request would move if some of the engines that failed it turned out to fail others, too. */
-  isSuspect(move: Move): boolean {
+  mayBeAcquitted(move: Move): boolean {
     if (this.#broken === undefined || this.#policy.reroutesMax === 0) return false;
     return this.#budget?.hasBalance !== false && !this.mayRetry(move);
   }
