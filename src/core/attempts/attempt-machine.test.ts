@@ -9,6 +9,7 @@ import {
   AttemptWatch,
   defaultRetryPolicy,
   RetryBudget,
+  unrepeatable,
 } from './index.ts';
 
 type Input = (machine: AttemptMachine) => unknown;
@@ -175,6 +176,28 @@ test('an engine without the model is passed over, and not to blame; the last one
   assert.equal(machine.responseHead(404, true), 'pass');
   assert.equal(effects.taken(), 'lacksModel, pick nobody');
   assert.deepEqual(effects.broken, []);
+});
+
+test('a request that must not be worked on twice moves only from an engine that cannot have begun it', () => {
+  const sentTo = (input: (machine: AttemptMachine) => unknown) => {
+    const effects = new RecordedEffects(['a', 'b']);
+    const watch = new AttemptWatch(new ManualClock());
+    const machine = new AttemptMachine(effects, unrepeatable(defaultRetryPolicy), undefined, watch);
+    machine.admit();
+    effects.taken();
+    input(machine);
+    return [effects.taken().includes('pick b'), machine.state] as const;
+  };
+  for (const name of ['connect failed', 'head 429', 'head 503'] as const) {
+    assert.deepEqual(sentTo(inputs[name]), [true, 'sent'], name);
+  }
+  for (const name of ['reset', 'syntax', 'truncated', 'first byte timer'] as const) {
+    assert.deepEqual(sentTo(inputs[name]), [false, 'ended'], name);
+  }
+  assert.deepEqual(sentTo(inputs['head 500']), [false, 'firstByte']);
+  // Its own deadline decides.
+  const isWedged = (machine: AttemptMachine) => machine.deadlinePassed('engineStall', 10);
+  assert.deepEqual(sentTo(isWedged), [false, 'sent']);
 });
 
 test('a request that two engines broke on fails alone', () => {

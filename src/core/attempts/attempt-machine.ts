@@ -349,6 +349,7 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
 
   /** No stream of the engine moves. A request that no other engine can take stays, and its own deadline decides. */
   #leaveWedged(waitedSeconds: number): void {
+    if (!this.#policy.timers.firstByte.reroutes) return;
     const isHedged = this.#attempts.hedgeFlight !== undefined;
     if (!isHedged && !this.#pickElsewhere('reroute')) return;
     this.#effects.expired('engineStall', waitedSeconds);

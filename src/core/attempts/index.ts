@@ -46,4 +46,5 @@ export {
   type FailureRule,
   type GatewayStatus,
   type RetryPolicy,
+  unrepeatable,
 } from './retry-policy.ts';

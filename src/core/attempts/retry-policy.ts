@@ -112,3 +112,30 @@ export const defaultRetryPolicy: RetryPolicy = {
   busyStatuses: new Set([429, 503]),
   absentStatuses: new Set([404]),
 };
+
+/**
+ * The same policy for a request that must not be worked on twice: it goes to another engine only if the first one cannot have
+ * begun it, because it could not be reached or refused it.
+ */
+export function unrepeatable(policy: RetryPolicy): RetryPolicy {
+  const { failures, timers, busyStatuses } = policy;
+  const stays = (rule: FailureRule): FailureRule => ({
+    ...rule,
+    reroutes: rule.isRefusal === true,
+  });
+  return {
+    ...policy,
+    migrationsMax: 0,
+    failures: {
+      connect: stays(failures.connect),
+      reset: stays(failures.reset),
+      syntax: stays(failures.syntax),
+      truncated: stays(failures.truncated),
+      event: stays(failures.event),
+      mismatch: stays(failures.mismatch),
+    },
+    timers: { firstByte: stays(timers.firstByte), streamIdle: stays(timers.streamIdle) },
+    reroutedStatuses: busyStatuses,
+    absentStatuses: new Set(),
+  };
+}

@@ -110,6 +110,7 @@ test('the fields of a chat request are read, its prompt in rendering order', () 
       session: 'ann',
       hasStreamOptions: true,
       returnsTokenIds: undefined,
+      background: false,
       prompt: ['"s"', '[1]', '[{"role":"user"}]'],
       promptBytes: 23,
     },

@@ -17,6 +17,8 @@ export interface RequestFields {
   readonly outputTokensMax: number | undefined;
   /** vLLM's scheduling priority: lower is more urgent. */
   readonly priority: number | undefined;
+  /** Whether `background` is true: the engine works on after its response, and keeps the result for later requests. */
+  readonly background: boolean;
   /** The value of the session key, if present. */
   readonly session: string | undefined;
   /** Whether `stream_options` is present, with which the end of a stream reports token counts. */
@@ -40,9 +42,17 @@ const nameBytesMax = 1024;
 /** Keys whose values are the prompt, in rendering order. */
 const promptKeys = ['cache_salt', 'tools', 'system', 'instructions', 'messages', 'prompt', 'input'];
 const lengthKeys = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'];
-const firstKeys = ['model', 'stream', 'stream_options', 'return_token_ids', 'priority'];
+const firstKeys = [
+  'model',
+  'stream',
+  'stream_options',
+  'return_token_ids',
+  'priority',
+  'background',
+];
 const keysAlways = [...firstKeys, ...lengthKeys, ...promptKeys];
 const priorityKey = firstKeys.indexOf('priority');
+const backgroundKey = firstKeys.indexOf('background');
 const firstLength = firstKeys.length;
 const firstPrompt = firstLength + lengthKeys.length;
 
@@ -110,6 +120,11 @@ export class RequestFieldsReader {
           : jsonTrueAt(body, spans[6] as number, spans[7] as number),
       outputTokensMax,
       priority: numberAt(body, spans, priorityKey),
+      background: jsonTrueAt(
+        body,
+        spans[2 * backgroundKey] as number,
+        spans[2 * backgroundKey + 1] as number,
+      ),
       session: this.#sessionIndex < 0 ? undefined : this.#session(body, spans),
       prompt,
       promptBytes,

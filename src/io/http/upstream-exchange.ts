@@ -8,6 +8,8 @@ export interface UpstreamRequest {
   readonly body: Buffer | undefined;
   /** Whether it is a HEAD request, whose response has no body. */
   readonly toHead: boolean;
+  /** Whether no engine may get it twice: it is sent on a new connection, as an idle one may break under it. */
+  readonly isUnrepeatable?: boolean | undefined;
 }
 
 /**

@@ -77,14 +77,15 @@ export class UpstreamPool implements ConnectionOwner {
     return this.#connections.size;
   }
 
-  /** Sends a request, on an idle connection if there is one. The sink is called in later turns. */
+  /** Sends a request, on an idle connection if there is one that it may use. The sink is called in later turns. */
   send(request: UpstreamRequest, sink: ResponseSink): UpstreamExchange {
     const exchange = new UpstreamExchange(request, sink);
     if (this.#isClosed) {
       queueMicrotask(() => sink.onFailure(closedFailure));
       return exchange;
     }
-    const connection = this.#idle.pop() ?? this.#open();
+    const idle = request.isUnrepeatable === true ? undefined : this.#idle.pop();
+    const connection = idle ?? this.#open();
     connection.sinceTick = this.#ticker.now;
     connection.start(exchange);
     return exchange;

@@ -3,6 +3,7 @@ import {
   type AttemptWatch,
   defaultRetryPolicy,
   RetryBudget,
+  unrepeatable,
 } from '../../../core/attempts/index.ts';
 import type { Clock } from '../../../core/base/index.ts';
 import { TranscriptBudget, UsualEvents } from '../../../core/migration/index.ts';
@@ -51,6 +52,7 @@ export function proxyContext(parts: {
     log: options.log,
     retryPolicy,
     keptRetryPolicy: { ...retryPolicy, absentStatuses: new Set() },
+    unrepeatableRetryPolicy: unrepeatable(retryPolicy),
     migration: {
       isOn: options.migration ?? true,
       budget: new TranscriptBudget(),

@@ -166,6 +166,7 @@ export class InferenceRequests {
       arrivedAtMs,
       migration,
       isHedged,
+      isRepeatable: !(promptKind === 'responses' && fields.background),
     };
     const isTokenized = promptKind !== undefined && resolved !== undefined;
     // With one engine there is nothing to choose.

@@ -13,6 +13,7 @@ import {
   type HedgeOutcome,
   type RefusalCause,
   type Rejection,
+  type RetryPolicy,
 } from '../../../core/attempts/index.ts';
 import type { StreamFault } from '../../../core/migration/index.ts';
 import type { Outcome, RoutingRequest } from '../../../core/routing/index.ts';
@@ -50,6 +51,8 @@ export interface ProxiedRequestOptions {
   readonly arrivedAtMs: number;
   /** Whether it may be sent to two engines at once. */
   readonly isHedged: boolean;
+  /** Whether a second engine may work on it after one that may have begun it. @default true */
+  readonly isRepeatable?: boolean;
   /** How a streamed response can move to another engine; undefined if it is not streamed. */
   readonly migration: MigrationPlan | undefined;
 }
@@ -60,6 +63,7 @@ const noBody = Buffer.alloc(0);
 export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEffects {
   readonly exchange: ServerExchange;
   readonly trace: RequestTrace | undefined;
+  readonly isRepeatable: boolean;
   readonly #context: ProxyContext;
   /** The request as it arrived, and what remains of it. */
   readonly #first: RoutingRequest;
@@ -96,6 +100,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     this.#first = request;
     this.#request = request;
     this.#body = options.body;
+    this.isRepeatable = options.isRepeatable ?? true;
     this.trace =
       context.tracing && new RequestTrace(context.tracing, exchange, options.arrivedAtMs);
     this.#record = new RequestRecord(context, options, this.trace);
@@ -103,8 +108,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     this.#migration =
       options.migration && new StreamMigration(context.migration, options.migration);
     const { retryBudget, watch } = context;
-    // Routes that may be hedged keep nothing on an engine.
-    const retryPolicy = options.isHedged ? context.retryPolicy : context.keptRetryPolicy;
+    const retryPolicy = retryPolicyOf(context, options);
     const patience = clientPatience(exchange.head.headers, request.stream);
     const hedges = context.hedging?.planOf(request, options.isHedged, options.body);
     this.#machine = new AttemptMachine(this, retryPolicy, retryBudget, watch, patience, hedges);
@@ -423,6 +427,12 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     if (isBug) this.#record.broke(cause);
     this.#answer(error);
   }
+}
+
+function retryPolicyOf(context: ProxyContext, options: ProxiedRequestOptions): RetryPolicy {
+  if (options.isRepeatable === false) return context.unrepeatableRetryPolicy;
+  // Routes that may be hedged keep nothing on an engine.
+  return options.isHedged ? context.retryPolicy : context.keptRetryPolicy;
 }
 
 /** The rest of a request, as the policy sees it, when so many tokens of its response have been sent. */

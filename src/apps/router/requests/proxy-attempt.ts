@@ -21,6 +21,8 @@ export interface AttemptOwner {
   readonly exchange: ServerExchange;
   /** Undefined if the router does not trace. */
   readonly trace: RequestTrace | undefined;
+  /** See `ProxiedRequestOptions`. */
+  readonly isRepeatable: boolean;
   /** The attempt is being sent. @returns The body that its engine gets. */
   sending(attempt: ProxyAttempt): SentBody;
   /** See `AttemptMachine.responseHead`. */
@@ -106,7 +108,7 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
 
   send(): void {
     const { target } = this;
-    const { exchange } = this.#owner;
+    const { exchange, isRepeatable } = this.#owner;
     this.#id = this.#context.attemptId(this.#request.id);
     const { start, rest } = this.#owner.sending(this);
     const { cause } = this.#ticket;
@@ -127,7 +129,8 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     target.metrics.rate.count(nowMs / 1000);
     const toHead = exchange.head.method === 'HEAD';
     const body = rest.length > 0 ? rest : undefined;
-    this.#upstream = target.pool.send({ head: head + start, body, toHead }, this);
+    const request = { head: head + start, body, toHead, isUnrepeatable: !isRepeatable };
+    this.#upstream = target.pool.send(request, this);
   }
 
   abort(): void {

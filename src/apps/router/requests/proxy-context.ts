@@ -21,6 +21,8 @@ export interface ProxyContext {
   readonly retryPolicy: RetryPolicy;
   /** The same for requests whose 404 may be about something that one engine keeps, such as a stored response. */
   readonly keptRetryPolicy: RetryPolicy;
+  /** The same for requests that must not be worked on twice. */
+  readonly unrepeatableRetryPolicy: RetryPolicy;
   readonly retryBudget: RetryBudget;
   readonly migration: MigrationContext;
   /** Checks the deadlines of all requests. */
