@@ -2,8 +2,12 @@
 import type { Server } from 'node:http';
 import type { Clock } from '../../core/base/index.ts';
 import type { MetricsRegistry } from '../../core/metrics/index.ts';
-import { type Controller, openController } from '../../io/lmcache-controller/index.ts';
-import { createControllerServer, declareController } from './controller.ts';
+import {
+  type Controller,
+  declareController,
+  openController,
+} from '../../io/lmcache-controller/index.ts';
+import { createControllerServer } from './controller.ts';
 import { listen } from './listen.ts';
 
 /** The controller of LMCache in engines. */

@@ -14,6 +14,8 @@ import type { TlsFiles } from '../../io/tls/index.ts';
 import type { WebpageFile } from '../../io/webpage/index.ts';
 import type { DynamicConfigOptions } from './settings/dynamic-config-file.ts';
 import type { PlanFile } from './settings/plan-file.ts';
+import type { LmcacheControllerOptions } from './tiers/lmcache-controller.ts';
+import type { TierSettings } from './tiers/tier-prices.ts';
 import type { TokenizerSources } from './tokens/model-searches.ts';
 
 /** ZMQ endpoints of an engine's KV events. */
@@ -94,6 +96,10 @@ export interface RouterOptions {
   readonly kvEvents?: boolean;
   /** Where engines publish their KV events, by engine URL; by default, the router asks the engine. */
   readonly kvEventSources?: ReadonlyMap<string, KvEventAddress>;
+  /** LMCache in engines reports here what it has. @default no controller */
+  readonly lmcacheController?: LmcacheControllerOptions | undefined;
+  /** Links of engines to host memory, disks and shared stores. */
+  readonly tiers?: TierSettings | undefined;
   /** Where the tokenizers of models come from. @default 'auto' for all */
   readonly tokenizers?: TokenizerSources | undefined;
   /** How long a pick waits for the tokens of a prompt above 10 KB, which another thread computes. @default 200 */

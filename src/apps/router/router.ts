@@ -9,6 +9,7 @@ import { defaultSaturationLimits, RoutingCore } from '../../core/routing/index.t
 import { type EndpointSource, staticList } from '../../io/endpoints/index.ts';
 import { Ticker } from '../../io/http/index.ts';
 import { KvIndexFeed } from '../../io/kv-events/index.ts';
+import type { Controller } from '../../io/lmcache-controller/index.ts';
 import { declareSpanMetrics, type OpenTracing, openTracing } from '../../io/otlp/index.ts';
 import { declareProcessMetrics } from '../../io/process-metrics/index.ts';
 import { EngineChecks } from './fleet/engine-checks.ts';
@@ -31,6 +32,9 @@ import { checkPeerKey } from './settings/keys.ts';
 import type { LiveSettings } from './settings/live-settings.ts';
 import { routerPolicy, statsIntervalMs } from './settings/router-policy.ts';
 import { openRouterTls, type RouterTls } from './settings/router-tls.ts';
+import { ControllerSource } from './tiers/controller-source.ts';
+import { openLmcacheController } from './tiers/lmcache-controller.ts';
+import { RouterTiers } from './tiers/router-tiers.ts';
 
 /** Peer routers are expected to notice an added or removed engine within this time. */
 const changeSpreadMs = 60_000;
@@ -72,6 +76,7 @@ class Router {
   readonly #registry = new MetricsRegistry();
   readonly #kvIndex = new KvIndex();
   readonly #feed = new KvIndexFeed(this.#kvIndex);
+  readonly #tiers: RouterTiers;
   readonly #ticker: Ticker;
   readonly #core: RoutingCore;
   readonly #shared: SharedAttempts | undefined;
@@ -84,6 +89,7 @@ class Router {
   readonly #tls: RouterTls;
   readonly #tracing: OpenTracing | undefined;
   #source: FollowedSource | undefined;
+  #controller: Controller | undefined;
   #settings: LiveSettings;
   #isDraining = false;
 
@@ -104,9 +110,10 @@ class Router {
     const metrics = new RouterMetrics(this.#registry, options.requestStatsWindowSeconds ?? 60);
     declareProcessMetrics(this.#registry);
     if (tracing !== undefined) declareSpanMetrics(this.#registry, tracing.exporter);
+    this.#tiers = new RouterTiers(options.tiers, (model) => this.#kvIndex.hasAdapter(model));
     const queue = options.admission?.queueTimeout ? options.admission : undefined;
     this.#core = new RoutingCore({
-      policy: routerPolicy(settings.policy, options, this.#kvIndex),
+      policy: routerPolicy(settings.policy, options, this.#knowledge),
       clock: this.#clock,
       aliases: settings.aliases,
       slowStartSeconds: options.slowStartSeconds,
@@ -177,6 +184,11 @@ class Router {
     this.#listeners = new Listeners(options, routesContext, { tls, ticker });
   }
 
+  /** What policies know of caches. */
+  get #knowledge() {
+    return { kvIndex: this.#kvIndex, tiers: this.#tiers };
+  }
+
   /** Finds the engines, then listens, then probes them. */
   async start(): Promise<RunningRouter> {
     this.#fleet.followKvEvents(this.#core.policy.readsKvEvents === true);
@@ -184,6 +196,7 @@ class Router {
       ? staticList(this.#settings.engines)
       : (this.#options.engines as EndpointSource);
     this.#source = await FollowedSource.begin(source, this.#fleet, this.#options.log);
+    await this.#openController();
     const address = await this.#listeners.listen();
     void this.#source.follow();
     this.#file?.follow((settings) => this.#apply(settings));
@@ -192,10 +205,24 @@ class Router {
     this.#sampler.start();
     return {
       ...address,
+      lmcacheEndpoints: this.#controller?.endpoints ?? [],
       probed: this.#fleet.start(),
       retire: () => this.#retire(),
       close: (shutdownTimeoutMs) => this.#close(shutdownTimeoutMs),
     };
+  }
+
+  /** @throws {InputError} If a port cannot be listened on. */
+  async #openController(): Promise<void> {
+    const { lmcacheController: asked } = this.#options;
+    if (asked === undefined) return;
+    this.#controller = await openLmcacheController(asked, this.#registry);
+    const source = new ControllerSource({
+      ...{ registry: this.#controller.registry, hashSeed: asked.hashSeed },
+      engines: () => this.#fleet.engines.values(),
+      nowSeconds: () => this.#clock.nowSeconds(),
+    });
+    this.#tiers.add(source);
   }
 
   /** Stops everything at once. */
@@ -212,7 +239,7 @@ class Router {
     const policy =
       settings.policy === before.policy
         ? core.policy
-        : routerPolicy(settings.policy, this.#options, this.#kvIndex);
+        : routerPolicy(settings.policy, this.#options, this.#knowledge);
     this.#settings = settings;
     if (policy !== core.policy) core.setPolicy(policy);
     core.setAliases(settings.aliases);
@@ -236,6 +263,7 @@ class Router {
     this.#sampler.stop();
     this.#events.close();
     void this.#feed.close();
+    void this.#controller?.close();
     this.#shared?.close();
   }
 

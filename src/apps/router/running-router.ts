@@ -6,6 +6,8 @@ export interface RunningRouter {
   readonly port: number;
   /** Where health, metrics and views are served if not at `url`. */
   readonly adminUrl: string | undefined;
+  /** Where LMCache in engines reports what it has: pull, reply and heartbeat; empty without a controller. */
+  readonly lmcacheEndpoints: readonly string[];
   /** Resolves once every engine's health has been checked once. */
   readonly probed: Promise<void>;
   /**

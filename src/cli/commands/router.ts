@@ -33,12 +33,14 @@ import {
   knowledgeFrom,
 } from '../router/knowledge-flags.ts';
 import { addListenerFlags, type ListenerFlags, listenersFrom } from '../router/listener-flags.ts';
+import { addLmcacheFlags, type LmcacheFlags, lmcacheFrom } from '../router/lmcache-flags.ts';
 import { addTraceFlags, type TraceFlags, tracingFrom } from '../trace-flags.ts';
 
 interface Flags
   extends ListenerFlags,
     DiscoveryFlags,
     KnowledgeFlags,
+    LmcacheFlags,
     AccessFlags,
     AdmissionFlags,
     HedgeFlags,
@@ -112,7 +114,7 @@ export function routerCommand(): Command {
       seconds,
       slowStartSecondsDefault,
     );
-  addKnowledgeFlags(command);
+  addLmcacheFlags(addKnowledgeFlags(command));
   addAccessFlags(command)
     .optionsGroup('Responses and page:')
     .option(
@@ -208,6 +210,7 @@ async function run(flags: Flags): Promise<void> {
     ...listenersFrom(flags),
     ...discoveryFrom(flags, log),
     ...knowledgeFrom(flags),
+    ...lmcacheFrom(flags, flags.host),
     ...accessFrom(flags),
     policy: flags.routingLogic,
     sessionKey: flags.sessionKey,
@@ -243,6 +246,9 @@ async function run(flags: Flags): Promise<void> {
   const signals = watchStopSignals();
   process.stdout.write(`router: ${router.url}\n`);
   if (router.adminUrl !== undefined) process.stdout.write(`admin: ${router.adminUrl}\n`);
+  for (const endpoint of router.lmcacheEndpoints) {
+    process.stdout.write(`lmcache controller: ${endpoint}\n`);
+  }
   const signal = await stopped(signals);
   endOnHurry(signals);
   const delaySeconds = signal === 'SIGTERM' ? Math.min(flags.drainDelay, flags.shutdownTimeout) : 0;

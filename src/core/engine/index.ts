@@ -29,6 +29,7 @@ export { modelFromConfig } from './catalogue/model-config.ts';
 export { guessModel } from './catalogue/model-guess.ts';
 export {
   type AttentionShape,
+  activeParameters,
   bytesPerWeightOf,
   checkHeadsShared,
   kvBytesPerToken,

@@ -138,10 +138,11 @@ function count(reader: MessagePackReader): number {
   return value >= 0 ? value : reader.fail(`${value} is negative`);
 }
 
-/** What the controller writes: a value of MessagePack, with floats marked as such. */
+/** What is written: a value of MessagePack, with floats marked as such. */
 export type MessageValue =
   | string
   | number
+  | bigint
   | boolean
   | null
   | Float
@@ -157,8 +158,8 @@ export class Float {
   }
 }
 
-/** Encodes a message of the controller, with its fields in order. */
-export function encodeControllerMessage(message: MessageValue): Uint8Array {
+/** Encodes a message of the controller or of a worker, with its fields in order. */
+export function encodeLmcacheMessage(message: MessageValue): Uint8Array {
   const writer = new MessagePackWriter();
   write(writer, message);
   return writer.out.bytes.slice(0, writer.out.length);
@@ -168,6 +169,7 @@ function write(writer: MessagePackWriter, value: MessageValue): void {
   if (value === null) writer.nil();
   else if (typeof value === 'string') writer.string(value);
   else if (typeof value === 'number') writer.integer(value);
+  else if (typeof value === 'bigint') writer.bigInteger(value);
   else if (typeof value === 'boolean') writer.out.byte(value ? 0xc3 : 0xc2);
   else if (value instanceof Float) writer.float64(value.value);
   else if (Array.isArray(value)) {

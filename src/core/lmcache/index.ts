@@ -16,13 +16,14 @@ export {
 export {
   decodeOrderReply,
   decodeWorkerMessage,
-  encodeControllerMessage,
+  encodeLmcacheMessage,
   type MessageValue,
   type OrderReply,
   type WorkerMessage,
 } from './controller-messages.ts';
 export { errorMessage, handlePushed, handleRequest } from './worker-messages.ts';
 export {
+  type Holder,
   type Match,
   type Worker,
   WorkerRegistry,

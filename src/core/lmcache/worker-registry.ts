@@ -16,10 +16,16 @@ export interface Worker {
   readonly keyCount: number;
 }
 
-/** The chunks of one worker in one of its tiers, e.g. LocalCPUBackend. */
-interface Shelf {
-  readonly worker: MutableWorker;
+/** One that has a chunk. */
+export interface Holder {
+  readonly worker: Pick<Worker, 'instanceId'>;
+  /** LMCache's name of the tier, e.g. LocalCPUBackend. */
   readonly location: string;
+}
+
+/** The chunks of one worker in one of its tiers. */
+interface Shelf extends Holder {
+  readonly worker: MutableWorker;
   readonly keys: Set<bigint>;
   /** Of its next operation; undefined if any may be next. */
   sequence: number | undefined;
@@ -193,6 +199,11 @@ export class WorkerRegistry {
     return [...best.values()].sort((a, b) => b.chunks - a.chunks);
   }
 
+  /** Which instances have a chunk, and where; one with several workers may come several times. */
+  holdersOf(hash: bigint): readonly Holder[] {
+    return this.#holders.get(BigInt.asUintN(64, hash)) ?? [];
+  }
+
   /** Workers, by instance and then by rank. */
   get workers(): readonly Worker[] {
     const all = [...this.#workers.entries()].map(([, { shelves, isSyncDue: _, ...worker }]) => ({
@@ -202,6 +213,11 @@ export class WorkerRegistry {
     return all.sort((a, b) =>
       a.instanceId < b.instanceId ? -1 : a.instanceId > b.instanceId ? 1 : a.workerId - b.workerId,
     );
+  }
+
+  /** The workers, in no order. */
+  get instances(): Iterable<Pick<Worker, 'instanceId' | 'ip'>> {
+    return [...this.#workers.entries()].map(([, worker]) => worker);
   }
 
   /** Chunks, counted once per holder; those that there was no room for; messages that were lost. */

@@ -2,6 +2,7 @@
 // created. Flags, values keys, documentation and the data that a router must provide derive from it.
 import type { Random } from '../base/index.ts';
 import { KvIndex } from '../kv/index.ts';
+import { noTiers, type TierIndex } from './cache-tiers.ts';
 import type { Policy } from './contract.ts';
 import {
   type DeclaredParameter,
@@ -22,6 +23,8 @@ export interface PolicyConsumes {
   readonly kvEvents?: Need;
   /** Token ids of the prompt. */
   readonly tokens?: Need;
+  /** What engines would load from host memory, disks and shared stores, and the time of a load. */
+  readonly cacheTiers?: Need;
   /** The engines' own metrics, `Endpoint.reported`. */
   readonly engineReports?: {
     readonly need: Need;
@@ -45,6 +48,8 @@ export interface PolicyOptions {
   readonly kvIndex?: KvIndex | undefined;
   /** Whether a policy that does not require KV events follows them. @default true if there is an index */
   readonly followsKvEvents?: boolean | undefined;
+  /** KV cache below the GPUs. @default what KV events say of it */
+  readonly tiers?: TierIndex | undefined;
   /** Values by parameter name; those of other policies are ignored. */
   readonly parameters?: ParameterValues | undefined;
 }
@@ -73,6 +78,7 @@ interface PolicyInputs<Parameters extends Declarations, Consumes extends PolicyC
     : Consumes extends { readonly kvEvents: 'optional' }
       ? KvIndex | undefined
       : undefined;
+  readonly tiers: Consumes extends { readonly cacheTiers: Need } ? TierIndex : undefined;
   readonly parameters: {
     readonly [Parameter in keyof Parameters]: Parameters[Parameter] extends {
       readonly default: number;
@@ -110,7 +116,8 @@ export function definePolicy<
   const parameters = Object.entries(declaration.parameters).map(([parameter, declared]) =>
     declaredParameter(name, parameter, declared),
   );
-  const create = ({ random, parameters: given = {}, ...events }: PolicyOptions): Policy => {
+  const create = (options: PolicyOptions): Policy => {
+    const { random, parameters: given = {}, tiers = noTiers, ...events } = options;
     const values = parameters.map((parameter) => [
       parameter.name,
       parameterValue(parameter, given),
@@ -119,6 +126,7 @@ export function definePolicy<
     return declaration.create({
       random,
       kvIndex: kvIndexFor(consumes, events),
+      tiers: consumes.cacheTiers === undefined ? undefined : tiers,
       parameters: Object.fromEntries(values),
     } as PolicyInputs<Parameters, Consumes>);
   };

@@ -1,5 +1,16 @@
 // Routing: contracts, the router's exact in-flight accounting, and the policies.
 export type { AgedUpdate, AttemptUpdate } from './attempt-update.ts';
+export {
+  addLoads,
+  type CacheTier,
+  cacheTiers,
+  computeSecondsPerTokenDefault,
+  kvBytesPerTokenDefault,
+  noTiers,
+  type TierIndex,
+  type TierRun,
+  tierRates,
+} from './cache-tiers.ts';
 export type {
   Endpoint,
   EndpointLoad,

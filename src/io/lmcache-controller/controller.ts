@@ -2,7 +2,7 @@
 import type { Clock } from '../../core/base/index.ts';
 import {
   decodeWorkerMessage,
-  encodeControllerMessage,
+  encodeLmcacheMessage,
   errorMessage,
   handlePushed,
   handleRequest,
@@ -30,6 +30,8 @@ export interface ControllerOptions extends WorkerRegistryOptions {
   readonly wallClock: Clock;
   /** How long a worker may take for an order. @default 30 s, LMCache's own */
   readonly orderTimeoutMs?: number | undefined;
+  /** How often silent workers are forgotten. @default 5000 */
+  readonly checkMs?: number | undefined;
 }
 
 export interface Controller {
@@ -48,8 +50,6 @@ export interface Controller {
   close(): Promise<void>;
 }
 
-/** How often silent workers are forgotten. */
-const expiryMs = 5_000;
 /** A batch of a full sync has 2,000 keys by default, 20 KB. */
 const limits = { frameBytesMax: 4 << 20, messageBytesMax: 16 << 20, messageFramesMax: 1024 };
 /** A client that does not read its replies is disconnected at this many. */
@@ -61,7 +61,7 @@ const repliesMax = 1000;
  * @throws {InputError} If a port cannot be listened on.
  */
 export async function openController(options: ControllerOptions): Promise<Controller> {
-  const { host, wallClock, orderTimeoutMs = 30_000 } = options;
+  const { host, wallClock, orderTimeoutMs = 30_000, checkMs = 5_000 } = options;
   const registry = new WorkerRegistry(options);
   const endpoint = (port: number) => formatZmqEndpoint({ transport: 'tcp', host, port });
   let refusedMessages = 0;
@@ -86,7 +86,7 @@ export async function openController(options: ControllerOptions): Promise<Contro
         : handleRequest(registry, message, wallClock.nowSeconds(), url);
     if (peer.queuedMessages >= repliesMax)
       peer.fail(new Error('A worker does not read its replies.'));
-    else peer.send([...frames.slice(0, -1), encodeControllerMessage(answer)]);
+    else peer.send([...frames.slice(0, -1), encodeLmcacheMessage(answer)]);
   };
   const opened: { readonly endpoint: string; close(): Promise<void> }[] = [];
   try {
@@ -112,7 +112,7 @@ export async function openController(options: ControllerOptions): Promise<Contro
     await Promise.all(opened.map((socket) => socket.close()));
     throw error;
   }
-  const timer = setInterval(() => registry.expire(wallClock.nowSeconds()), expiryMs).unref();
+  const timer = setInterval(() => registry.expire(wallClock.nowSeconds()), checkMs).unref();
   const orders = new AbortController();
   return {
     registry,

@@ -2,7 +2,7 @@
 import { SpillwayError } from '../../core/base/index.ts';
 import {
   decodeOrderReply,
-  encodeControllerMessage,
+  encodeLmcacheMessage,
   type MessageValue,
   type OrderReply,
   type Worker,
@@ -31,7 +31,7 @@ export async function sendOrder(
     workers.map(async (worker) => {
       const { instanceId, workerId, ip: host, port } = worker;
       const who = `Worker ${workerId} of ${instanceId}`;
-      const frames = [new Uint8Array(), encodeControllerMessage(orderOf(workerId))];
+      const frames = [new Uint8Array(), encodeLmcacheMessage(orderOf(workerId))];
       let reply: OrderReply | undefined;
       try {
         await dealerRequest({

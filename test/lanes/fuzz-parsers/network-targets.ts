@@ -16,7 +16,7 @@ import { readLmReply } from '../../../src/core/lm/index.ts';
 import {
   ChunkDirectory,
   decodeWorkerMessage,
-  encodeControllerMessage,
+  encodeLmcacheMessage,
   handlePushed,
   handleRequest,
   WorkerRegistry,
@@ -138,7 +138,7 @@ export const networkTargets: readonly Target[] = [
       const message = decodeWorkerMessage(bytes);
       // As a worker that is known, and one that is not.
       for (const type of ['HeartbeatMsg', message.type, 'FullSyncStatusMsg', 'DeRegisterMsg']) {
-        encodeControllerMessage(handleRequest(registry, { ...message, type }, 0, undefined));
+        encodeLmcacheMessage(handleRequest(registry, { ...message, type }, 0, undefined));
         handlePushed(registry, { ...message, type }, 0);
         check(registry.stats.chunks <= 100, 'chunks within the bound');
       }

@@ -1,8 +1,6 @@
 // Settings of production-stack's router that Spillway does not support yet, each with the reason.
 // They are flags upstream, and some are also keys of the dynamic configuration.
 
-const lmcache =
-  'the router does not connect to an LMCache controller yet; kvaware follows the engines’ own KV events';
 const disaggregated = 'disaggregated prefill is not supported yet';
 const semanticCache = 'the semantic cache is not supported';
 const files = 'files and batches are not supported yet';
@@ -15,11 +13,6 @@ export const refusedRouterFlags: Readonly<Record<string, string>> = {
   'static-model-labels': disaggregated,
   'prefill-model-labels': disaggregated,
   'decode-model-labels': disaggregated,
-  'lmcache-controller-port': lmcache,
-  'lmcache-controller-reply-port': lmcache,
-  'lmcache-controller-heartbeat-port': lmcache,
-  'lmcache-health-check-interval': lmcache,
-  'lmcache-worker-timeout': lmcache,
   callbacks: 'callbacks are Python objects, and this router is not written in Python',
   'request-rewriter': 'requests are not rewritten; upstream also supports only "noop"',
   'feature-gates': 'feature gates are not supported',

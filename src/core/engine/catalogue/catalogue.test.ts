@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InputError } from '../../base/index.ts';
 import {
+  activeParameters,
   findGpu,
   findModel,
   gpus,
@@ -216,15 +217,6 @@ test('the most common models and GPUs are in the catalogue', () => {
 test('a guess of a tiny model has one layer', () => {
   assert.equal(guessModel('a/Foo-0.001B')?.layers, 1);
 });
-
-/** Parameters that one token uses: those of a model with no more experts than that. */
-function activeParameters(model: ModelSpec): number {
-  const { experts } = model;
-  return modelParameters({
-    ...model,
-    ...(experts && { experts: { ...experts, count: experts.perToken } }),
-  });
-}
 
 test('a mixture of experts uses as many parameters per token as its makers say', () => {
   const stated: Readonly<Record<string, number>> = {

@@ -1,5 +1,5 @@
 // Guesses the shape of an unknown model from the sizes in its name.
-import { feedForwardPerToken, type ModelSpec, modelParameters } from './model-spec.ts';
+import { activeParameters, type ModelSpec, modelParameters } from './model-spec.ts';
 import { models } from './models.ts';
 import { precisionNamed } from './precision.ts';
 
@@ -50,12 +50,4 @@ function sizesOf(name: string): { total: number; active: number | undefined } | 
   // `17B-16E` states the number of experts, not the total.
   if (total === undefined || total <= 0 || /\d+e(?![a-z])/i.test(last)) return undefined;
   return { total, active: active !== undefined && active < total ? active : undefined };
-}
-
-function activeParameters(model: ModelSpec): number {
-  const { experts } = model;
-  if (experts === undefined) return modelParameters(model);
-  const all = feedForwardPerToken(model) / (experts.perToken + (experts.shared ?? 0));
-  const idle = (experts.count - experts.perToken) * all * model.layers;
-  return modelParameters(model) - idle;
 }

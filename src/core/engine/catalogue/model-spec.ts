@@ -224,3 +224,12 @@ export function feedForwardParametersOf(model: ModelSpec): number {
 function routerParameters(model: ModelSpec): number {
   return model.experts === undefined ? 0 : model.hiddenSize * model.experts.count;
 }
+
+/** Parameters that one token uses: those of a model with no more experts than that. */
+export function activeParameters(model: ModelSpec): number {
+  const { experts } = model;
+  return modelParameters({
+    ...model,
+    ...(experts && { experts: { ...experts, count: experts.perToken } }),
+  });
+}

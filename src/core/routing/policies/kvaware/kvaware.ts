@@ -7,6 +7,7 @@ import type {
   KvTier,
 } from '../../../kv/index.ts';
 import { AssumedPrefixes, type PromptChain } from '../../assumed-prefixes.ts';
+import { addLoads, noTiers, type TierIndex } from '../../cache-tiers.ts';
 import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../../contract.ts';
 import { definePolicy } from '../../define-policy.ts';
 import { isSaturated, leastLoad, type SaturationOptions } from '../../saturation.ts';
@@ -29,11 +30,13 @@ export const kvaware = definePolicy({
     prompts: 'optional',
     kvEvents: 'required',
     tokens: 'required',
+    cacheTiers: 'optional',
     engineReports: { need: 'optional' },
   },
-  create: ({ random, kvIndex, parameters }) =>
+  create: ({ random, kvIndex, tiers, parameters }) =>
     new KvAwarePolicy(new LeastLoadedPolicy(random), kvIndex, {
       uncachedTokensMax: parameters.kvAwareThreshold,
+      tiers,
     }),
 });
 
@@ -51,16 +54,11 @@ export interface KvAwareOptions extends SaturationOptions {
    * @default 0.5
    */
   readonly favouriteShareMin?: number | undefined;
+  /** What engines would load from tiers below the GPU. @default what KV events say */
+  readonly tiers?: TierIndex | undefined;
 }
 
 const favouriteShareMinDefault = 0.5;
-/**
- * The share of a token's computation that a load from host memory saves. By the catalogue an H100 loads one of
- * Llama-3.1-8B in 2.6 µs over its PCIe 5.0 and computes it in 32; larger models save more. llm-d
- * weighs host memory 0.8, Dynamo 0.75.
- */
-const loadSaves = 0.9;
-
 /** A pick, with what was assumed or is expected because of it. */
 interface KvAwarePick extends Pick {
   chain: PromptChain | undefined;
@@ -80,6 +78,7 @@ export class KvAwarePolicy implements Policy {
   /** Of prompts without tokens only. */
   readonly #assumed = new AssumedPrefixes();
   readonly #options: KvAwareOptions;
+  readonly #tiers: TierIndex;
 
   /**
    * @param cold Picks for requests without any cached block.
@@ -90,22 +89,23 @@ export class KvAwarePolicy implements Policy {
     this.#index = index;
     this.#expected = index.expectations();
     this.#options = options;
+    this.#tiers = options.tiers ?? noTiers;
   }
 
-  /** Changes when engines start and stop publishing events. */
+  /** Changes when engines start and stop to report what they have. */
   get needsTokens(): boolean {
-    return this.#index.hasLiveStream;
+    return this.#index.hasLiveStream || this.#tiers.isLive;
   }
 
   pick(request: RoutingRequest, endpoints: readonly Endpoint[], nowSeconds = 0): KvAwarePick {
     this.#expected.forget(nowSeconds);
     const { tokens } = request;
-    if (tokens !== undefined) {
-      const held = this.#held(request, tokens, endpoints);
-      return { ...this.#pick(request, endpoints, held), chain: undefined, expected: undefined };
-    }
-    const chain = this.#assumed.chainOf(request);
-    const held = this.#assumedOf(chain, endpoints);
+    const hasEvents = tokens !== undefined && this.#index.hasLiveStream;
+    const chain = hasEvents ? undefined : this.#assumed.chainOf(request);
+    const cached = chain
+      ? this.#assumedOf(chain, endpoints)
+      : this.#cachedTokens(request, endpoints, 'GPU');
+    const held = this.#held(request, endpoints, cached);
     return { ...this.#pick(request, endpoints, held), chain, expected: undefined };
   }
 
@@ -199,41 +199,53 @@ export class KvAwarePolicy implements Policy {
     return { endpoint: pick.endpoint, reason, ground: 'load', cachedTokens, scores };
   }
 
-  #assumedOf(chain: PromptChain, endpoints: readonly Endpoint[]): Held {
+  #assumedOf(chain: PromptChain, endpoints: readonly Endpoint[]): Float64Array {
     const counted = new Float64Array(endpoints.length);
     this.#assumed.count(endpoints, chain, counted);
-    const cached = Array.from(counted);
-    return { cached, scores: cached };
+    return counted;
   }
 
-  #held(request: RoutingRequest, tokens: ArrayLike<number>, endpoints: readonly Endpoint[]): Held {
-    const scope = this.#scopeOf(request);
-    const onGpu = this.#cachedTokens(tokens, scope, endpoints, 'GPU');
-    if (!this.#index.knowsTier('CPU')) return { cached: onGpu, scores: onGpu };
-    const cached = this.#cachedTokens(tokens, scope, endpoints, 'CPU');
-    const scores = cached.map((known, i) => {
-      const ready = onGpu[i] as number;
-      return ready + loadSaves * (known - ready);
+  /** @param cached Tokens on each GPU; becomes those that the engine will not compute. */
+  #held(request: RoutingRequest, endpoints: readonly Endpoint[], cached: Float64Array): Held {
+    const tiers = this.#tiers;
+    const loadSeconds = new Float64Array(endpoints.length);
+    if (request.tokens !== undefined && this.#index.knowsTier('CPU')) {
+      const loadable = this.#cachedTokens(request, endpoints, 'CPU');
+      for (const [i, endpoint] of endpoints.entries()) {
+        const more = (loadable[i] as number) - (cached[i] as number);
+        if (more <= 0) continue;
+        cached[i] = loadable[i] as number;
+        loadSeconds[i] = more * tiers.loadSecondsPerToken('host', request, endpoint);
+      }
+    }
+    addLoads(tiers, request, endpoints, cached, loadSeconds);
+    const computeSeconds = tiers.computeSecondsPerToken(request);
+    const scores = Array.from(cached, (tokens, i) => {
+      return tokens - (loadSeconds[i] as number) / computeSeconds;
     });
-    return { cached, scores };
+    return { cached: Array.from(cached), scores };
   }
 
   /** Prompt tokens that each engine would find in a tier or above, by vLLM's own rule for the last block. */
   #cachedTokens(
-    tokens: ArrayLike<number>,
-    scope: ChainScope,
+    request: RoutingRequest,
     endpoints: readonly Endpoint[],
     tier: KvTier,
-  ): number[] {
+  ): Float64Array {
+    const cached = new Float64Array(endpoints.length);
+    const { tokens } = request;
+    if (tokens === undefined) return cached;
     const names = endpoints.map(({ url }) => url);
+    const scope = this.#scopeOf(request);
     const held = this.#index.match(tokens, scope, names, tier, this.#expected);
-    return names.map((name, i) => {
+    for (const [i, name] of names.entries()) {
       const blockSize = this.#index.blockSizeOf(name);
-      if (blockSize === 0) return 0;
+      if (blockSize === 0) continue;
       // The last token is always computed again, for its logits, and with it the rest of its block.
       const usable = Math.floor((tokens.length - 1) / blockSize) * blockSize;
-      return Math.min(held[i] as number, usable);
-    });
+      cached[i] = Math.min(held[i] as number, usable);
+    }
+    return cached;
   }
 
   #scopeOf({ model, cacheSalt }: RoutingRequest): ChainScope {
@@ -245,9 +257,9 @@ export class KvAwarePolicy implements Policy {
 
 /** What the candidates hold of a prompt, each of shape [n], in tokens. */
 interface Held {
-  /** On the GPU or in host memory: what the engine will not compute. */
+  /** On the GPU or in a tier below: what the engine will not compute. */
   readonly cached: readonly number[];
-  /** The same, with tokens that must be loaded weighted less. */
+  /** The same, less the tokens that it could compute in the time of its loads. */
   readonly scores: readonly number[];
 }
 

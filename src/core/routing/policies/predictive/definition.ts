@@ -13,8 +13,9 @@ export const predictive = definePolicy({
     prompts: 'optional',
     kvEvents: 'optional',
     tokens: 'optional',
+    cacheTiers: 'optional',
     engineReports: { need: 'optional' },
     routerUpdates: { need: 'optional', delaySecondsMax: updateSecondsMax },
   },
-  create: ({ random, kvIndex }) => new PredictivePolicy(random, { kvIndex }),
+  create: ({ random, kvIndex, tiers }) => new PredictivePolicy(random, { kvIndex, tiers }),
 });

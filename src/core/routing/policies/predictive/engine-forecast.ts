@@ -24,6 +24,9 @@ const cachedWeight = 1 / 16;
 const seenSamplesMin = 8;
 const seenWorkFactor = 4;
 
+/** Least share of the time to a first byte that counts as prefill when KV was loaded before it. */
+const computeShareMin = 0.1;
+
 /** Prefill work of a prompt, in tokens' worth of compute without context. */
 export function prefillWork(uncachedTokens: number, cachedTokens: number): number {
   const meanContext = cachedTokens + uncachedTokens / 2;
@@ -34,6 +37,8 @@ export function prefillWork(uncachedTokens: number, cachedTokens: number): numbe
 export interface Attempt extends PrefillKey, CachedPrefix {
   readonly promptTokens: number;
   readonly cachedTokens: number;
+  /** Expected time of loads from tiers below the GPU, before the prefill. @default 0 */
+  readonly loadSeconds?: number;
   /** `prefillWork` of its prompt. */
   readonly work: number;
   readonly sentSeconds: number;
@@ -137,7 +142,7 @@ export class EngineForecast {
    * @param share All requests of the fleet divided by those of this router.
    */
   sent(attempt: Attempt, nowSeconds: number, streams: boolean, share: number): void {
-    const seconds = this.#speed.secondsFor(attempt.work);
+    const seconds = this.#speed.secondsFor(attempt.work) + (attempt.loadSeconds ?? 0);
     this.#backlog.add(attempt, seconds, nowSeconds, streams);
     this.#foreign.sent(seconds, share, nowSeconds);
     this.#prefillSeconds = meanWith(this.#prefillSeconds, seconds);
@@ -189,7 +194,8 @@ export class EngineForecast {
     }
     this.#stepWork += attempt.work;
     this.#stepWholeWork += wholeWork;
-    this.#stepSeconds += seconds;
+    // A load may be faster than expected; what remains is never nothing.
+    this.#stepSeconds += Math.max(seconds - (attempt.loadSeconds ?? 0), seconds * computeShareMin);
     return sample;
   }
 

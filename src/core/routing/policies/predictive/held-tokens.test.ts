@@ -23,7 +23,7 @@ function stored(index: KvIndex, url: string, blocks: number): readonly EventBloc
 
 function counted(held: HeldTokens, of: RoutingRequest, ...endpoints: Endpoint[]): number[] {
   const into = new Float64Array(endpoints.length);
-  held.count(of, held.chainOf(of), endpoints, into);
+  held.count(of, held.chainOf(of), endpoints, into, new Float64Array(endpoints.length));
   return [...into];
 }
 
@@ -108,6 +108,9 @@ test('blocks in host memory count as cached; blocks in storage do not', () => {
     { type: 'BlockRemoved', blockHashes, medium: 'GPU' },
   ]);
   assert.deepEqual(counted(held, request, a), [1920]);
+  const loadSeconds = new Float64Array(1);
+  held.count(request, held.chainOf(request), [a], new Float64Array(1), loadSeconds);
+  assert.deepEqual([...loadSeconds], [1920 * (131_072 / 50e9)], 'and cost the time of a load');
 });
 
 test('a request without tokens falls back to what was sent', () => {

@@ -2,6 +2,7 @@
 // otherwise according to what this router sent.
 import type { ChainScope, ExpectedBlocks, ExpectedPrompt, KvIndex } from '../../../kv/index.ts';
 import { AssumedPrefixes, type PromptChain } from '../../assumed-prefixes.ts';
+import { noTiers, type TierPrices } from '../../cache-tiers.ts';
 import type { Endpoint, Outcome, RoutingRequest } from '../../contract.ts';
 import { PromptsInFlight } from './prompts-in-flight.ts';
 
@@ -24,14 +25,19 @@ interface EngineKnowledge {
 
 export class HeldTokens {
   readonly #kvIndex: KvIndex | undefined;
+  readonly #prices: TierPrices;
   readonly #expected: ExpectedBlocks | undefined;
   readonly #assumed = new AssumedPrefixes();
   /** One entry per engine with received events; removed with it. */
   readonly #engines = new Map<Endpoint, EngineKnowledge>();
 
-  /** @param kvIndex Fed by the caller; without it, only assumptions are used. */
-  constructor(kvIndex?: KvIndex) {
+  /**
+   * @param kvIndex Fed by the caller; without it, only assumptions are used.
+   * @param prices Of loads from host memory.
+   */
+  constructor(kvIndex?: KvIndex, prices: TierPrices = noTiers) {
     this.#kvIndex = kvIndex;
+    this.#prices = prices;
     this.#expected = kvIndex?.expectations();
   }
 
@@ -48,6 +54,7 @@ export class HeldTokens {
    * Counts the prompt tokens that each engine is expected to find cached, in [0, promptTokens).
    *
    * @param into Shape [n] or longer, aligned with `endpoints`.
+   * @param loadSeconds Likewise: grows by the time to load blocks that are in host memory only.
    * @returns Whether the tokens of the prompt were known, without which events say nothing.
    */
   count(
@@ -55,6 +62,7 @@ export class HeldTokens {
     chain: PromptChain,
     endpoints: readonly Endpoint[],
     into: Float64Array,
+    loadSeconds: Float64Array,
   ): boolean {
     this.#assumed.count(endpoints, chain, into);
     const index = this.#kvIndex;
@@ -70,8 +78,12 @@ export class HeldTokens {
         ? engine.inFlight.leadingBlocks(chain.hashes) * chain.blockTokens
         : (into[i] as number);
       // vLLM always computes at least the last token.
-      const most = Math.max(reported[i] as number, Math.floor(ours));
-      into[i] = Math.max(0, Math.min(most, request.promptTokens - 1));
+      const onGpu = Math.max(reported.onGpu[i] as number, Math.floor(ours));
+      const known = Math.max(onGpu, reported.loadable[i] as number);
+      into[i] = Math.max(0, Math.min(known, request.promptTokens - 1));
+      if (known === onGpu) continue;
+      const price = this.#prices.loadSecondsPerToken('host', request, endpoint);
+      loadSeconds[i] = (loadSeconds[i] as number) + (known - onGpu) * price;
     }
     return true;
   }
@@ -146,19 +158,25 @@ export class HeldTokens {
     this.#engines.delete(endpoint);
   }
 
-  /** Tokens according to events, shape [n]; undefined without live events or without the prompt's tokens. */
+  /**
+   * Tokens according to events, shape [n] each: on the GPU, and there or in host memory. Undefined without live events or
+   * without the prompt's tokens.
+   */
   #reported(
     index: KvIndex,
     request: RoutingRequest,
     endpoints: readonly Endpoint[],
-  ): Int32Array | undefined {
+  ): { readonly onGpu: Int32Array; readonly loadable: Int32Array } | undefined {
     // A request may compute its tokens lazily, so they are read last.
     if (!index.hasLiveStream || request.tokens === undefined) return undefined;
     const { tokens } = request;
     const names = endpoints.map(({ url }) => url);
-    // Blocks in host memory are loaded, which takes a tenth of the time to compute them or less; engines
-    // report them as cached.
-    return index.match(tokens, scopeOf(index, request), names, 'CPU', this.#expected);
+    const scope = scopeOf(index, request);
+    const onGpu = index.match(tokens, scope, names, 'GPU', this.#expected);
+    const loadable = index.knowsTier('CPU')
+      ? index.match(tokens, scope, names, 'CPU', this.#expected)
+      : onGpu;
+    return { onGpu, loadable };
   }
 
   #engineOf(endpoint: Endpoint): EngineKnowledge {

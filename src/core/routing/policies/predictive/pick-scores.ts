@@ -59,6 +59,7 @@ export class PickScores {
   #waitSeconds = new Float64Array(8);
   #assignedSeconds = new Float64Array(8);
   #cachedTokens = new Float64Array(8);
+  #loadSeconds = new Float64Array(8);
   #ttftSeconds = new Float64Array(8);
   // Over all candidates.
   #leastQueued = 0;
@@ -79,9 +80,16 @@ export class PickScores {
       this.#waitSeconds = new Float64Array(2 * count);
       this.#assignedSeconds = new Float64Array(2 * count);
       this.#cachedTokens = new Float64Array(2 * count);
+      this.#loadSeconds = new Float64Array(2 * count);
       this.#ttftSeconds = new Float64Array(2 * count);
     }
+    this.#loadSeconds.fill(0, 0, count);
     return this.#cachedTokens;
+  }
+
+  /** Takes the time of each candidate's loads, after `begin`; they start at 0. */
+  get loadSeconds(): Float64Array {
+    return this.#loadSeconds;
   }
 
   /**
@@ -140,7 +148,8 @@ export class PickScores {
       row.at = rows[i] as number;
       const cachedTokens = this.#cachedTokens[i] as number;
       const uncachedTokens = promptTokens - cachedTokens;
-      const prefill = row.secondsFor(prefillWork(uncachedTokens, cachedTokens));
+      const compute = row.secondsFor(prefillWork(uncachedTokens, cachedTokens));
+      const prefill = compute + (this.#loadSeconds[i] as number);
       let wait = this.#waitSeconds[i] as number;
       if (!row.hasRoom(uncachedTokens)) {
         const { reported } = endpoints[i] as Endpoint;
@@ -153,7 +162,7 @@ export class PickScores {
       let forOthers = 0;
       if (copyUsers > 0) {
         // Computing a prefix that another engine has cached also serves later requests.
-        forOthers = (prefill - row.secondsFor(restWork)) * (copyUsers / (1 + copyUsers));
+        forOthers = (compute - row.secondsFor(restWork)) * (copyUsers / (1 + copyUsers));
       }
       let evicted = 0;
       if (shortage > 0) {

@@ -13,6 +13,7 @@ export class PredictivePick implements Pick, Attempt {
   readonly scores: readonly number[] | undefined;
   readonly promptTokens: number;
   readonly cachedTokens: number;
+  readonly loadSeconds: number;
   readonly work: number;
   readonly prefixHash: number | undefined;
   readonly prefixTokens: number;
@@ -35,6 +36,7 @@ export class PredictivePick implements Pick, Attempt {
     readonly scores: readonly number[] | undefined;
     readonly promptTokens: number;
     readonly cachedTokens: number;
+    readonly loadSeconds: number;
     readonly ttftSeconds: number;
     readonly waitSeconds: number;
     readonly hadTokens: boolean;
@@ -46,6 +48,7 @@ export class PredictivePick implements Pick, Attempt {
     this.scores = options.scores;
     this.promptTokens = options.promptTokens;
     this.cachedTokens = options.cachedTokens;
+    this.loadSeconds = options.loadSeconds;
     this.hadTokens = options.hadTokens;
     this.isFromPeer = options.isFromPeer;
     this.work = prefillWork(options.promptTokens - options.cachedTokens, options.cachedTokens);
@@ -63,9 +66,10 @@ export class PredictivePick implements Pick, Attempt {
 
   get reason(): string {
     if (this.isFromPeer) return 'another router picked it';
+    const loading = this.loadSeconds > 0 ? ` (loads take ${this.loadSeconds.toFixed(3)} s)` : '';
     return (
       `first token predicted in ${this.#ttftSeconds.toFixed(3)} s: ` +
-      `${this.cachedTokens} of ${this.promptTokens} tokens cached, ` +
+      `${this.cachedTokens} of ${this.promptTokens} tokens cached${loading}, ` +
       `${this.#waitSeconds.toFixed(3)} s of prefill ahead`
     );
   }

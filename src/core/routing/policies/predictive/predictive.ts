@@ -2,6 +2,7 @@
 import type { Random } from '../../../base/index.ts';
 import type { KvIndex } from '../../../kv/index.ts';
 import type { PromptChain } from '../../assumed-prefixes.ts';
+import { addLoads, noTiers, type TierIndex } from '../../cache-tiers.ts';
 import type { Endpoint, Outcome, Policy, RoutingRequest } from '../../contract.ts';
 import { EngineForecast } from './engine-forecast.ts';
 import { ForecastTable } from './forecast-row.ts';
@@ -41,6 +42,8 @@ export interface PredictiveOptions {
    * engines, prompts that this router sent to an engine are assumed to be cached there.
    */
   readonly kvIndex?: KvIndex | undefined;
+  /** What engines would load from tiers below the GPU. @default what KV events say */
+  readonly tiers?: TierIndex | undefined;
 }
 
 /** Expected output tokens of a request until responses report them. */
@@ -58,6 +61,7 @@ export class PredictivePolicy implements Policy {
   readonly name = 'predictive';
   readonly readsKvEvents: boolean;
   readonly #held: HeldTokens;
+  readonly #tiers: TierIndex;
   /** One entry per engine; entries leave with it. */
   readonly #forecasts = new Map<Endpoint, EngineForecast>();
   /** The state of all engines that picks read. */
@@ -76,13 +80,14 @@ export class PredictivePolicy implements Policy {
     const { crowdingWeight = 2, decodeWeight = 30, placementWeight = 1 } = options;
     const weights = { crowding: crowdingWeight, decode: decodeWeight, placement: placementWeight };
     this.#scoring = new PickScores(random, weights, this.#table);
-    this.#held = new HeldTokens(options.kvIndex);
+    this.#tiers = options.tiers ?? noTiers;
+    this.#held = new HeldTokens(options.kvIndex, this.#tiers);
     this.readsKvEvents = options.kvIndex !== undefined;
   }
 
-  /** Changes when engines start and stop publishing events. */
+  /** Changes when engines start and stop to report what they have. */
   get needsTokens(): boolean {
-    return this.#held.needsTokens;
+    return this.#held.needsTokens || this.#tiers.isLive;
   }
 
   pick(request: RoutingRequest, endpoints: readonly Endpoint[], now: number): PredictivePick {
@@ -91,7 +96,9 @@ export class PredictivePolicy implements Policy {
     const scoring = this.#scoring;
     const cachedTokens = scoring.begin(endpoints.length);
     this.#held.forgetExpected(now);
-    const hadTokens = this.#held.count(request, chain, endpoints, cachedTokens);
+    const { loadSeconds } = scoring;
+    const hadTokens = this.#held.count(request, chain, endpoints, cachedTokens, loadSeconds);
+    addLoads(this.#tiers, request, endpoints, cachedTokens, loadSeconds);
     const mostCached = scoring.survey(candidates, this.#fleetSpeed.line, this.#picks, now);
     const { promptTokens } = request;
     const copyUsers = this.#expectedUsers(chain, mostCached, now);
@@ -105,6 +112,7 @@ export class PredictivePolicy implements Policy {
       scores,
       promptTokens,
       cachedTokens: scoring.cachedTokensOf(best),
+      loadSeconds: loadSeconds[best] as number,
       ttftSeconds: scoring.ttftSecondsOf(best),
       waitSeconds: scoring.waitSecondsOf(best),
       hadTokens,
@@ -120,6 +128,7 @@ export class PredictivePolicy implements Policy {
       scores: undefined,
       promptTokens: request.promptTokens,
       cachedTokens,
+      loadSeconds: 0,
       // Nothing was predicted here.
       ...{ ttftSeconds: Number.NaN, waitSeconds: Number.NaN, hadTokens: true, isFromPeer: true },
     });

@@ -1,0 +1,122 @@
+// A router with LMCache's controller in it, over embedded engines: a prompt goes where loading it takes the least time.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { createEngineServer } from '../../src/apps/engine/index.ts';
+import { type RouterOptions, startRouter } from '../../src/apps/router/index.ts';
+import { defaultEngineConfig } from '../../src/core/engine/index.ts';
+import { parseEngineViews, parsePickViews } from '../../src/core/views/index.ts';
+import { createLogger } from '../../src/io/log/index.ts';
+import { loadTokenizer, tokenizerFolder } from '../../src/io/tokenizers/index.ts';
+import { lmcacheWorker } from '../support/lmcache-worker.ts';
+import { until } from '../support/until.ts';
+
+const tokenizer = await loadTokenizer();
+const log = createLogger({ stream: process.stderr, level: 'critical', format: 'text' });
+/** Sixteen chunks of 256 tokens and a rest. */
+const promptOf = (seed: number) =>
+  Array.from({ length: 4200 }, (_, i) => 1000 + ((seed * 10_000 + i) % 100_000));
+
+for (const policy of ['predictive', 'kvaware']) {
+  test(`${policy}: a prompt in the host memory of one engine goes to that engine`, async (t) => {
+    const { worker, urls, route, known } = await stack(t, policy);
+    const [a, b] = [await worker(0), await worker(1)];
+    for (const seed of [1, 2]) b.admit('LocalCPUBackend', promptOf(seed));
+    a.admit('LocalDiskBackend', promptOf(3));
+    b.evict('LocalCPUBackend', promptOf(2));
+    b.admit('LocalCPUBackend', promptOf(2).slice(0, 2048));
+    await known(16 + 8 + 16);
+    assert.deepEqual(await route(promptOf(1)), { url: urls[1], cachedTokens: 4096 });
+    assert.deepEqual(await route(promptOf(2)), { url: urls[1], cachedTokens: 2048 });
+    assert.deepEqual(await route(promptOf(3)), { url: urls[0], cachedTokens: 4096 });
+    assert.equal((await route(promptOf(4))).cachedTokens, 0);
+  });
+
+  test(`${policy}: a prompt in the shared store goes to the engine with less to do`, async (t) => {
+    const { worker, urls, route, known, occupy } = await stack(t, policy);
+    const [a] = [await worker(0), await worker(1)];
+    a.admit('RemoteBackend', promptOf(1));
+    await known(16);
+    const idle = (await occupy()) === urls[0] ? urls[1] : urls[0];
+    assert.deepEqual(await route(promptOf(1)), { url: idle, cachedTokens: 4096 });
+  });
+}
+
+test('a prompt does not go to an engine that would load it for longer than another one computes', async (t) => {
+  const options = { tiers: { rates: { store: 1e6 } } };
+  const { worker, urls, route, known } = await stack(t, 'predictive', options);
+  // The other engine has no LMCache, and computes.
+  (await worker(0)).admit('RemoteBackend', promptOf(1));
+  await known(16);
+  assert.deepEqual(await route(promptOf(1)), { url: urls[1], cachedTokens: 0 });
+});
+
+/** Two engines behind a router with a controller. */
+async function stack(t: TestContext, policy: string, options: Partial<RouterOptions> = {}) {
+  const engines = await Promise.all([startEngine(t), startEngine(t)]);
+  const urls = engines.map(({ url }) => url);
+  const router = await startRouter({
+    ...{ port: 0, log, policy, engines: urls.map((url) => ({ url, models: [] })) },
+    lmcacheController: {
+      ...{ host: '127.0.0.1', pullPort: 0, replyPort: 0, heartbeatPort: 0 },
+      ...{ workerTimeoutSeconds: 60, checkSeconds: 1, hashSeed: 123 },
+    },
+    ...options,
+  });
+  t.after(() => router.close(0));
+  await router.probed;
+  const page = async (path: string) => (await fetch(`${router.url}${path}`)).text();
+  const send = (prompt: readonly number[], more: object, signal?: AbortSignal) =>
+    fetch(`${router.url}/v1/completions`, {
+      ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+      body: JSON.stringify({ model: 'tiny', prompt, ...more, stream: true }),
+      signal: signal ?? null,
+    });
+  return {
+    urls,
+    worker: (engine: number) =>
+      lmcacheWorker(t, router.lmcacheEndpoints, new URL(urls[engine] ?? '').host),
+    /** Waits until the controller knows of so many chunks, and the router has its tokenizer. */
+    known: async (count: number) => {
+      for (const line of [
+        `lmcache:cache_controller_kv_pool_keys_count ${count}`,
+        'spillway_router_tokenizer_ready{model="tiny"} 1',
+      ]) {
+        await until(async () => (await page('/metrics')).includes(line));
+      }
+    },
+    /** Where the router sends a prompt, and how much of it is expected there. */
+    route: async (prompt: readonly number[]) => {
+      const response = await send(prompt, { max_tokens: 1 });
+      assert.equal(response.status, 200, await response.text());
+      const { url = '', cachedTokens } = parsePickViews(await page('/debug/picks')).at(-1) ?? {};
+      return { url, cachedTokens };
+    },
+    /** Gives one engine a request that lasts. @returns The engine's URL. */
+    occupy: async () => {
+      const ended = new AbortController();
+      const response = send(promptOf(9), { max_tokens: 3000, ignore_eos: true }, ended.signal);
+      t.after(async () => {
+        ended.abort();
+        await response.then((one) => one.body?.cancel()).catch(() => {});
+      });
+      let busy: string | undefined;
+      await until(async () => {
+        const views = parseEngineViews(await page('/engines'));
+        busy = views.find(({ load }) => load.inflight > 0)?.url;
+        return busy !== undefined;
+      });
+      return busy;
+    },
+  };
+}
+
+async function startEngine(t: TestContext) {
+  const server = await createEngineServer({
+    ...{ port: 0, model: 'tiny', tokenizer, faults: {} },
+    tokenizerFolder: tokenizerFolder(),
+    config: defaultEngineConfig({ maxModelLen: 8192, numGpuBlocks: 2000, blockSize: 16 }),
+    cost: { stepSeconds: ({ tokens }) => 0.001 + tokens / 20_000 },
+  });
+  t.after(() => server.close());
+  return server;
+}
