@@ -6,5 +6,5 @@ export { type PlanFile, readPlanFile } from './settings/plan-file.ts';
 export { refusedRouterFlags } from './settings/refused-settings.ts';
 export { listedAliases, listedEngines } from './settings/static-lists.ts';
 export type { LmcacheControllerOptions } from './tiers/lmcache-controller.ts';
-export type { TierRates, TierSettings } from './tiers/tier-prices.ts';
+export type { TierRates, TierSettings } from './tiers/tier-costs.ts';
 export type { TokenizerSources } from './tokens/model-searches.ts';

@@ -15,7 +15,7 @@ import type { WebpageFile } from '../../io/webpage/index.ts';
 import type { DynamicConfigOptions } from './settings/dynamic-config-file.ts';
 import type { PlanFile } from './settings/plan-file.ts';
 import type { LmcacheControllerOptions } from './tiers/lmcache-controller.ts';
-import type { TierSettings } from './tiers/tier-prices.ts';
+import type { TierSettings } from './tiers/tier-costs.ts';
 import type { TokenizerSources } from './tokens/model-searches.ts';
 
 /** ZMQ endpoints of an engine's KV events. */

@@ -32,8 +32,6 @@ import { checkPeerKey } from './settings/keys.ts';
 import type { LiveSettings } from './settings/live-settings.ts';
 import { routerPolicy, statsIntervalMs } from './settings/router-policy.ts';
 import { openRouterTls, type RouterTls } from './settings/router-tls.ts';
-import { ControllerSource } from './tiers/controller-source.ts';
-import { openLmcacheController } from './tiers/lmcache-controller.ts';
 import { RouterTiers } from './tiers/router-tiers.ts';
 
 /** Peer routers are expected to notice an added or removed engine within this time. */
@@ -216,13 +214,12 @@ class Router {
   async #openController(): Promise<void> {
     const { lmcacheController: asked } = this.#options;
     if (asked === undefined) return;
-    this.#controller = await openLmcacheController(asked, this.#registry);
-    const source = new ControllerSource({
-      ...{ registry: this.#controller.registry, hashSeed: asked.hashSeed },
+    const { openLmcacheController } = await import('./tiers/lmcache-controller.ts');
+    this.#controller = await openLmcacheController(asked, {
+      ...{ tiers: this.#tiers, metrics: this.#registry },
       engines: () => this.#fleet.engines.values(),
       nowSeconds: () => this.#clock.nowSeconds(),
     });
-    this.#tiers.add(source);
   }
 
   /** Stops everything at once. */

@@ -1,10 +1,15 @@
-// The controller of LMCache in the router, to which engines report what they have in host memory and on disk.
+// The controller of LMCache in the router, to which engines report what they have in host memory and on disk. Imported only if
+// it is asked for.
 import type { MetricsRegistry } from '../../../core/metrics/index.ts';
 import {
   type Controller,
   declareController,
   openController,
 } from '../../../io/lmcache-controller/index.ts';
+import { catalogueCost } from './catalogue-cost.ts';
+import { ControllerSource } from './controller-source.ts';
+import type { NamedEngine } from './engine-hosts.ts';
+import type { RouterTiers } from './router-tiers.ts';
 
 /** Upstream's settings. */
 export interface LmcacheControllerOptions {
@@ -21,10 +26,22 @@ export interface LmcacheControllerOptions {
   readonly hashSeed: number;
 }
 
-/** @throws {InputError} If a port cannot be listened on. */
+/** What the rest of the router provides. */
+interface ControllerContext {
+  readonly tiers: RouterTiers;
+  readonly metrics: MetricsRegistry;
+  readonly engines: () => Iterable<NamedEngine>;
+  readonly nowSeconds: () => number;
+}
+
+/**
+ * Opens the controller, and adds what it knows to the tiers.
+ *
+ * @throws {InputError} If a port cannot be listened on.
+ */
 export async function openLmcacheController(
   options: LmcacheControllerOptions,
-  metrics: MetricsRegistry,
+  { tiers, metrics, engines, nowSeconds }: ControllerContext,
 ): Promise<Controller> {
   const { host, pullPort, replyPort, heartbeatPort, workerTimeoutSeconds, checkSeconds } = options;
   const controller = await openController({
@@ -33,5 +50,13 @@ export async function openLmcacheController(
     wallClock: { nowSeconds: () => Date.now() / 1000 },
   });
   declareController(metrics, controller);
+  const { registry } = controller;
+  const source = new ControllerSource({
+    registry,
+    engines,
+    nowSeconds,
+    hashSeed: options.hashSeed,
+  });
+  tiers.add(source, catalogueCost);
   return controller;
 }

@@ -6,22 +6,26 @@ import type {
   TierIndex,
   TierRun,
 } from '../../../core/routing/index.ts';
-import { TierCosts, type TierSettings } from './tier-prices.ts';
+import { type ModelCost, TierCosts, type TierSettings } from './tier-costs.ts';
 import type { TierSource } from './tier-source.ts';
 
 export class RouterTiers implements TierIndex {
-  readonly #costs: TierCosts;
+  readonly #settings: TierSettings | undefined;
+  #costs: TierCosts;
   readonly #isAdapter: (model: string) => boolean;
   readonly #sources: TierSource[] = [];
 
   /** @param isAdapter Whether a model is a LoRA adapter, whose KV LMCache's names do not tell from that of its base. */
   constructor(settings: TierSettings | undefined, isAdapter: (model: string) => boolean) {
+    this.#settings = settings;
     this.#costs = new TierCosts(settings);
     this.#isAdapter = isAdapter;
   }
 
-  add(source: TierSource): void {
+  /** @param catalogue Costs of models that the settings do not name. */
+  add(source: TierSource, catalogue: (model: string) => ModelCost | undefined): void {
     this.#sources.push(source);
+    this.#costs = new TierCosts(this.#settings, catalogue);
   }
 
   get isLive(): boolean {

@@ -1,13 +1,5 @@
-// What loading the KV of a token costs on an engine's links, and computing it: from settings, and for models of the
-// catalogue from their shape.
+// What loading the KV of a token costs on an engine's links, and computing it: from settings, the catalogue, and defaults.
 import { LruMap } from '../../../core/base/index.ts';
-import {
-  activeParameters,
-  findModel,
-  guessModel,
-  kvBytesPerToken,
-  type ModelSpec,
-} from '../../../core/engine/index.ts';
 import {
   type CacheTier,
   computeSecondsPerTokenDefault,
@@ -28,22 +20,28 @@ export interface TierSettings {
   readonly engineRates?: ReadonlyMap<string, TierRates> | undefined;
 }
 
-interface ModelCost {
+/** Costs of one token of a model. */
+export interface ModelCost {
+  /** Over all GPUs of an engine. */
   readonly kvBytes: number;
   readonly computeSeconds: number;
 }
 
 /** Models whose cost is kept: names come from clients. */
 const modelsMax = 256;
-/** Half of what an H100 has in bfloat16: 989 TFLOP/s. */
-const flopsPerSecond = 0.5 * 989e12;
 
 export class TierCosts {
   readonly #settings: TierSettings;
+  readonly #catalogue: (model: string) => ModelCost | undefined;
   readonly #models = new LruMap<string, ModelCost>({ entriesMax: modelsMax });
 
-  constructor(settings: TierSettings = {}) {
+  /** @param catalogue Undefined for unknown models. */
+  constructor(
+    settings: TierSettings = {},
+    catalogue: (model: string) => ModelCost | undefined = () => undefined,
+  ) {
     this.#settings = settings;
+    this.#catalogue = catalogue;
   }
 
   loadSecondsPerToken(tier: CacheTier, model: string | undefined, url: string): number {
@@ -59,25 +57,13 @@ export class TierCosts {
   #costOf(model = ''): ModelCost {
     const known = this.#models.get(model);
     if (known !== undefined) return known;
-    const spec = specOf(model);
+    const found = this.#catalogue(model);
     const cost = {
       kvBytes:
-        this.#settings.kvBytesPerToken?.get(model) ??
-        (spec ? kvBytesPerToken(spec) : kvBytesPerTokenDefault),
-      computeSeconds: spec
-        ? (2 * activeParameters(spec)) / flopsPerSecond
-        : computeSecondsPerTokenDefault,
+        this.#settings.kvBytesPerToken?.get(model) ?? found?.kvBytes ?? kvBytesPerTokenDefault,
+      computeSeconds: found?.computeSeconds ?? computeSecondsPerTokenDefault,
     };
     this.#models.set(model, cost);
     return cost;
-  }
-}
-
-function specOf(model: string): ModelSpec | undefined {
-  try {
-    return findModel(model);
-  } catch {
-    // Not in the catalogue.
-    return guessModel(model);
   }
 }

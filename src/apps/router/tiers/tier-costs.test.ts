@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TierCosts } from './tier-prices.ts';
+import { catalogueCost } from './catalogue-cost.ts';
+import { TierCosts } from './tier-costs.ts';
 
 const engine = 'http://10.0.0.1:8000';
 
 test('a load takes the bytes of the model at the rate of the tier', () => {
-  const costs = new TierCosts();
+  const costs = new TierCosts({}, catalogueCost);
   // Qwen3-8B: 2 · 36 layers · 8 heads · 128 · 2 bytes.
   assert.equal(costs.loadSecondsPerToken('host', 'Qwen/Qwen3-8B', engine), 147_456 / 50e9);
   assert.equal(costs.loadSecondsPerToken('store', 'nosuch', engine), 131_072 / 1.875e9);
@@ -23,7 +24,7 @@ test('settings decide: bytes by model, and rates for all engines or for one', ()
 });
 
 test('a token of a larger model takes longer to compute', () => {
-  const costs = new TierCosts();
+  const costs = new TierCosts({}, catalogueCost);
   const small = costs.computeSecondsPerToken('Qwen/Qwen3-8B');
   assert.ok(small > 25e-6 && small < 40e-6, `${small}`);
   assert.ok(costs.computeSecondsPerToken('Qwen/Qwen3-32B') > 3 * small);
