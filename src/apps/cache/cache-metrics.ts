@@ -1,5 +1,5 @@
 // The metrics of the cache server.
-import type { MemoryStore } from '../../core/cache/index.ts';
+import type { MemoryStore, TenantUsage } from '../../core/cache/index.ts';
 import { type Counter, MetricsRegistry } from '../../core/metrics/index.ts';
 import type { DiskStats } from '../../io/disk/index.ts';
 import type { ObjectStats } from '../../io/object-store/index.ts';
@@ -96,6 +96,42 @@ function declareStore(registry: MetricsRegistry, store: MemoryStore): void {
     bytesMax.set(stats.bytesMax);
     for (const [family, name] of counts) family.inc(stats[name] - family.value);
   });
+}
+
+/** Declares the metrics of tenants: one row for each that is configured. */
+export function declareTenants(registry: MetricsRegistry, { tenants }: MemoryStore): void {
+  if (tenants.all.length === 0) return;
+  const row = {
+    rows: () => tenants.all,
+    labels: ({ quota }: TenantUsage) => ({ tenant: quota.name }),
+  };
+  const gauges = [
+    ['values', 'Values of a tenant in memory.', 'entries'],
+    ['memory_bytes', 'Size of a tenant’s values in memory, in bytes.', 'bytes'],
+    ['memory_max_bytes', 'Maximum memory for a tenant’s values, in bytes.', 'bytesMax'],
+  ] as const;
+  for (const [name, help, field] of gauges) {
+    registry.rowGauge<TenantUsage>({
+      ...{ ...row, name: `spillway_cache_tenant_${name}`, help },
+      value: ({ stats }) => stats[field],
+    });
+  }
+  const counters = [
+    ['hits', 'Reads of a tenant’s values that the cache had.'],
+    ['misses', 'Reads of a tenant’s values that the cache did not have.'],
+    ['evictions', 'Values of a tenant that were evicted.'],
+    ['refused', 'Values of a tenant that were not stored.'],
+  ] as const;
+  for (const [field, help] of counters) {
+    const name = `spillway_cache_tenant_${field}`;
+    const family = registry.counter({ name, help, labels: ['tenant'] });
+    registry.onRender(() => {
+      for (const { quota, counts } of tenants.all) {
+        const counter = family.with({ tenant: quota.name });
+        counter.inc(counts[field] - counter.value);
+      }
+    });
+  }
 }
 
 /** Declares the metrics of the disk tier. */

@@ -4,3 +4,4 @@ export type { CacheController } from './controller-service.ts';
 export { membershipOf } from './membership.ts';
 export { type CacheOptions, type CacheServer, startCache } from './server.ts';
 export type { CacheBucket, CacheDisk } from './tiers.ts';
+export { type CacheUser, defaultUser } from './users.ts';

@@ -1,19 +1,19 @@
 // One client of the `lm://` protocol: strictly one request after the other.
-import type { TieredStore, ValueWriter } from '../../core/cache/index.ts';
+import type { ClientStore, ValueWriter } from '../../core/cache/index.ts';
 import { type LmRequest, lmReply, lmRequestBytes, readLmRequest } from '../../core/lm/index.ts';
 import type { LoadValues } from './loading.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 
 /** What all connections share. */
 export interface LmService {
-  readonly store: TieredStore;
+  readonly store: ClientStore;
   readonly load: LoadValues;
   /** Called with the name of each command. */
   readonly requested: (command: string) => void;
 }
 
 export class LmConnection {
-  readonly #store: TieredStore;
+  readonly #store: ClientStore;
   readonly #load: LoadValues;
   readonly #requested: LmService['requested'];
   readonly #replies: ReplyWriter;

@@ -1,6 +1,6 @@
 // Spans of the cache server: one for each time that values come from disk or S3. What is answered from memory takes
 // microseconds and has metrics only. LMCache and Redis clients send no trace, so each span begins a trace of its own.
-import type { TieredStore } from '../../core/cache/index.ts';
+import type { ClientStore } from '../../core/cache/index.ts';
 import type { Tracing } from '../../io/otlp/index.ts';
 import type { CacheProtocol } from './cache-metrics.ts';
 import type { LoadValues } from './loading.ts';
@@ -8,7 +8,7 @@ import type { LoadValues } from './loading.ts';
 /** @param tracing Undefined if the server does not trace. */
 export function tracedLoader(
   load: LoadValues,
-  store: Pick<TieredStore, 'isBelow'>,
+  store: Pick<ClientStore, 'isBelow'>,
   protocol: CacheProtocol,
   tracing: Tracing | undefined,
 ): LoadValues {

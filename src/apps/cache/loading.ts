@@ -1,5 +1,5 @@
 // Values that are below memory come to memory before a command reads them, within a bounded time.
-import type { TieredStore } from '../../core/cache/index.ts';
+import type { ClientStore } from '../../core/cache/index.ts';
 
 /** Brings values to memory, one after the other, so that one command does not take all reads. */
 export type LoadValues = (keys: readonly string[]) => Promise<void>;
@@ -8,7 +8,7 @@ export type LoadValues = (keys: readonly string[]) => Promise<void>;
  * @param timeoutMs Time for all values of a command. The one that is being read then comes to memory later, and the
  *   command goes on without it: LMCache gives up a worker that waits for long.
  */
-export function valueLoader(store: TieredStore, timeoutMs: number): LoadValues {
+export function valueLoader(store: ClientStore, timeoutMs: number): LoadValues {
   return (keys) =>
     new Promise((resolve) => {
       let isOver = false;

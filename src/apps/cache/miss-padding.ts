@@ -31,11 +31,12 @@ export class ValueSizes {
 
 /** How one connection is told of misses. */
 export class MissPadding {
-  readonly #sizes: ValueSizes;
+  /** Those of the client's tenant. */
+  sizes: ValueSizes;
   #isPadded = true;
 
   constructor(sizes: ValueSizes) {
-    this.#sizes = sizes;
+    this.sizes = sizes;
   }
 
   /** Takes note of a command, by its name in capitals. */
@@ -49,7 +50,7 @@ export class MissPadding {
    * @returns undefined for Redis' own: another client, another key, or a size that is not known.
    */
   reply(key: string): Uint8Array | undefined {
-    const size = this.#isPadded ? this.#sizes.of(key) : undefined;
+    const size = this.#isPadded ? this.sizes.of(key) : undefined;
     if (size === undefined) return undefined;
     const length = Math.max(miss.length, `$${size}\r\n`.length);
     return Buffer.from(miss.padEnd(length, '\r\n'), 'latin1');

@@ -88,8 +88,9 @@ export class Peers implements OtherServers {
     this.#tellAll(['PEER.DEL', ...keys.slice(0, -1)], last);
   }
 
-  cleared(): void {
-    this.#tellAll([], 'PEER.FLUSH');
+  cleared(space?: string): void {
+    if (space === undefined) this.#tellAll([], 'PEER.FLUSH');
+    else this.#tellAll(['PEER.FLUSH'], space);
   }
 
   /** Resolves when what was to be sent is sent, or cannot be. */

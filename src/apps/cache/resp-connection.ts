@@ -1,7 +1,6 @@
 // One client that speaks Redis' protocol.
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../core/base/index.ts';
-import type { TieredStore, ValueWriter } from '../../core/cache/index.ts';
+import type { ClientStore, TieredStore, ValueWriter } from '../../core/cache/index.ts';
 import {
   type BulkSink,
   errorReply,
@@ -21,15 +20,24 @@ import { keysRead, streamedAt } from './commands/values.ts';
 import type { LoadValues } from './loading.ts';
 import { MissPadding, type ValueSizes } from './miss-padding.ts';
 import type { ReplyWriter } from './reply-writer.ts';
+import { defaultUser, type KnownUser, type Users } from './users.ts';
+
+/** What the clients of one tenant share. */
+export interface RespSpace {
+  readonly store: ClientStore;
+  readonly load: LoadValues;
+  readonly sizes: ValueSizes;
+}
 
 /** What all connections share. */
 export interface RespService {
-  readonly store: TieredStore;
-  readonly load: LoadValues;
+  readonly users: Users;
+  /** By the name of a tenant; empty for the shared key space. */
+  readonly space: (name: string) => RespSpace;
+  /** The keys of all tenants, for other cache servers. */
+  readonly whole: Pick<RespSpace, 'load'> & { readonly store: TieredStore };
   /** Seconds since 1970. */
   readonly wallClock: Clock;
-  readonly password: string | undefined;
-  readonly sizes: ValueSizes;
   readonly turns: CommandTurns;
   /** Called with the name of each command. */
   readonly requested: (command: string) => void;
@@ -40,6 +48,8 @@ export class RespConnection {
   readonly #reader: RequestReader;
   readonly #service: RespService;
   #isAllowed: boolean;
+  /** Of its user. */
+  #space: RespSpace;
   #writer: ValueWriter | undefined;
   #isQuitting = false;
   #isBusy = false;
@@ -48,11 +58,15 @@ export class RespConnection {
 
   /** @param id Number of the connection. */
   constructor(service: RespService, replies: ReplyWriter, id: number) {
-    const { store, wallClock, password, sizes } = service;
-    const misses = new MissPadding(sizes);
-    this.#call = { store, wallClock, replies, id, version: 2, name: '', misses, isPeer: false };
+    const { wallClock, users, whole } = service;
+    this.#space = service.space('');
+    const misses = new MissPadding(this.#space.sizes);
+    this.#call = {
+      ...{ store: this.#space.store, whole: whole.store, wallClock, replies, id, version: 2 },
+      ...{ name: '', user: defaultUser, misses, isPeer: false },
+    };
     this.#service = service;
-    this.#isAllowed = password === undefined;
+    this.#isAllowed = users.unnamed !== undefined;
     this.#reader = new RequestReader({
       command: (args, isInline) => {
         if (this.#isQuitting) return;
@@ -60,6 +74,7 @@ export class RespConnection {
         misses.saw(name, isInline);
         const keys = this.#isAllowed ? (keysRead[name]?.(args.slice(1)) ?? []) : [];
         const asked = this.#call.isPeer || !this.#isAllowed ? [] : keysAsked(name, args, keys);
+        const { store } = this.#call;
         const isAway = (key: string) => store.isBelow(key);
         if (keys.some(isAway) || asked.some((key) => store.isElsewhere(key))) {
           this.#afterLoad(asked.length > 0 ? asked : keys, args);
@@ -131,7 +146,8 @@ export class RespConnection {
   #afterLoad(keys: readonly string[], args: readonly string[]): void {
     this.#isBusy = true;
     this.#reader.isPaused = true;
-    this.#service.load(keys).then(() => {
+    const { load } = this.#call.isPeer ? this.#service.whole : this.#space;
+    load(keys).then(() => {
       this.#isBusy = false;
       this.#reply(this.#command(args));
       this.whenReady();
@@ -173,7 +189,7 @@ export class RespConnection {
     }
     if (!this.#isAllowed) return errorReply('NOAUTH Authentication required.');
     if (upper === 'SET' && streamed === undefined) {
-      this.#service.sizes.learn(rest[0] as string, (rest[1] as string).length);
+      this.#space.sizes.learn(rest[0] as string, (rest[1] as string).length);
     }
     return command.run(this.#call, rest, streamed);
   }
@@ -183,8 +199,7 @@ export class RespConnection {
     if (args.length > 0) return errorReply(argumentsError('reset'));
     this.#call.version = 2;
     this.#call.name = '';
-    this.#isAllowed = this.#service.password === undefined;
-    this.#reader.isStranger = !this.#isAllowed;
+    this.#become(this.#service.users.unnamed);
     return simple('RESET');
   }
 
@@ -215,7 +230,7 @@ export class RespConnection {
             ? this.#command(all, writer && { writer })
             : errorReply(`ERR '${name.toLowerCase()}' takes no value above 64 KiB`);
         writer?.abort();
-        if (isValue && this.#isAllowed) this.#service.sizes.learn(key, size);
+        if (isValue && this.#isAllowed) this.#space.sizes.learn(key, size);
         this.#reply(reply);
       },
     };
@@ -224,23 +239,32 @@ export class RespConnection {
   #auth(args: readonly string[]): Reply {
     if (args.length === 0) return errorReply(argumentsError('auth'));
     if (args.length > 2) return errorReply('ERR syntax error');
-    // Without a password, the user "default" has any.
-    if (this.#service.password === undefined && args.length === 1) {
+    const { users } = this.#service;
+    if (users.unnamed !== undefined && args.length === 1) {
       return errorReply(
         'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
       );
     }
-    const given = args.length === 2 ? args : ['default', ...args];
-    return this.#isPassword(given) ? ok : errorReply(wrongPassword);
+    const [name = '', password = ''] = args.length === 2 ? args : [defaultUser, ...args];
+    return this.#authenticate(name, password) ? ok : errorReply(wrongPassword);
   }
 
   /** A wrong password changes nothing. */
-  #isPassword([user = '', password = '']: readonly string[]): boolean {
-    const right = this.#service.password;
-    const isRight = user === 'default' && (right === undefined || equalTexts(password, right));
-    if (isRight) this.#isAllowed = true;
-    this.#reader.isStranger = !this.#isAllowed;
-    return isRight;
+  #authenticate(name: string, password: string): boolean {
+    const user = this.#service.users.authenticate(name, password);
+    if (user !== undefined) this.#become(user);
+    return user !== undefined;
+  }
+
+  /** @param user Undefined for somebody who has to say who it is. */
+  #become(user: KnownUser | undefined): void {
+    this.#isAllowed = user !== undefined;
+    this.#reader.isStranger = user === undefined;
+    this.#space = this.#service.space(user?.space ?? '');
+    this.#call.user = user?.name ?? defaultUser;
+    this.#call.isPeer = false;
+    this.#call.store = this.#space.store;
+    this.#call.misses.sizes = this.#space.sizes;
   }
 
   #hello(args: readonly string[]): Reply {
@@ -255,9 +279,8 @@ export class RespConnection {
     for (let i = 0; i < options.length; ) {
       const option = options[i]?.toUpperCase();
       if (option === 'AUTH' && i + 2 < options.length) {
-        if (!this.#isPassword(options.slice(i + 1, i + 3))) {
-          return errorReply(wrongPassword);
-        }
+        const [name = '', password = ''] = options.slice(i + 1, i + 3);
+        if (!this.#authenticate(name, password)) return errorReply(wrongPassword);
         i += 3;
       } else if (option === 'SETNAME' && i + 1 < options.length) {
         const name = options[i + 1] ?? '';
@@ -314,10 +337,4 @@ function unknownText(name: string, args: readonly string[]): string {
 
 function tooLargeText(size: number, max: number): string {
   return `ERR the value has ${size} bytes; the maximum is ${max}`;
-}
-
-/** Compares in constant time: digests have the same length whatever the texts have. */
-function equalTexts(given: string, right: string): boolean {
-  const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest();
-  return timingSafeEqual(digest(Buffer.from(given, 'latin1')), digest(Buffer.from(right, 'utf8')));
 }

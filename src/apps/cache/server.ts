@@ -1,30 +1,34 @@
 // The cache server: one store behind two protocols.
 import type { Server } from 'node:net';
 import type { Clock } from '../../core/base/index.ts';
-import { MemoryStore, PageChecksum, TieredStore } from '../../core/cache/index.ts';
+import {
+  MemoryStore,
+  PageChecksum,
+  type TenantQuota,
+  TieredStore,
+} from '../../core/cache/index.ts';
 import type { DiskStats } from '../../io/disk/index.ts';
 import type { ObjectStats } from '../../io/object-store/index.ts';
 import { declareSpanMetrics, type OpenTracing } from '../../io/otlp/index.ts';
 import { createAdminServer } from './admin-server.ts';
-import { type CacheProtocol, declareDisk, declareObjects } from './cache-metrics.ts';
+import { declareDisk, declareObjects, declareTenants } from './cache-metrics.ts';
 import { CacheTls, type CacheTlsOptions } from './cache-tls.ts';
 import { type ClientLimits, Clients } from './clients.ts';
 import { CommandTurns } from './command-turns.ts';
 import { type CacheController, ControllerService } from './controller-service.ts';
 import { createCoordinator } from './coordinator.ts';
+import { KeySpaces } from './key-spaces.ts';
 import { listen } from './listen.ts';
-import { tracedLoader } from './load-spans.ts';
-import { valueLoader } from './loading.ts';
-import { ValueSizes } from './miss-padding.ts';
 import { declarePeers, type PeerOptions, Peers } from './peers.ts';
 import { lmConversation, respConversation } from './protocols.ts';
 import { type CacheBucket, type CacheDisk, openTiers } from './tiers.ts';
 import { listenOnPath } from './unix-socket.ts';
+import { type CacheUser, Users } from './users.ts';
 
 export interface CacheOptions extends ClientLimits {
   readonly host: string;
-  /** Port of `lm://`; 0 for any free one. */
-  readonly lmPort: number;
+  /** Port of `lm://`, which has no users; 0 for any free one. @default none */
+  readonly lmPort?: number | undefined;
   /** Port of RESP; 0 for any free one. */
   readonly respPort: number;
   /** For both ports and other servers; the Unix socket and the HTTP ports are plain. @default none */
@@ -49,6 +53,10 @@ export interface CacheOptions extends ClientLimits {
   readonly readTimeoutMs?: number | undefined;
   /** What RESP clients must know; `lm://` has no passwords. */
   readonly password?: string | undefined;
+  /** RESP clients beside the default user, who then needs the password. @default none */
+  readonly users?: readonly CacheUser[] | undefined;
+  /** Bounds of tenants; each user's key space is one of them. @default none */
+  readonly tenants?: readonly TenantQuota[] | undefined;
   /** Other servers that share the keys; `self` is known once the port is open. @default none */
   readonly peers?:
     | Omit<PeerOptions, 'password' | 'timeoutMs' | 'waitingBytesMax' | 'tlsContext'>
@@ -92,31 +100,34 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const tiers = await openTiers(options);
   const { disk, objects } = tiers;
   const { allocate, of: checksum } = new PageChecksum();
-  const memory = new MemoryStore({ bytesMax, valueBytesMax, clock, allocate, checksum });
+  const memory = new MemoryStore({
+    ...{ bytesMax, valueBytesMax, clock, allocate, checksum },
+    tenants: options.tenants,
+  });
   const store = new TieredStore(memory, wallClock, tiers.below);
   const peers = options.peers && new Peers(store, peerOptions(options.peers, options, tls));
   store.others = peers;
-  const loader = valueLoader(store, options.readTimeoutMs ?? defaultReadTimeoutMs);
-  const loadFor = (protocol: CacheProtocol) =>
-    tracedLoader(loader, store, protocol, options.tracing);
+  const { readTimeoutMs = defaultReadTimeoutMs, tracing } = options;
+  const spaces = new KeySpaces(store, { readTimeoutMs, tracing });
   const clients = new Clients(options, memory);
   if (disk !== undefined) declareDisk(clients.metrics.registry, disk);
   if (objects !== undefined) declareObjects(clients.metrics.registry, objects);
   if (peers !== undefined) declarePeers(clients.metrics.registry, peers);
   if (options.tracing) declareSpanMetrics(clients.metrics.registry, options.tracing.exporter);
-  const lmLoad = loadFor('lm');
+  declareTenants(clients.metrics.registry, memory);
+  const lmSpace = spaces.lm();
   const lm = clients.serve(
     'lm',
-    (replies, { requested }) => lmConversation({ store, load: lmLoad, requested }, replies),
+    (replies, { requested }) => lmConversation({ ...lmSpace, requested }, replies),
     tls,
   );
-  const sizes = new ValueSizes();
+  const users = new Users(options.users ?? [], password);
+  const space = (name: string) => spaces.resp(name);
   const turns = new CommandTurns(setImmediate);
-  const respLoad = loadFor('resp');
   let ids = 0;
   const speakResp: Parameters<Clients['serve']>[1] = (replies, { requested }) =>
     respConversation(
-      { store, load: respLoad, requested, wallClock, password, sizes, turns },
+      { users, space, whole: spaces.whole, requested, wallClock, turns },
       replies,
       ++ids,
     );
@@ -130,6 +141,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       uptimeSeconds: Math.round(clock.nowSeconds() - startSeconds),
       connections: { lm: clients.count('lm'), resp: clients.count('resp') },
       memory: store.stats,
+      tenants: memory.tenants.all.map(({ quota, stats }) => ({ name: quota.name, ...stats })),
       disk: disk?.stats,
       s3: objects?.stats,
       peers: peers && { members: peers.members, ...peers.stats },
@@ -141,7 +153,9 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const urls: string[] = [];
   try {
     const [lmScheme, respScheme] = tls === undefined ? ['lm', 'redis'] : ['lms', 'rediss'];
-    urls.push(`${lmScheme}://${host}:${await listen(lm, host, options.lmPort, '--port')}`);
+    if (options.lmPort !== undefined) {
+      urls.push(`${lmScheme}://${host}:${await listen(lm, host, options.lmPort, '--port')}`);
+    }
     urls.push(
       `${respScheme}://${host}:${await listen(resp, host, options.respPort, '--resp-port')}`,
     );

@@ -18,6 +18,7 @@ import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts
 import { applyConfigFile } from '../arguments/config-file.ts';
 import { integer, portOrAny, positiveInteger } from '../arguments/numbers.ts';
 import { byteSize, duration, memorySize } from '../arguments/quantities.ts';
+import { readUsersFile } from '../cache/users-file.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
 import { addTraceFlags, type TraceFlags, tracingFrom } from '../trace-flags.ts';
 import { cacheCheckCommand } from './cache-check.ts';
@@ -26,6 +27,7 @@ interface CacheFlags extends TraceFlags, LogFlags {
   readonly config?: string;
   readonly host: string;
   readonly port: number;
+  readonly lm: boolean;
   readonly respPort: number;
   readonly unixSocket?: string;
   readonly httpPort?: number;
@@ -38,6 +40,7 @@ interface CacheFlags extends TraceFlags, LogFlags {
   readonly maxValueSize?: number;
   readonly maxConnections: number;
   readonly passwordEnv?: string;
+  readonly users?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsClientCa?: string;
@@ -71,6 +74,7 @@ export function cacheCommand(): Command {
     )
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port of lm://; 0 chooses a free one', portOrAny, 65_432)
+    .option('--no-lm', 'do not listen for lm://, which has no passwords')
     .option(
       '--resp-port <port>',
       'port of the Redis protocol; 0 chooses a free one',
@@ -133,6 +137,10 @@ export function cacheCommand(): Command {
     .option(
       '--password-env <variable>',
       'environment variable that holds the password of Redis clients (lm:// has none)',
+    )
+    .option(
+      '--users <file>',
+      'YAML file of Redis clients’ users, the variables or files of their passwords, and their tenants with memory of their own',
     )
     .option(
       '--disk <folder>',
@@ -215,7 +223,7 @@ async function run(command: Command): Promise<void> {
     flags.peers === undefined ? undefined : await membershipOf(flags.peers, flags.peerAddress);
   const server = await startCache({
     host: flags.host,
-    lmPort: flags.port,
+    lmPort: flags.lm ? flags.port : undefined,
     respPort: flags.respPort,
     unixSocket: flags.unixSocket,
     httpPort: flags.httpPort,
@@ -232,6 +240,7 @@ async function run(command: Command): Promise<void> {
       ...{ handOverBytesPerSecond: flags.handoverRate, serverName: membership.name },
     },
     password,
+    ...usersOf(flags),
     tls: tlsOf(flags, log),
     tracing,
     clock: { nowSeconds: () => performance.now() / 1000 },
@@ -245,6 +254,16 @@ async function run(command: Command): Promise<void> {
   await tracing?.exporter.close(tracesCloseMs);
   log.flush();
   signals.release();
+}
+
+function usersOf({ users: path, passwordEnv, peers }: CacheFlags) {
+  if (path === undefined) return {};
+  if (peers !== undefined && passwordEnv === undefined) {
+    throw new InputError(
+      '--users with --peers needs --password-env: servers authenticate to each other with it.',
+    );
+  }
+  return readUsersFile(path);
 }
 
 function tlsOf(

@@ -1,4 +1,5 @@
 // The cache server's store: values in memory under a hard bound, with checksums, leases and eviction.
+export type { ClientStore } from './client-store.ts';
 export type { LowerTier, StoredValue, ValueSource } from './lower-tier.ts';
 export {
   keyLengthMax,
@@ -11,6 +12,9 @@ export { PageChecksum } from './page-checksum.ts';
 export type { Checksum } from './pages-writer.ts';
 export { ownersOf } from './rendezvous.ts';
 export type { ScanStep } from './scan-order.ts';
+export { tenantNamePattern } from './tenant-keys.ts';
+export { type TenantQuota, type TenantUsage, tenantsMax } from './tenant-quotas.ts';
+export { TenantStore } from './tenant-store.ts';
 export { TierChain } from './tier-chain.ts';
 export { type PlacedValue, TierIndex } from './tier-index.ts';
 export { type OtherServers, TieredStore } from './tiered-store.ts';

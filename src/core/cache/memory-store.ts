@@ -1,10 +1,13 @@
-// Values in memory, under a hard bound: the least recently used ones are evicted. A value is visible once all of its
+// Values in memory, under a hard bound: others are evicted for new ones. A value is visible once all of its
 // bytes are there, and is checked against its checksum each time it is read.
 import type { Clock } from '../base/index.ts';
+import type { EvictionOrder } from './eviction/eviction-order.ts';
+import { LruOrder } from './eviction/lru-order.ts';
 import { ExistenceLeases } from './existence-leases.ts';
 import { PageMemory, pageBytes } from './page-memory.ts';
 import { type Checksum, PagesWriter, type WrittenValue } from './pages-writer.ts';
 import { ScanOrder, type ScanStep } from './scan-order.ts';
+import { type TenantQuota, TenantQuotas, type TenantUsage } from './tenant-quotas.ts';
 
 /** Longest key. LMCache's are at most 150 characters over lm://, and those of Redis clients some dozens longer. */
 export const keyLengthMax = 4096;
@@ -67,6 +70,7 @@ interface Entry {
   readonly size: number;
   readonly checksum: number;
   readonly label: Uint8Array | undefined;
+  readonly tenant: TenantUsage | undefined;
   /** Place in the order of scans; a value that replaces another one keeps it. */
   readonly serial: number;
   expiresSeconds: number;
@@ -82,8 +86,9 @@ export class MemoryStore {
   readonly #memory: PageMemory;
   readonly #clock: Clock;
   readonly #checksum: Checksum;
-  /** Least recently used first. */
   readonly #entries = new Map<string, Entry>();
+  readonly #order: EvictionOrder;
+  readonly tenants: TenantQuotas;
   readonly #scanOrder = new ScanOrder();
   readonly #held: ExistenceLeases<Entry>;
   #bytes = 0;
@@ -92,6 +97,8 @@ export class MemoryStore {
   /**
    * @param options.bytesMax Hard bound of the values' memory.
    * @param options.valueBytesMax Largest value. By default it is the memory.
+   * @param options.createOrder Which values go first. By default the least recently used ones.
+   * @param options.tenants Tenants with bounds or key spaces of their own. By default none.
    * @param options.allocate Allocates memory that `checksum` reads. By default any.
    */
   constructor(options: {
@@ -99,6 +106,8 @@ export class MemoryStore {
     readonly valueBytesMax?: number | undefined;
     readonly clock: Clock;
     readonly checksum: Checksum;
+    readonly createOrder?: (() => EvictionOrder) | undefined;
+    readonly tenants?: readonly TenantQuota[] | undefined;
     readonly allocate?: ((bytes: number) => SharedArrayBuffer) | undefined;
   }) {
     this.#memory = new PageMemory(options.bytesMax, options.allocate);
@@ -106,6 +115,9 @@ export class MemoryStore {
     this.valueBytesMax = Math.min(valueBytesMax, this.#memory.pages * pageBytes);
     this.#clock = options.clock;
     this.#checksum = options.checksum;
+    const { createOrder = () => new LruOrder() } = options;
+    this.#order = createOrder();
+    this.tenants = new TenantQuotas(options.tenants ?? [], createOrder);
     this.#held = new ExistenceLeases(Math.floor(this.#memory.pages / 2));
   }
 
@@ -115,13 +127,16 @@ export class MemoryStore {
    * @param label Kept with the value and returned with it, at most a few dozen bytes.
    */
   receive(key: string, size: number, label?: Uint8Array): ValueWriter {
+    const tenant = this.tenants.of(key);
     const source = {
-      take: (count: number) => (this.#makeRoom(count) ? this.#memory.take(count) : undefined),
-      release: (pages: readonly number[]) => this.#memory.release(pages),
+      take: (count: number) => this.#take(count, tenant),
+      release: (pages: readonly number[]) => this.#release(pages, tenant),
       spans: (pages: readonly number[], bytes: number) => this.#memory.spans(pages, bytes),
     };
     const writer = new PagesWriter(source, size, this.#checksum);
-    if (key.length > keyLengthMax || size > this.valueBytesMax) writer.drop();
+    const pages = Math.ceil(size / pageBytes);
+    const isTooLarge = size > this.valueBytesMax || pages > (tenant?.pagesMax ?? pages);
+    if (key.length > keyLengthMax || isTooLarge) writer.drop();
     return {
       write: (bytes) => writer.write(bytes),
       space: () => writer.space(),
@@ -134,7 +149,7 @@ export class MemoryStore {
         return writer.isDropped;
       },
       commit: (ttlSeconds = Number.POSITIVE_INFINITY) =>
-        this.#publish({ key, size, label }, writer.end(), ttlSeconds),
+        this.#publish({ key, size, label, tenant }, writer.end(), ttlSeconds),
     };
   }
 
@@ -142,20 +157,20 @@ export class MemoryStore {
   lease(key: string): ValueLease | undefined {
     const entry = this.#live(key);
     if (entry === undefined) {
-      this.#counts.misses++;
+      this.#count('misses', this.tenants.of(key));
       return undefined;
     }
     const spans = this.#memory.spans(entry.pages, entry.size);
     let checksum = 0;
     for (const span of spans) checksum = this.#checksum(span, checksum);
     if (checksum !== entry.checksum) {
-      this.#counts.corrupt++;
-      this.#counts.misses++;
+      this.#count('corrupt', entry.tenant);
+      this.#count('misses', entry.tenant);
       this.#drop(entry);
       return undefined;
     }
     this.#touch(entry);
-    this.#counts.hits++;
+    this.#count('hits', entry.tenant);
     return this.#leased(entry, spans);
   }
 
@@ -177,7 +192,7 @@ export class MemoryStore {
         if (isReleased) return;
         isReleased = true;
         entry.leases--;
-        if (entry.isGone && entry.leases === 0) this.#memory.release(entry.pages);
+        if (entry.isGone && entry.leases === 0) this.#release(entry.pages, entry.tenant);
       },
     };
   }
@@ -250,6 +265,11 @@ export class MemoryStore {
     for (const entry of [...this.#entries.values()]) this.#drop(entry);
   }
 
+  /** Also of values whose time is over. */
+  keys(): Iterable<string> {
+    return this.#entries.keys();
+  }
+
   get stats(): StoreStats {
     return {
       entries: this.#entries.size,
@@ -269,60 +289,98 @@ export class MemoryStore {
     return undefined;
   }
 
-  #touch(entry: Entry): void {
-    this.#entries.delete(entry.key);
-    this.#entries.set(entry.key, entry);
+  #touch({ key, tenant }: Entry): void {
+    this.#order.use(key);
+    tenant?.order?.use(key);
+  }
+
+  #count(what: keyof TenantUsage['counts'], tenant: TenantUsage | undefined): void {
+    this.#counts[what]++;
+    if (tenant !== undefined) tenant.counts[what]++;
   }
 
   #publish(
-    value: Pick<Entry, 'key' | 'size' | 'label'>,
+    value: Pick<Entry, 'key' | 'size' | 'label' | 'tenant'>,
     written: WrittenValue | undefined,
     ttlSeconds: number,
   ): boolean {
     const older = this.#entries.get(value.key);
-    if (older !== undefined) this.#forget(older);
+    const { key, size, tenant } = value;
+    if (older !== undefined) this.#forget(older, false);
     if (written === undefined || ttlSeconds <= 0) {
-      if (written === undefined) this.#counts.refused++;
-      else this.#memory.release(written.pages);
+      if (written === undefined) this.#count('refused', tenant);
+      else this.#release(written.pages, tenant);
       if (older !== undefined) this.#scanOrder.remove(older.serial);
       return written !== undefined;
     }
-    this.#entries.set(value.key, {
+    this.#entries.set(key, {
       ...value,
       ...written,
-      serial: older?.serial ?? this.#scanOrder.add(value.key),
+      serial: older?.serial ?? this.#scanOrder.add(key),
       expiresSeconds: this.#clock.nowSeconds() + ttlSeconds,
       leases: 0,
       isGone: false,
     });
-    this.#bytes += value.size;
+    this.#order.add(key, size);
+    this.#bytes += size;
+    if (tenant !== undefined) {
+      tenant.order?.add(key, size);
+      tenant.bytes += size;
+      tenant.entries++;
+    }
     return true;
   }
 
-  #drop(entry: Entry): void {
-    this.#forget(entry);
+  #drop(entry: Entry, isEvicted = false): void {
+    this.#forget(entry, isEvicted);
     this.#scanOrder.remove(entry.serial);
   }
 
-  #forget(entry: Entry): void {
-    this.#entries.delete(entry.key);
+  #forget(entry: Entry, isEvicted: boolean): void {
+    const { key, size, tenant } = entry;
+    this.#entries.delete(key);
+    this.#order.remove(key, isEvicted);
     this.#held.end(entry);
-    this.#bytes -= entry.size;
+    this.#bytes -= size;
+    if (tenant !== undefined) {
+      tenant.order?.remove(key, isEvicted);
+      tenant.bytes -= size;
+      tenant.entries--;
+    }
     entry.isGone = true;
-    if (entry.leases === 0) this.#memory.release(entry.pages);
+    if (entry.leases === 0) this.#release(entry.pages, tenant);
   }
 
-  #makeRoom(pages: number): boolean {
-    if (pages > this.#memory.pages) return false;
+  /** Takes pages for a value, evicting others. */
+  #take(count: number, tenant: TenantUsage | undefined): readonly number[] | undefined {
+    if (count > this.#memory.pages) return undefined;
+    const hasRoom = () => this.#memory.freePages >= count;
+    if (tenant?.order !== undefined) {
+      const isWithin = () => tenant.pages + count <= tenant.pagesMax;
+      if (!this.#evictUntil(isWithin, tenant.order)) return undefined;
+    }
+    if (!this.#evictUntil(hasRoom, this.#order)) return undefined;
+    if (tenant !== undefined) tenant.pages += count;
+    return this.#memory.take(count);
+  }
+
+  #release(pages: readonly number[], tenant: TenantUsage | undefined): void {
+    this.#memory.release(pages);
+    if (tenant !== undefined) tenant.pages -= pages.length;
+  }
+
+  #evictUntil(isEnough: () => boolean, order: EvictionOrder): boolean {
+    if (isEnough()) return true;
     const now = this.#clock.nowSeconds();
     let looks = 0;
-    for (const entry of this.#entries.values()) {
-      if (this.#memory.freePages >= pages) return true;
+    for (const key of order.candidates()) {
       if (looks++ >= evictionLooksMax) return false;
+      const entry = this.#entries.get(key) as Entry;
       if (entry.leases > 0 || this.#held.has(entry, now)) continue;
-      if (entry.expiresSeconds > now) this.#counts.evictions++;
-      this.#drop(entry);
+      if (entry.expiresSeconds > now) this.#count('evictions', entry.tenant);
+      this.#drop(entry, true);
+      if (isEnough()) return true;
     }
-    return this.#memory.freePages >= pages;
+    return false;
   }
 }

@@ -1,8 +1,11 @@
 // One store of two tiers: memory, from which values are read, and a tier below, whose values come to memory first.
 import type { Clock } from '../base/index.ts';
+import type { ClientStore } from './client-store.ts';
 import type { LowerTier, StoredValue } from './lower-tier.ts';
 import type { MemoryStore, StoreStats, ValueLease, ValueWriter } from './memory-store.ts';
 import type { ScanStep } from './scan-order.ts';
+import { spaceOf } from './tenant-keys.ts';
+import type { TenantQuotas } from './tenant-quotas.ts';
 
 /** Other servers that may have a value; they are asked when this one lacks it. */
 export interface OtherServers {
@@ -12,14 +15,15 @@ export interface OtherServers {
   /** A client has stored a value here, has deleted keys, or all of them. */
   stored(key: string): void;
   deleted(keys: readonly string[]): void;
-  cleared(): void;
+  /** @param space Only the keys of this key space. */
+  cleared(space?: string): void;
 }
 
 /**
  * What a value needs to be read: a client of the server sees one store. Values are kept in memory when they arrive and in
  * the tier below some time later; eviction from memory leaves them there.
  */
-export class TieredStore {
+export class TieredStore implements ClientStore {
   readonly #memory: MemoryStore;
   readonly #below: LowerTier | undefined;
   readonly #wallClock: Clock;
@@ -44,16 +48,25 @@ export class TieredStore {
     return this.#memory.stats;
   }
 
-  /** Values in all tiers; takes time in proportion to them if there is a tier below. */
+  get tenants(): TenantQuotas {
+    return this.#memory.tenants;
+  }
+
   get entries(): number {
-    let entries = this.#memory.stats.entries;
-    for (const key of this.#below?.keys() ?? []) {
-      if (this.#memory.size(key) === undefined) entries++;
-    }
+    if (this.#below === undefined) return this.#memory.stats.entries;
+    let entries = 0;
+    for (const _key of this.keys()) entries++;
     return entries;
   }
 
-  /** As `MemoryStore.receive`; a value that is complete goes to the tier below, too. */
+  /** The keys of all tiers, each once. */
+  *keys(): Iterable<string> {
+    yield* this.#memory.keys();
+    for (const key of this.#below?.keys() ?? []) {
+      if (this.#memory.size(key) === undefined) yield key;
+    }
+  }
+
   receive(key: string, size: number, label?: Uint8Array): ValueWriter {
     const writer = this.receiveCopy(key, size, label);
     if (this.others === undefined) return writer;
@@ -93,12 +106,10 @@ export class TieredStore {
     };
   }
 
-  /** Whether the value is below only: `load` brings it to memory. */
   isBelow(key: string): boolean {
     return this.#below?.find(key) !== undefined && this.#memory.size(key) === undefined;
   }
 
-  /** Whether this server lacks the value and another one may have it: `load` asks for it. */
   isElsewhere(key: string): boolean {
     return (
       this.others !== undefined &&
@@ -108,7 +119,6 @@ export class TieredStore {
     );
   }
 
-  /** Brings a value to memory. @returns Whether it is there. */
   load(key: string): Promise<boolean> {
     const known = this.#loading.get(key);
     if (known !== undefined) return known;
@@ -125,12 +135,10 @@ export class TieredStore {
     return this.#memory.peek(key);
   }
 
-  /** Returns a value in memory. */
   lease(key: string): ValueLease | undefined {
     return this.#memory.lease(key);
   }
 
-  /** Whether there is a value; one that exists stays for 10 s, and comes to memory. */
   exists(key: string): boolean {
     if (this.#memory.exists(key)) return true;
     const value = this.#below?.find(key);
@@ -162,12 +170,6 @@ export class TieredStore {
     return value === undefined ? seconds : this.#ttlOf(value);
   }
 
-  /**
-   * Sets when a value in memory expires; one that is below only is dropped, because its time is part of what was
-   * written.
-   *
-   * @returns Whether there is one in memory.
-   */
   expire(key: string, ttlSeconds: number): boolean {
     this.#below?.delete(key);
     const isThere = this.#memory.expire(key, ttlSeconds);
@@ -175,17 +177,34 @@ export class TieredStore {
     return isThere;
   }
 
+  /** Deletes a value on this server only. */
   delete(key: string): boolean {
     const [above, below] = [this.#memory.delete(key), this.#below?.delete(key) === true];
     return above || below;
   }
 
-  clear(): void {
+  remove(keys: readonly string[]): number {
+    this.others?.deleted(keys);
+    return keys.filter((key) => this.delete(key)).length;
+  }
+
+  /** @param space Only the keys of this key space. */
+  flush(space?: string): void {
+    this.clear(space);
+    this.others?.cleared(space);
+  }
+
+  /** As `flush`, on this server only. */
+  clear(space?: string): void {
+    if (space !== undefined) {
+      const keys = [...this.keys()].filter((key) => spaceOf(key) === space);
+      for (const key of keys) this.delete(key);
+      return;
+    }
     this.#memory.clear();
     this.#below?.clear();
   }
 
-  /** As `MemoryStore.scan`, but a key may come twice: once from each tier. */
   scan(cursor: number, count: number): ScanStep {
     // Even cursors are places in memory, odd ones below.
     if (cursor % 2 === 0) {

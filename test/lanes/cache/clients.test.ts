@@ -1,6 +1,8 @@
 // Clients of KV caches, unmodified, against `spillway cache`.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { freePortRuns } from '../../../src/io/processes/index.ts';
@@ -75,6 +77,40 @@ c = redis.Redis("localhost", ${resp}, ssl=True, ssl_ca_certs="${file('ca-cert')}
 big = b"x" * (4 << 20)
 assert c.get("k") == b"a b" and c.set("big", big) and c.get("big") == big`,
   );
+});
+
+test('redis-cli, redis-py and GLIDE as users, each with keys of its own', {
+  skip: redisMissing,
+}, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-users-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const name of ['alice', 'bob']) writeFileSync(join(folder, name), `${name}'s secret`);
+  const users = ['alice', 'bob'].map((name) => ({ name, passwordFile: join(folder, name) }));
+  writeFileSync(join(folder, 'users.yaml'), JSON.stringify({ users }));
+  const { resp } = await startCache(t, ['--users', join(folder, 'users.yaml')]);
+  const as = async (name: string, ...args: readonly string[]) => {
+    const who = ['--user', name, '--pass', `${name}'s secret`, '--no-auth-warning'];
+    return (await runRedisTool('redis-cli', ['-p', `${resp}`, ...who, ...args])).trimEnd();
+  };
+  assert.equal(await as('alice', 'SET', 'k', 'of alice'), 'OK');
+  assert.equal(await as('bob', 'GET', 'k'), '');
+  assert.equal(await as('bob', 'ACL', 'WHOAMI'), 'bob');
+  await runPython(`import redis
+from glide_sync import GlideClient, GlideClientConfiguration, NodeAddress, ServerCredentials
+for protocol in (2, 3):
+    alice = redis.Redis("127.0.0.1", ${resp}, username="alice", password="alice's secret", protocol=protocol)
+    bob = redis.from_url("redis://bob:bob%27s%20secret@127.0.0.1:${resp}", protocol=protocol)
+    assert alice.get("k") == b"of alice" and bob.get("k") is None
+    assert alice.acl_whoami() in ("alice", b"alice")
+    try:
+        redis.Redis("127.0.0.1", ${resp}, username="alice", password="x", protocol=protocol).ping()
+        raise SystemExit("a wrong password is let in")
+    except redis.AuthenticationError:
+        pass
+glide = GlideClient.create(GlideClientConfiguration([NodeAddress("127.0.0.1", ${resp})],
+    credentials=ServerCredentials("alice's secret", "alice"), request_timeout=10_000))
+assert glide.get("k") == b"of alice"
+glide.close()`);
 });
 
 test('values come back from a real S3 server after a restart', {

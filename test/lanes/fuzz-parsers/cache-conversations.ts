@@ -6,8 +6,9 @@ import { LmConnection } from '../../../src/apps/cache/lm-connection.ts';
 import { ValueSizes } from '../../../src/apps/cache/miss-padding.ts';
 import { ReplyWriter } from '../../../src/apps/cache/reply-writer.ts';
 import { RespConnection } from '../../../src/apps/cache/resp-connection.ts';
+import { Users } from '../../../src/apps/cache/users.ts';
 import { ManualClock } from '../../../src/core/base/index.ts';
-import { MemoryStore, TieredStore } from '../../../src/core/cache/index.ts';
+import { MemoryStore, TenantStore, TieredStore } from '../../../src/core/cache/index.ts';
 import { RespSyntaxError } from '../../../src/core/resp/index.ts';
 
 /** Small, so that values are evicted and refused, too. */
@@ -30,9 +31,12 @@ export async function respReplies(
   password?: string,
 ): Promise<RespReplies> {
   const { store, clock, replies, written } = client();
-  const sizes = new ValueSizes();
+  const users = new Users([], password);
+  const shared = { store: new TenantStore(store, ''), load, sizes: new ValueSizes() };
+  const space = () => shared;
   const turns = new CommandTurns(setImmediate);
-  const service = { store, load, wallClock: clock, password, sizes, turns, requested };
+  const whole = { store, load };
+  const service = { users, space, whole, wallClock: clock, turns, requested };
   const connection = new RespConnection(service, replies, 1);
   let longestMs = 0;
   const timed = (step: () => void) => {

@@ -1,13 +1,16 @@
 // What a command gets: the client's connection and the store.
 import type { Clock } from '../../../core/base/index.ts';
-import type { TieredStore, ValueWriter } from '../../../core/cache/index.ts';
+import type { ClientStore, TieredStore, ValueWriter } from '../../../core/cache/index.ts';
 import { bulkHead, lineEnd, nullReply, type RespVersion } from '../../../core/resp/index.ts';
 import type { MissPadding } from '../miss-padding.ts';
 import type { ReplyWriter } from '../reply-writer.ts';
 
 /** A client and its store. */
 export interface RespCall {
-  readonly store: TieredStore;
+  /** The store as this client sees it; it changes with the client's user. */
+  store: ClientStore;
+  /** The keys of all tenants, for other cache servers. */
+  readonly whole: TieredStore;
   readonly replies: ReplyWriter;
   /** Seconds since 1970, for times that clients give as such. */
   readonly wallClock: Clock;
@@ -15,6 +18,8 @@ export interface RespCall {
   readonly id: number;
   version: RespVersion;
   name: string;
+  /** Name of the user as which it is authenticated. */
+  user: string;
   /** Whether it is another cache server: what it asks for is not asked of others again. */
   isPeer: boolean;
   /** What a miss looks like to this client. */

@@ -65,8 +65,7 @@ export const keyCommands: Readonly<Record<string, RespCommand>> = {
 };
 
 function remove({ store }: RespCall, keys: readonly string[]): Reply {
-  store.others?.deleted(keys);
-  return integerReply(keys.filter((key) => store.delete(key)).length);
+  return integerReply(store.remove(keys));
 }
 
 function ttl(
@@ -125,7 +124,6 @@ function flush({ store }: RespCall, words: readonly string[]): Reply {
   const how = words[0]?.toUpperCase() ?? 'SYNC';
   if (words.length > 1 || (how !== 'SYNC' && how !== 'ASYNC'))
     return errorReply('ERR syntax error');
-  store.clear();
-  store.others?.cleared();
+  store.flush();
   return ok;
 }

@@ -1,10 +1,12 @@
 // Commands between cache servers that share keys; clients have no use for them.
 import type { ValueWriter } from '../../../core/cache/index.ts';
 import { bulk, errorReply, integerReply, nullReply, ok } from '../../../core/resp/index.ts';
+import { defaultUser } from '../users.ts';
 import { any, type RespCall, type RespCommand } from './call.ts';
 
 /** A value without a label, and one that never expires. */
 const none = '-';
+const notAllowed = 'NOPERM this command is for other cache servers';
 
 export const peerCommands: Readonly<Record<string, RespCommand>> = {
   /** From now on the connection is another server's. */
@@ -12,7 +14,9 @@ export const peerCommands: Readonly<Record<string, RespCommand>> = {
     min: 0,
     max: 0,
     run(call) {
+      if (call.user !== defaultUser) return errorReply(notAllowed);
       call.isPeer = true;
+      call.store = call.whole;
       return ok;
     },
   },
@@ -20,19 +24,25 @@ export const peerCommands: Readonly<Record<string, RespCommand>> = {
   'PEER.INFO': {
     min: 1,
     max: 1,
-    run({ store, version }, [key = '']) {
-      const value = store.peek(key);
+    run({ isPeer, whole, version }, [key = '']) {
+      if (!isPeer) return errorReply(notAllowed);
+      const value = whole.peek(key);
       if (value === undefined) return nullReply(version);
       value.release();
-      return bulk(infoOf(store.ttlSeconds(key), value).join(' '));
+      return bulk(infoOf(whole.ttlSeconds(key), value).join(' '));
     },
   },
   /** PEER.SET key seconds checksum label value */
   'PEER.SET': {
     min: 5,
     max: 5,
-    run(call, [key = '', seconds = none, checksum = '', label = none, value = ''], streamed) {
-      const writer = streamed?.writer ?? call.store.receiveCopy(key, value.length, labelIn(label));
+    run(
+      { isPeer, whole },
+      [key = '', seconds = none, checksum = '', label = none, value = ''],
+      streamed,
+    ) {
+      if (!isPeer) return errorReply(notAllowed);
+      const writer = streamed?.writer ?? whole.receiveCopy(key, value.length, labelIn(label));
       if (streamed === undefined) writer.write(Buffer.from(value, 'latin1'));
       if (String(writer.checksum) !== checksum && !writer.isDropped) {
         writer.abort();
@@ -45,13 +55,18 @@ export const peerCommands: Readonly<Record<string, RespCommand>> = {
   'PEER.DEL': {
     min: 1,
     max: any,
-    run: ({ store }, keys) => integerReply(keys.filter((key) => store.delete(key)).length),
+    run({ isPeer, whole }, keys) {
+      if (!isPeer) return errorReply(notAllowed);
+      return integerReply(keys.filter((key) => whole.delete(key)).length);
+    },
   },
+  /** All values, or those of one key space; its name may be empty. */
   'PEER.FLUSH': {
     min: 0,
-    max: 0,
-    run({ store }) {
-      store.clear();
+    max: 1,
+    run({ isPeer, whole }, [space]) {
+      if (!isPeer) return errorReply(notAllowed);
+      whole.clear(space);
       return ok;
     },
   },
@@ -82,16 +97,16 @@ export function readInfo(text: string) {
   };
 }
 
-/** Begins to receive a streamed value. */
+/** Begins to receive a streamed value; undefined if the client may not store it. */
 export function receiveFor(
-  { store }: RespCall,
+  { store, whole, isPeer }: RespCall,
   name: string,
   args: readonly string[],
   size: number,
-): ValueWriter {
+): ValueWriter | undefined {
   const key = args[1] as string;
   if (name !== 'PEER.SET') return store.receive(key, size);
-  return store.receiveCopy(key, size, labelIn(args[4] ?? none));
+  return isPeer ? whole.receiveCopy(key, size, labelIn(args[4] ?? none)) : undefined;
 }
 
 function labelIn(text: string): Uint8Array | undefined {

@@ -37,8 +37,8 @@ export const serverCommands: Readonly<Record<string, RespCommand>> = {
   ACL: {
     min: 1,
     max: any,
-    run: (_call, [what = '']) =>
-      what.toUpperCase() === 'WHOAMI' ? bulk('default') : unknownSubcommand('ACL', what),
+    run: ({ user }, [what = '']) =>
+      what.toUpperCase() === 'WHOAMI' ? bulk(user) : unknownSubcommand('ACL', what),
   },
 };
 

@@ -1,5 +1,5 @@
 // Commands that read and write values.
-import { keyLengthMax, type TieredStore, type ValueWriter } from '../../../core/cache/index.ts';
+import { type ClientStore, keyLengthMax, type ValueWriter } from '../../../core/cache/index.ts';
 import {
   arrayHead,
   bulk,
@@ -39,7 +39,7 @@ export const valueCommands: Readonly<Record<string, RespCommand>> = {
     max: 1,
     run(call, [key = '']) {
       const reply = replyValue(call, key);
-      call.store.delete(key);
+      call.store.remove([key]);
       return reply;
     },
   },
@@ -137,7 +137,7 @@ function ttlOf({ wallClock }: RespCall, { seconds, isAbsolute }: ExpiryTime): nu
 }
 
 /** A value in the store's memory that is not yet visible. */
-function written(store: TieredStore, key: string, value: string): ValueWriter {
+function written(store: ClientStore, key: string, value: string): ValueWriter {
   const writer = store.receive(key, value.length);
   writer.write(Buffer.from(value, 'latin1'));
   return writer;
