@@ -41,12 +41,14 @@ const pull = (name: string) => (name.split(' ').length > 2 ? 0.2 : 1);
 
 /**
  * Returns whether a fit may use the point: below saturation, at most 64 clients and 1,024 output
- * tokens, and with a layout (three points have none).
+ * tokens, and with a layout (three points have none). Not where requests wait at full groups.
  */
 export function usable(point: PointRow): boolean {
   const { measuredTtftMs = 0, outputTokens, group } = point;
   const clients = point.clients * point.clientGroups;
   if (measuredTtftMs >= 3000 || / 0 0$/.test(group)) return false;
+  // Where requests wait for a place in their group, one more or less changes the TTFT by a tenth.
+  if (point.load.isAiperf && point.attentionDataParallelSize > 1) return false;
   // With repeated prompts most of a prefill is cached, so many clients decode like few.
   return point.load.isAiperf || (clients <= 64 && outputTokens <= 1024);
 }

@@ -131,7 +131,8 @@ export function intervalsOf(
   const around = (values: readonly number[], [low, high]: readonly [number, number]) =>
     [(Math.min(...values) * low) / factor, Math.max(...values) * high * factor] as const;
   const [ttftLow, ttftHigh] = around(
-    played.map(({ ttftMs }) => ttftMs),
+    // Which requests wait is a matter of milliseconds: in one run it may be none.
+    played.flatMap(({ ttftMs, groupWaitMs }) => [ttftMs, ttftMs - groupWaitMs]),
     shares.ttft,
   );
   return {

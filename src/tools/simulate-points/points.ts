@@ -1,6 +1,10 @@
 // `spillway simulate points`: predicts the latency of an engine at a fixed number of clients, for each row of
 // a file.
-import { type PointCalibration, pointCalibration } from '../../core/engine/index.ts';
+import {
+  type PointCalibration,
+  pointCalibration,
+  type StepCostModel,
+} from '../../core/engine/index.ts';
 import { sizeServingPoint } from '../../core/layout/index.ts';
 import {
   type ClosedLoopOptions,
@@ -16,9 +20,12 @@ import {
   serverFlags,
 } from './point-engine.ts';
 import type { PointRow } from './points-csv.ts';
+import { type GroupWaits, waitsByOldCounts } from './uneven-groups.ts';
 
 export interface PointPrediction {
   readonly ttftMs: number;
+  /** Part of the TTFT: waits at a full group of GPUs while another group has places. */
+  readonly groupWaitMs: number;
   readonly tpotMs: number;
   /** Whether clients wait for space in the batch or the KV cache: the point is beyond the knee. */
   readonly saturated: boolean;
@@ -92,10 +99,40 @@ export function predictPoint(
       warmUpRequests: clients,
     }),
   });
+  const waits = groupWaits(point, engine.cost, result.meanTpotSeconds);
   return {
-    ttftMs: result.meanTtftSeconds * 1000,
+    ttftMs: (result.meanTtftSeconds + waits.meanSeconds) * 1000,
+    groupWaitMs: waits.meanSeconds * 1000,
     tpotMs: result.meanTpotSeconds * 1000,
-    saturated: result.waitedShare >= saturatedShare || (load.isOwnRun && kvShare >= 1),
+    saturated:
+      result.waitedShare >= saturatedShare ||
+      waits.share >= saturatedShare ||
+      (load.isOwnRun && kvShare >= 1),
     kvShare,
   };
+}
+
+/**
+ * Returns the waits at full groups in aiconfigurator's own runs, whose groups have few places. Those for equal shares and
+ * one more request fit the TTFT of all its runs with data-parallel attention; with equal shares alone, those of even numbers of
+ * clients would be twice as long.
+ */
+function groupWaits(
+  { load, clients, attentionDataParallelSize: groups, promptTokens, outputTokens }: PointRow,
+  cost: StepCostModel,
+  stepSeconds: number,
+): GroupWaits {
+  if (!load.isOwnRun || load.maxNumBatchedTokens === undefined) return { meanSeconds: 0, share: 0 };
+  const tokens = groups * promptTokens;
+  const onePromptEach = cost.stepSeconds({
+    ...{ sequences: groups, tokens, prefillTokens: tokens, prefillTokenContext: 0 },
+    prefillTokensSquared: tokens * promptTokens,
+    ...{ decodeSequences: 0, decodeContextTokens: 0 },
+  });
+  return waitsByOldCounts({
+    ...{ clients, groups, outputTokens, stepSeconds },
+    places: Math.floor(clients / groups) + 1,
+    promptSeconds: Math.max(0, onePromptEach - stepSeconds),
+    promptsPerStep: load.maxNumBatchedTokens / promptTokens,
+  });
 }

@@ -1,6 +1,202 @@
-// Requests that wait at a full group of GPUs while another group has places: vLLM's front end assigns requests to groups with
-// data-parallel attention by counts that are up to 100 ms old.
+// Requests that wait at a full group of GPUs while another group has places: vLLM's API servers assign requests to groups with
+// data-parallel attention by counts that are up to 100 ms old, and see only their own requests in between.
 // https://github.com/vllm-project/vllm/blob/v0.12.0/vllm/v1/engine/core_client.py (DPLBAsyncMPClient)
+// https://github.com/vllm-project/vllm/blob/v0.12.0/vllm/v1/engine/coordinator.py (stats_update_interval_ms)
+import { type Random, randomInteger, seededRandom } from '../../core/base/index.ts';
+
+export interface GroupLoad {
+  /** Of all groups together; each sends its next request when the previous one is complete. */
+  readonly clients: number;
+  readonly groups: number;
+  /** Number of requests that one group runs at a time. */
+  readonly places: number;
+  readonly outputTokens: number;
+  /** Duration of a step without prompts. The groups execute each step together, and it lasts as long as the longest. */
+  readonly stepSeconds: number;
+  /** Time that one prompt adds to a step. */
+  readonly promptSeconds: number;
+  /** Number of prompts that one group computes in a step at most, such as 1.75. */
+  readonly promptsPerStep: number;
+}
+
+export interface GroupWaits {
+  /** Mean over all requests. */
+  readonly meanSeconds: number;
+  /** Share of requests that waited for a place. */
+  readonly share: number;
+}
+
+const statsSeconds = 0.1;
+/** Weight of a waiting request relative to a running one. */
+const waitingWeight = 4;
+/** Time from the end of a response to the client's next request: uniform, at most this. */
+const clientSecondsMax = 0.01;
+const requestsPerClient = 10;
+/** Runs that the result is the mean of: where a request goes depends on milliseconds. */
+const runs = 20;
+
+/**
+ * Plays the assignment of requests with as many API servers as groups, the default of `vllm serve`. A client keeps its connection,
+ * and so its server.
+ *
+ * @returns The waits for a place in the group, beside those for the prompts before.
+ */
+export function waitsByOldCounts(load: GroupLoad): GroupWaits {
+  if (load.groups <= 1 || load.clients <= load.places) return { meanSeconds: 0, share: 0 };
+  const played = Array.from({ length: runs }, (_, i) => new Groups(load, i + 1).play());
+  const mean = (values: readonly number[]) => values.reduce((sum, one) => sum + one, 0) / runs;
+  return {
+    meanSeconds: mean(played.map(({ meanSeconds }) => meanSeconds)),
+    share: mean(played.map(({ share }) => share)),
+  };
+}
+
+interface Sent {
+  /** When its client sends it. */
+  readonly atSeconds: number;
+  /** The API server of its client. */
+  readonly server: number;
+}
+
+interface Running {
+  readonly server: number;
+  /** Share of its prompt that is not computed. */
+  prompt: number;
+  /** Tokens still to be generated. */
+  left: number;
+}
+
+interface Group {
+  running: Running[];
+  readonly waiting: (Sent & { isLate: boolean })[];
+}
+
+/** Requests that wait and run in one group, as an API server knows them. */
+type Counts = [waiting: number, running: number];
+
+class Groups {
+  readonly #load: GroupLoad;
+  readonly #random: Random;
+  readonly #groups: readonly Group[];
+  /** Requests that clients are about to send. */
+  #sends: Sent[] = [];
+  /** By API server, the counts of each group: as published, and the server's own requests since. */
+  #known: Counts[][];
+  #publishedSeconds = 0;
+  #sent = 0;
+  #waited = 0;
+  #waitSeconds = 0;
+
+  constructor(load: GroupLoad, seed: number) {
+    this.#load = load;
+    this.#random = seededRandom(seed);
+    this.#groups = Array.from({ length: load.groups }, () => ({ running: [], waiting: [] }));
+    this.#known = this.#published();
+  }
+
+  play(): GroupWaits {
+    const requests = this.#load.clients * requestsPerClient;
+    for (let i = 0; i < this.#load.clients; i++) {
+      this.#send(0, randomInteger(this.#random, this.#groups.length));
+    }
+    let now = 0;
+    let published = this.#published();
+    while (this.#sends.length > 0 || this.#groups.some(isBusy)) {
+      for (const group of this.#groups) this.#admit(group, now);
+      const [seconds, steps] = this.#stepsFrom();
+      now += seconds * steps;
+      this.#assignUntil(now, published);
+      for (const group of this.#groups) this.#endSteps(group, { steps, now });
+      published = this.#published();
+    }
+    return { meanSeconds: this.#waitSeconds / requests, share: this.#waited / requests };
+  }
+
+  #send(afterSeconds: number, server: number): void {
+    if (this.#sent++ >= this.#load.clients * requestsPerClient) return;
+    const atSeconds = afterSeconds + this.#random.next() * clientSecondsMax;
+    this.#sends.push({ atSeconds, server });
+  }
+
+  #admit({ running, waiting }: Group, now: number): void {
+    while (running.length < this.#load.places) {
+      const next = waiting.shift();
+      if (next === undefined) return;
+      running.push({ server: next.server, prompt: 1, left: this.#load.outputTokens });
+      if (!next.isLate) continue;
+      this.#waited++;
+      this.#waitSeconds += now - next.atSeconds;
+    }
+    for (const one of waiting) one.isLate = true;
+  }
+
+  /** Computes prompts for one step; returns the duration of a step and the number of equal ones. */
+  #stepsFrom(): [seconds: number, steps: number] {
+    const { stepSeconds, promptSeconds, promptsPerStep } = this.#load;
+    const computed = this.#groups.map(({ running }) => {
+      let budget = promptsPerStep;
+      for (const one of running) {
+        const part = Math.min(one.prompt, budget);
+        one.prompt -= part;
+        budget -= part;
+      }
+      return promptsPerStep - budget;
+    });
+    const most = Math.max(...computed);
+    if (most > 0 || this.#sends.length > 0) return [stepSeconds + most * promptSeconds, 1];
+    const left = this.#groups.flatMap(({ running }) => running.map((one) => one.left));
+    return [stepSeconds, Math.max(1, Math.min(...left))];
+  }
+
+  /** Assigns the requests that are sent during a step, whose counts are not known before its end. */
+  #assignUntil(endSeconds: number, published: Counts[][]): void {
+    const due = this.#sends.filter(({ atSeconds }) => atSeconds <= endSeconds);
+    this.#sends = this.#sends.filter(({ atSeconds }) => atSeconds > endSeconds);
+    for (const sent of due.sort((a, b) => a.atSeconds - b.atSeconds)) {
+      this.#publish(sent.atSeconds, published);
+      const { server } = sent;
+      const counts = this.#known[server] as Counts[];
+      const index = leastLoaded(counts, server);
+      // A server counts each of its own once for each server.
+      (counts[index] as Counts)[0] += this.#groups.length;
+      this.#groups[index]?.waiting.push({ ...sent, isLate: false });
+    }
+    this.#publish(endSeconds, published);
+  }
+
+  #publish(nowSeconds: number, published: Counts[][]): void {
+    if (nowSeconds < this.#publishedSeconds + statsSeconds) return;
+    this.#publishedSeconds = Math.floor(nowSeconds / statsSeconds) * statsSeconds;
+    this.#known = published.map((server) => server.map(([waiting, running]) => [waiting, running]));
+  }
+
+  #published(): Counts[][] {
+    return this.#groups.map(() =>
+      this.#groups.map(({ waiting, running }): Counts => [waiting.length, running.length]),
+    );
+  }
+
+  #endSteps(group: Group, { steps, now }: { readonly steps: number; readonly now: number }): void {
+    for (const one of group.running) {
+      if (one.prompt > 0) continue;
+      one.left -= steps;
+      if (one.left <= 0) this.#send(now, one.server);
+    }
+    group.running = group.running.filter(({ left }) => left > 0);
+  }
+}
+
+function isBusy({ running, waiting }: Group): boolean {
+  return running.length + waiting.length > 0;
+}
+
+/** The group that an API server selects: from its own number on, the first with the lowest score. */
+function leastLoaded(counts: readonly Counts[], server: number): number {
+  const scores = counts.map(([waiting, running]) => waitingWeight * waiting + running);
+  const inOrder = scores.map((_, i) => (server + i) % scores.length);
+  const lowest = Math.min(...scores);
+  return inOrder.find((index) => scores[index] === lowest) as number;
+}
 
 /**
  * Share of the clients that wait for a place in their group if each is assigned to a group at random: the most that
