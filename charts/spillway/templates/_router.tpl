@@ -120,12 +120,10 @@ serviceDiscovery: external-only
 {{- with $spec.extraArgs }}
 {{ toYaml . }}
 {{- end }}
-{{- if not $own }}
 {{- range $key, $flag := dict "lmcacheControllerPort" "--lmcache-controller-port" "lmcacheControllerReplyPort" "--lmcache-controller-reply-port" "lmcacheControllerHeartbeatPort" "--lmcache-controller-heartbeat-port" }}
 {{- with get $spec $key }}
 - {{ $flag | quote }}
 - {{ include "spillway.text" . | quote }}
-{{- end }}
 {{- end }}
 {{- end }}
 {{- if $spec.otel.endpoint }}

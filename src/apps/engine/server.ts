@@ -75,6 +75,7 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
   await loadModules(engine).catch(abandon);
   const url = await listen(server, host, port).catch(abandon);
   port = Number(new URL(url).port);
+  engine.listening(url);
   return {
     url,
     kvEvents: kvEvents?.config,

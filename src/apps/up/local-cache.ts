@@ -1,5 +1,10 @@
-// The cache server of `spillway up`, from cacheserverSpec: its ports and its command.
-import { type CachePorts, cacheFlags } from '../../core/launch/index.ts';
+// LMCache's services under `spillway up`: the cache server, with its ports and its command, and the ports of the controller.
+import {
+  type CachePorts,
+  type ControllerPorts,
+  cacheFlags,
+  hasController,
+} from '../../core/launch/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import { freePorts, type ServiceSpec } from '../../io/processes/index.ts';
 
@@ -10,6 +15,19 @@ export async function chooseCachePorts(values: Values): Promise<CachePorts | und
   if (!values.cacheserverSpec.enabled) return undefined;
   const [lm = 0, resp = 0, http = 0] = await freePorts(3);
   return { lm, resp, http };
+}
+
+/** Chooses the ports of LMCache's controller that the values do not name; undefined if no engine reports to one. */
+export async function chooseControllerPorts(values: Values): Promise<ControllerPorts | undefined> {
+  if (!hasController(values)) return undefined;
+  const [pull = 0, reply = 0, heartbeat = 0] = await freePorts(3);
+  const { lmcacheControllerPort, lmcacheControllerReplyPort, lmcacheControllerHeartbeatPort } =
+    values.routerSpec;
+  return {
+    pull: Number(lmcacheControllerPort) || pull,
+    reply: Number(lmcacheControllerReplyPort) || reply,
+    heartbeat: Number(lmcacheControllerHeartbeatPort) || heartbeat,
+  };
 }
 
 /** What LMCache is given as `remote_url`. */

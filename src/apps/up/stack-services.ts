@@ -1,7 +1,9 @@
 // How the processes of a stack are started, watched and stopped: commands, health, deadlines.
 import {
   type Backend,
+  type ControllerPorts,
   type EnginePorts,
+  type EngineServices,
   embeddedEngineFlags,
   engineEnvironment,
   type ProcessGroup,
@@ -37,20 +39,20 @@ const vllmStopGraceMs = 20_000;
  * The process of a group of engines.
  *
  * @param ports Those of the group's first engine.
- * @param cacheUrl The cache server of the stack, if there is one.
+ * @param services What else the stack has for its engines.
  */
 export function engineService(
   options: ServiceOptions,
   group: ProcessGroup,
   ports: EnginePorts,
   healthTls: ProbeTls | undefined,
-  cacheUrl?: string,
+  services: EngineServices = {},
 ): ServiceSpec {
   const { values, self, environment } = options;
   const [engine] = group;
   // The last to listen.
   const healthUrl = `${localUrl(engine, ports.http + group.length - 1)}/health`;
-  const env = engineEnvironment(values, engine.spec, environment, cacheUrl);
+  const env = engineEnvironment(values, engine.spec, environment, services);
   if (engine.kind === 'embedded') {
     const [command, ...first] = self;
     return {
@@ -88,13 +90,15 @@ interface RouterAddress {
   readonly healthTls: ProbeTls | undefined;
   /** Port for this program alone; undefined if it asks at the router's own. */
   readonly adminPort: number | undefined;
+  /** LMCache's controller; undefined for none. */
+  readonly controller?: ControllerPorts | undefined;
 }
 
 /** The process of the router. */
 export function routerService(
   { values, self, planFile }: ServiceOptions,
   backends: readonly Backend[],
-  { healthUrl, healthTls, adminPort }: RouterAddress,
+  { healthUrl, healthTls, adminPort, controller }: RouterAddress,
 ): ServiceSpec {
   const [command, ...first] = self;
   return {
@@ -103,7 +107,7 @@ export function routerService(
     args: [
       ...[...first, 'router'],
       ...(planFile === undefined ? [] : ['--plan', planFile]),
-      ...routerFlags(values, backends, adminPort),
+      ...routerFlags(values, backends, { adminPort, controller }),
     ],
     env: secretsOf(values),
     lifeline: 'pipe',

@@ -2,6 +2,7 @@
 // order.
 import {
   type CachePorts,
+  type ControllerPorts,
   type EnginePlan,
   type EnginePorts,
   planEngines,
@@ -16,7 +17,7 @@ import {
 } from '../../io/processes/index.ts';
 import { backendOf, type ReachedBackend } from './backends.ts';
 import { chooseEnginePorts } from './engine-ports.ts';
-import { cacheService, cacheUrl, chooseCachePorts } from './local-cache.ts';
+import { cacheService, cacheUrl, chooseCachePorts, chooseControllerPorts } from './local-cache.ts';
 import { choosePrometheusPort, type LocalPrometheus, localPrometheus } from './local-prometheus.ts';
 import { assertPrograms } from './missing-programs.ts';
 import { RouterClient } from './router-client.ts';
@@ -69,6 +70,7 @@ export class RunningStack {
     }
     const prometheusPort = await choosePrometheusPort(options.values, options.environment);
     const cachePorts = await chooseCachePorts(options.values);
+    const controllerPorts = await chooseControllerPorts(options.values);
     const ports = await chooseEnginePorts(options.values, engines);
     const backends = await Promise.all(
       engines.map((engine, index) => backendOf(engine, ports[index], options)),
@@ -79,6 +81,7 @@ export class RunningStack {
       admin: adminPort,
       prometheus: prometheusPort,
       cache: cachePorts,
+      controller: controllerPorts,
     });
   }
 
@@ -91,6 +94,7 @@ export class RunningStack {
       readonly admin: number | undefined;
       readonly prometheus: number | undefined;
       readonly cache: CachePorts | undefined;
+      readonly controller: ControllerPorts | undefined;
     },
   ) {
     const { values, hooks, environment } = options;
@@ -117,13 +121,18 @@ export class RunningStack {
       const service = new Service(cacheService(values, options.self, own.cache), serviceHooks);
       this.#cache = { url: cacheUrl(own.cache), service };
     }
+    const { controller } = own;
+    const lmcache = {
+      cacheUrl: this.#cache?.url,
+      controller: controller && { host: connectHost(routerSpec.host), ports: controller },
+    };
     const services = new Map<EnginePlan, Service>();
     for (const group of processGroups(values, engines)) {
       const ports0 = ports[engines.indexOf(group[0])];
       if (ports0 === undefined) continue;
       const { tls } = backends[engines.indexOf(group[0])] as ReachedBackend;
       const service = new Service(
-        engineService(options, group, ports0, tls, this.#cache?.url),
+        engineService(options, group, ports0, tls, lmcache),
         serviceHooks,
       );
       for (const engine of group) services.set(engine, service);
@@ -139,7 +148,7 @@ export class RunningStack {
       this.#prometheus = { local, service: new Service(local.spec, serviceHooks) };
     }
     if (!routerSpec.enableRouter) return;
-    const address = { healthUrl: this.viewsUrl, healthTls: tls, adminPort };
+    const address = { healthUrl: this.viewsUrl, healthTls: tls, adminPort, controller };
     this.#router = new Service(routerService(options, backends, address), serviceHooks);
   }
 

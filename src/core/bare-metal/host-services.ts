@@ -150,7 +150,7 @@ function engineService(
         ...embeddedEngineFlags(engine.spec, ports, values.cacheserverSpec, 1, listen),
       ];
   const variables = {
-    ...engineEnvironment(values, engine.spec, environment, cacheUrl),
+    ...engineEnvironment(values, engine.spec, environment, { cacheUrl }),
     ...(isVllm &&
       gpus.length > 0 &&
       container === 'none' && { CUDA_VISIBLE_DEVICES: gpus.join(',') }),

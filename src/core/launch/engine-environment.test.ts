@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { resolveValues } from '../values/index.ts';
 import { engineEnvironment } from './engine-environment.ts';
+import { hasController } from './lmcache-controller.ts';
 
 /** The environment of the first entry of a values file. */
 function environment(
@@ -65,4 +66,26 @@ test('LMCache gets its sizes if it is enabled', () => {
   const vllm = environment('', 'kind: vllm, lmcacheConfig: {enabled: true}');
   assert.equal(vllm.LMCACHE_LOCAL_CPU, undefined, 'LMCache’s own default');
   assert.deepEqual(environment('', 'lmcacheConfig: {enabled: false}'), {});
+});
+
+test('an engine reports to the controller of the router if its entry asks for it', () => {
+  const text = `
+servingEngineSpec:
+  modelSpec:
+    - {name: a, lmcacheConfig: {enabled: true, enableController: true, instanceId: i, workerHeartbeatTime: 9}}
+    - {name: b, lmcacheConfig: {enabled: true}}
+`;
+  const { values } = resolveValues({ files: [{ name: 'f', text }] });
+  const controller = { host: 'router', ports: { pull: 1, reply: 2, heartbeat: 3 } };
+  const [a, b] = values.servingEngineSpec.modelSpec.map((spec) =>
+    engineEnvironment(values, spec, {}, { controller }),
+  );
+  assert.equal(a?.LMCACHE_ENABLE_CONTROLLER, 'True');
+  assert.equal(a?.LMCACHE_CONTROLLER_PULL_URL, 'router:1');
+  assert.equal(a?.LMCACHE_CONTROLLER_REPLY_URL, 'router:2');
+  assert.equal(a?.LMCACHE_LMCACHE_INSTANCE_ID, 'i');
+  assert.equal(a?.LMCACHE_LMCACHE_WORKER_HEARTBEAT_TIME, '9');
+  assert.equal(a?.PYTHONHASHSEED, '123');
+  assert.equal(b?.LMCACHE_ENABLE_CONTROLLER, undefined);
+  assert.ok(hasController(values));
 });

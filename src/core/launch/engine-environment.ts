@@ -1,25 +1,36 @@
 // The environment of a vLLM child. Secrets are passed here, since every user can read command lines.
 import { InputError } from '../base/index.ts';
 import { engineKind, type ModelEntry, type Values } from '../values/index.ts';
+import { type ControllerPorts, controllerEnvironment } from './lmcache-controller.ts';
+
+/** What else the stack has for its engines. */
+export interface EngineServices {
+  /** The cache server. */
+  readonly cacheUrl?: string | undefined;
+  /** LMCache's controller, in the router. */
+  readonly controller?: { readonly host: string; readonly ports: ControllerPorts } | undefined;
+}
 
 /**
  * Variables that the values file sets for one engine; later ones win, as in a pod:
  * servingEngineSpec.configs, its env, the model's env, tokens and keys.
  *
  * @param inherited This program's own environment, which the child gets as well.
- * @param cacheUrl The cache server of the stack, if there is one.
  * @throws {InputError} If a variable comes from a Kubernetes object and is not inherited either.
  */
 export function engineEnvironment(
   values: Values,
   spec: ModelEntry,
   inherited: Readonly<Record<string, string | undefined>>,
-  cacheUrl?: string,
+  { cacheUrl, controller }: EngineServices = {},
 ): Record<string, string> {
   const { configs, env, vllmApiKey } = values.servingEngineSpec;
   const result: Record<string, string> = { ...configs };
   if (spec.lmcacheConfig?.enabled) {
     Object.assign(result, lmcacheEnvironment(spec));
+    if (controller !== undefined) {
+      Object.assign(result, controllerEnvironment(spec, controller.host, controller.ports));
+    }
     if (cacheUrl !== undefined) result['LMCACHE_REMOTE_URL'] = cacheUrl;
     const { serde } = values.cacheserverSpec;
     if (cacheUrl !== undefined && serde !== '') result['LMCACHE_REMOTE_SERDE'] = serde;

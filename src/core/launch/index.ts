@@ -1,6 +1,6 @@
 // What starts for a values file: its engines and its router, as command lines and environments of processes.
 export { type CachePorts, cacheFlags } from './cache-flags.ts';
-export { engineEnvironment } from './engine-environment.ts';
+export { type EngineServices, engineEnvironment } from './engine-environment.ts';
 export { type EnginePorts, embeddedEngineFlags, type ListenAt, vllmFlags } from './engine-flags.ts';
 export {
   type EnginePlan,
@@ -11,4 +11,5 @@ export {
   type RemoteEngine,
   servedModel,
 } from './engine-plan.ts';
+export { type ControllerPorts, hasController } from './lmcache-controller.ts';
 export { type Backend, routerFlags } from './router-flags.ts';

@@ -122,3 +122,14 @@ test('parameters of policies are passed on where they differ from their defaults
     / --prefix-min-match-length 64/,
   );
 });
+
+test('a router with LMCache’s controller gets its ports, and the rate of the store', () => {
+  const text = 'cacheserverSpec: {linkGbps: 16}';
+  const { values } = resolveValues({ files: [{ name: 'f', text }] });
+  const flags = routerFlags(values, [], { controller: { pull: 1, reply: 2, heartbeat: 3 } });
+  const at = flags.indexOf('--lmcache-controller-port');
+  assert.deepEqual(flags.slice(at, at + 8), [
+    ...['--lmcache-controller-port', '1', '--lmcache-controller-reply-port', '2'],
+    ...['--lmcache-controller-heartbeat-port', '3', '--kv-rate', 'store:2000000000'],
+  ]);
+});

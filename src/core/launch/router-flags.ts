@@ -4,6 +4,7 @@ import { InputError } from '../base/index.ts';
 import { policyParameters, slowStartSecondsDefault } from '../routing/index.ts';
 import { engineTlsSettings, listenerTlsSettings, type TlsSetting } from '../tls/index.ts';
 import { policyParametersOf, type Values } from '../values/index.ts';
+import { type ControllerPorts, controllerFlags } from './lmcache-controller.ts';
 
 /** An engine as the router's flags describe it. */
 export interface Backend {
@@ -21,6 +22,14 @@ export interface Backend {
     | undefined;
 }
 
+/** Ports of a router beside that for clients. */
+export interface RouterPorts {
+  /** Loopback port for health, views and the page; undefined for that of clients. */
+  readonly adminPort?: number | undefined;
+  /** LMCache's controller; undefined for none. */
+  readonly controller?: ControllerPorts | undefined;
+}
+
 /** Time that requests in flight get to finish when the stack stops; then they end with an error. */
 const routerStopSeconds = 8;
 
@@ -30,13 +39,12 @@ const routerStopSeconds = 8;
  * Engines are scraped every second whatever `engineScrapeInterval` is, since its default of 15 s is
  * meant for a cluster and the live view shows what the router has scraped; `extraArgs` come last and win.
  *
- * @param adminPort Loopback port for health, views and the page; undefined for the same port.
  * @throws {InputError} If `extraArgs` move what "up" reads from the router.
  */
 export function routerFlags(
   values: Values,
   backends: readonly Backend[],
-  adminPort?: number,
+  { adminPort, controller }: RouterPorts = {},
 ): string[] {
   const { routerSpec } = values;
   const { hbmUtilization } = values.spillway.thresholds;
@@ -74,6 +82,7 @@ export function routerFlags(
     ...routerTimeoutFlags(routerSpec.timeouts),
     ...(routerSpec.migration ? [] : ['--no-migration']),
     ...kvSources,
+    ...(controller === undefined ? [] : controllerFlags(values, controller)),
     ...routerSpec.tokenizer.flatMap((source) => ['--tokenizer', source]),
     ...(routerSpec.engineTokenizeTimeout === 0
       ? []

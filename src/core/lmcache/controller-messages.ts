@@ -206,3 +206,52 @@ export function decodeOrderReply(bytes: Uint8Array): OrderReply {
   }
   return { tokens, errorCode, error };
 }
+
+/** The controller's reply to a request of a worker; a field that it lacks is empty. */
+export interface ControllerReply {
+  readonly type: string;
+  /** `host:port` for heartbeats. */
+  readonly heartbeatUrl: string | undefined;
+  /** Names of what the worker is to do: `full_sync`. */
+  readonly commands: readonly string[];
+  /** Whether a full sync may begin. */
+  readonly isAccepted: boolean;
+  readonly canExitFreeze: boolean;
+  readonly missingBatches: readonly number[];
+}
+
+type ReplyFields = { -readonly [Name in keyof ControllerReply]: ControllerReply[Name] };
+
+/** @throws {MessagePackFormatError} If it is not a map, or a field has another type. */
+export function decodeControllerReply(bytes: Uint8Array): ControllerReply {
+  const reader = new MessagePackReader(bytes);
+  const fields: ReplyFields = {
+    ...{ type: '', heartbeatUrl: undefined, commands: [], isAccepted: false },
+    ...{ canExitFreeze: false, missingBatches: [] },
+  };
+  for (let left = reader.map(); left > 0; left--) {
+    const name = reader.string();
+    if (reader.nil()) continue;
+    if (name === 'type') fields.type = text(reader);
+    else if (name === 'accepted') fields.isAccepted = reader.boolean();
+    else if (name === 'can_exit_freeze') fields.canExitFreeze = reader.boolean();
+    else if (name === 'extra_config') fields.heartbeatUrl = fieldOf(reader, 'heartbeat_url');
+    else if (name === 'missing_batches') {
+      fields.missingBatches = Array.from({ length: reader.array() }, () => count(reader));
+    } else if (name === 'commands') {
+      const types = Array.from({ length: reader.array() }, () => fieldOf(reader, 'command_type'));
+      fields.commands = types.filter((type) => type !== undefined);
+    } else reader.skip();
+  }
+  return fields;
+}
+
+/** The text of one field of a map. */
+function fieldOf(reader: MessagePackReader, wanted: string): string | undefined {
+  let found: string | undefined;
+  for (let left = reader.map(); left > 0; left--) {
+    if (reader.string() === wanted) found = text(reader);
+    else reader.skip();
+  }
+  return found;
+}

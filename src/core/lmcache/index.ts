@@ -14,6 +14,8 @@ export {
   noneHash,
 } from './chunk-hashes.ts';
 export {
+  type ControllerReply,
+  decodeControllerReply,
   decodeOrderReply,
   decodeWorkerMessage,
   encodeLmcacheMessage,

@@ -36,6 +36,12 @@ export class MessagePackReader {
     return true;
   }
 
+  boolean(): boolean {
+    const type = this.#take();
+    if (type !== 0xc2 && type !== 0xc3) return this.#wrongType('a boolean', type);
+    return type === 0xc3;
+  }
+
   /** Consumes `expected` if the next bytes are exactly these. */
   literal(expected: Uint8Array): boolean {
     const { bytes, offset } = this;

@@ -180,15 +180,15 @@ const routerKeys = {
   ),
   lmcacheControllerPort: upstream(
     z.union([portNumber, z.string()]).default(''),
-    'kvaware: port of the LMCache controller.',
+    'Port of the LMCache controller in the router, for kvaware and predictive.',
   ),
   lmcacheControllerReplyPort: upstream(
     z.union([portNumber, z.string()]).optional(),
-    'kvaware: port where that controller replies.',
+    'Port where that controller replies.',
   ),
   lmcacheControllerHeartbeatPort: upstream(
     z.union([portNumber, z.string()]).optional(),
-    'kvaware: port of its heartbeats.',
+    'Port of its heartbeats.',
   ),
   repository: upstream(
     text.default('lmcache/lmstack-router'),

@@ -317,6 +317,11 @@ export class EmbeddedEngine implements Pausable {
     }
   }
 
+  /** Its server listens: what it tells others from now on is under this URL. */
+  listening(url: string): void {
+    this.#outside.listening(url);
+  }
+
   close(): void {
     this.#driver.close();
     this.#outside.close();

@@ -4,6 +4,7 @@ import type { EngineRequest } from '../../../core/engine/index.ts';
 import { type BlockKey, hashTokenBlock, type KvSequence } from '../../../core/kv/index.ts';
 import type { IncrementalDecoder, Tokenizer } from '../../../core/tokenizer/index.ts';
 import type { Adapter } from '../adapters/adapters.ts';
+import { prefixRoot } from './prefix-root.ts';
 import { StopChecker } from './stop-checker.ts';
 import type { TokenSource } from './token-source.ts';
 
@@ -108,6 +109,11 @@ export class GeneratedSequence implements EngineRequest {
       skipSpecialTokens: options.skipSpecialTokens,
     });
     this.#stops = new StopChecker(options.stops, options.includeStop);
+  }
+
+  /** Whether its KV differs from that of other sequences with the same tokens: an adapter, or a cache salt. */
+  get hasOwnScope(): boolean {
+    return this.#options.rootKey !== prefixRoot(undefined, undefined);
   }
 
   /** Number of responses that its request asked for. */

@@ -13,6 +13,19 @@ export interface LmcacheSettings {
   readonly remoteUrl: string | undefined;
   /** Time for one request to it. */
   readonly timeoutMs: number;
+  /** PYTHONHASHSEED, from which the names of chunks follow. @default 123, as in the chart */
+  readonly hashSeed?: number | undefined;
+  /** Where it reports what it has; undefined for nowhere. */
+  readonly controller?: LmcacheController | undefined;
+}
+
+/** The settings of LMCache that are about its controller. */
+export interface LmcacheController {
+  readonly pullUrl: string;
+  readonly replyUrl: string;
+  /** `lmcache_instance_id`. @default the engine's host and port, where LMCache requires a name */
+  readonly instanceId?: string | undefined;
+  readonly heartbeatSeconds: number | undefined;
 }
 
 const gibibyte = 2 ** 30;
@@ -48,14 +61,42 @@ export async function lmcacheSettings(
     if (/^(false|0|no|off)$/.test(text)) return false;
     throw new InputError(`${label(name)} is ${String(value)}; it must be True or False.`);
   };
-  const url = given('remote_url');
+  const word = (name: string) => {
+    const value = given(name);
+    return value === undefined || value === null || value === '' ? undefined : String(value);
+  };
   return {
     chunkTokens: number('chunk_size', defaultLmcache.chunkTokens),
     hostBytes: flag('local_cpu', true) ? number('max_local_cpu_size', 5) * gibibyte : 0,
     diskBytes: number('max_local_disk_size', 0) * gibibyte,
-    remoteUrl: url === undefined || url === null || url === '' ? undefined : String(url),
+    remoteUrl: word('remote_url'),
     timeoutMs: 1000 * number('blocking_timeout_secs', 10),
+    hashSeed: hashSeedOf(environment['PYTHONHASHSEED']),
+    controller: flag('enable_controller', false)
+      ? {
+          pullUrl: required(
+            'controller_pull_url',
+            word('controller_pull_url') ?? word('controller_url'),
+          ),
+          replyUrl: required('controller_reply_url', word('controller_reply_url')),
+          instanceId: word('lmcache_instance_id'),
+          heartbeatSeconds: number('lmcache_worker_heartbeat_time', 0) || undefined,
+        }
+      : undefined,
   };
+}
+
+/** PYTHONHASHSEED in the chart. */
+export const hashSeedDefault = 123;
+
+/** @returns The default for none, and for `random`, which no router could follow. */
+function hashSeedOf(text = ''): number {
+  return /^\d{1,10}$/.test(text) ? Number(text) : hashSeedDefault;
+}
+
+function required(name: string, value: string | undefined): string {
+  if (value !== undefined) return value;
+  throw new InputError(`${label(name)} is missing, which LMCache needs with enable_controller.`);
 }
 
 function label(name: string): string {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { InputError } from '../../../core/base/index.ts';
 import {
+  type BlockKey,
   ChunkStore,
   type KvConnector,
   type LayoutOptions,
@@ -18,7 +19,13 @@ import {
   openCacheClient,
   parseCacheUrl,
 } from '../../../io/cache-client/index.ts';
-import type { LmcacheSettings } from './lmcache-settings.ts';
+import { ChunkNames } from './chunk-names.ts';
+import { ControllerReport, type Location } from './controller-report.ts';
+import {
+  hashSeedDefault,
+  type LmcacheController,
+  type LmcacheSettings,
+} from './lmcache-settings.ts';
 import type { OutsideWork } from './outside-work.ts';
 import { RemoteStore } from './remote-store.ts';
 
@@ -27,6 +34,9 @@ export interface LmcacheTierOptions {
   readonly config: LmcacheConfig;
   readonly disk: ConstructorParameters<typeof ChunkStore>[0] | undefined;
   readonly remote: LmcacheRemote | undefined;
+  readonly controller: LmcacheController | undefined;
+  /** PYTHONHASHSEED. */
+  readonly hashSeed: number;
   readonly loadsOnlyCheaper: boolean;
 }
 
@@ -68,6 +78,7 @@ export function lmcacheTier(
   const { chunkBytes } = config;
   return {
     ...{ connector: 'LMCacheConnectorV1', config },
+    ...{ controller: lmcache.controller, hashSeed: lmcache.hashSeed ?? hashSeedDefault },
     loadsOnlyCheaper: extra['spillway.load'] === 'cheaper',
     disk:
       diskBytes === 0
@@ -83,7 +94,7 @@ export function lmcacheTier(
 }
 
 export function createLmcache(
-  { config, disk, remote, loadsOnlyCheaper }: LmcacheTierOptions,
+  { config, disk, remote, controller, hashSeed, loadsOnlyCheaper }: LmcacheTierOptions,
   engine: {
     readonly blockSize: number;
     readonly cost: StepCostModel;
@@ -92,20 +103,48 @@ export function createLmcache(
   listener: TierListener,
   outside: OutsideWork,
 ): KvConnector {
+  const { blockSize, log } = engine;
+  const names = new ChunkNames({ blocksPerChunk: config.blocksPerChunk, blockSize, hashSeed });
+  const report = controller && new ControllerReport(controller, names, log);
+  if (report !== undefined) {
+    outside.onListening((url) => report.start(url));
+    outside.onClose(() => report.close());
+  }
+  const changed = (location: Location) => (key: BlockKey, isStored: boolean) =>
+    isStored ? report?.stored(location, [key]) : report?.removed(location, [key]);
   const stores = [
-    ...(disk === undefined ? [] : [new ChunkStore(disk)]),
+    ...(disk === undefined
+      ? []
+      : [new ChunkStore({ ...disk, onChange: changed('LocalDiskBackend') })]),
     ...(remote === undefined
       ? []
       : [
           new RemoteStore({
             ...remote,
-            ...{ chunkBytes: config.chunkBytes, outside, log: engine.log },
+            ...{ chunkBytes: config.chunkBytes, outside, log },
             client: openCacheClient(remote.address, { timeoutMs: remote.timeoutMs }),
+            nameOf: (key) => names.of(key)?.toString(16),
+            onKnown: changed('RemoteBackend'),
             nowMs: () => performance.now(),
           }),
         ]),
   ];
-  const connector = new Lmcache({ config, blockSize: engine.blockSize, stores, listener });
+  const connector = new Lmcache({
+    ...{ config, blockSize, stores },
+    listener: {
+      ...listener,
+      lookingUp: (sequence) => names.learn(sequence),
+      stored: (keys, medium) => {
+        listener.stored?.(keys, medium);
+        report?.stored('LocalCPUBackend', keys);
+      },
+      removed: (keys, medium) => {
+        listener.removed?.(keys, medium);
+        report?.removed('LocalCPUBackend', keys);
+      },
+      emptied: () => report?.emptied(),
+    },
+  });
   return loadsOnlyCheaper ? onlyCheaperLoads({ connector, cost: engine.cost }) : connector;
 }
 

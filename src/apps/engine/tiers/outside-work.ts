@@ -25,7 +25,17 @@ export class OutsideWork {
   wake: (tookMs: number) => void = () => {};
   /** Counters of each cache server that the engine uses. */
   readonly stats: (() => LmcacheRemoteStats)[] = [];
+  readonly #starters: ((url: string) => void)[] = [];
   readonly #closers: (() => void)[] = [];
+
+  /** @param start Called once the engine listens, with its URL. */
+  onListening(start: (url: string) => void): void {
+    this.#starters.push(start);
+  }
+
+  listening(url: string): void {
+    for (const start of this.#starters.splice(0)) start(url);
+  }
 
   onClose(close: () => void): void {
     this.#closers.push(close);

@@ -33,6 +33,10 @@ export interface RemoteStoreOptions {
   readonly link: TransferLinkOptions;
   readonly lookupSeconds: number;
   readonly outside: OutsideWork;
+  /** LMCache's own name of a chunk, in hex; undefined if it has none. */
+  readonly nameOf: (key: BlockKey) => string | undefined;
+  /** Called when the server has stored a chunk, or has said whether it has it. */
+  readonly onKnown: (key: BlockKey, isThere: boolean) => void;
   readonly log?: ((line: string) => void) | undefined;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
@@ -170,6 +174,7 @@ export class RemoteStore implements LmcacheStore {
         const isBrought = isThere && i >= firstNeeded;
         const atMs = this.#options.nowMs();
         this.#answers.set(key, { isThere, isBrought, isUsed: false, atMs });
+        this.#options.onKnown(key, isThere);
       }
       outside.wake(this.#options.nowMs() - startMs);
     });
@@ -227,6 +232,7 @@ export class RemoteStore implements LmcacheStore {
     try {
       await client.put(name, value);
       this.#stats.writeBytes += valueBytes;
+      this.#options.onKnown(key, true);
     } catch (error) {
       this.#stats.failedWrites++;
       this.#failed(error);
@@ -244,9 +250,11 @@ export class RemoteStore implements LmcacheStore {
     this.#stats.isHealthy = false;
   }
 
-  /** LMCache's hashes have 64 bits. */
+  /** LMCache's hashes have 64 bits. Chunks that it would confuse with others have names of our own. */
   #nameOf(key: BlockKey): string {
-    const { keyHead, keyTail } = this.#options;
+    const { keyHead, keyTail, nameOf } = this.#options;
+    const name = nameOf(key);
+    if (name !== undefined) return `${keyHead}${name}${keyTail}`;
     const text = typeof key === 'string' ? key : key.toString(16);
     const hash = createHash('sha256').update(text, 'latin1').digest('hex').slice(0, 16);
     return `${keyHead}${hash}${keyTail}`;

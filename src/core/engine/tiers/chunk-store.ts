@@ -25,6 +25,8 @@ export interface ChunkStoreOptions {
   readonly below?: ChunkStore | undefined;
   /** Times at which it fails, with everything that it held, and at which it is available again. */
   readonly outage?: { readonly fromSeconds: number; readonly untilSeconds: number } | undefined;
+  /** Called for a chunk that is stored here, and for one that is evicted. */
+  readonly onChange?: ((key: BlockKey, isStored: boolean) => void) | undefined;
 }
 
 /**
@@ -53,7 +55,9 @@ export class ChunkStore implements LmcacheStore {
     this.#read = new TransferLink(options.read);
     this.#write = new TransferLink(options.write);
     // A store without capacity holds nothing.
-    this.#readySeconds = chunksMax >= 1 ? new LruMap({ entriesMax: chunksMax }) : undefined;
+    const onEvict = (key: BlockKey) => options.onChange?.(key, false);
+    this.#readySeconds =
+      chunksMax >= 1 ? new LruMap({ entriesMax: chunksMax, onEvict }) : undefined;
   }
 
   /** Chunks of this store, then those below. */
@@ -95,7 +99,7 @@ export class ChunkStore implements LmcacheStore {
     const held = new Set(own);
     const lower = keys.filter((key) => !held.has(key));
     const broughtSeconds = below.read(lower, nowSeconds);
-    for (const key of lower) this.#readySeconds?.set(key, broughtSeconds);
+    for (const key of lower) this.#keep(key, broughtSeconds);
     const bytes = lower.length * chunkBytes;
     return Math.max(endSeconds, this.#read.transfer(bytes, broughtSeconds, lower.length));
   }
@@ -125,15 +129,21 @@ export class ChunkStore implements LmcacheStore {
     if (this.#options.write.requests) {
       const bytes = keys.length * chunkBytes;
       const endSeconds = this.#write.transfer(bytes, nowSeconds, keys.length);
-      for (const key of keys) this.#readySeconds?.set(key, endSeconds);
+      for (const key of keys) this.#keep(key, endSeconds);
       return endSeconds;
     }
     let endSeconds = nowSeconds;
     for (const key of keys) {
       endSeconds = this.#write.transfer(chunkBytes, nowSeconds);
-      this.#readySeconds?.set(key, endSeconds);
+      this.#keep(key, endSeconds);
     }
     return endSeconds;
+  }
+
+  #keep(key: BlockKey, readySeconds: number): void {
+    if (this.#readySeconds === undefined) return;
+    this.#readySeconds.set(key, readySeconds);
+    this.#options.onChange?.(key, true);
   }
 
   #holds(key: BlockKey, nowSeconds: number): boolean {

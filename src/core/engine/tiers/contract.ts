@@ -161,6 +161,10 @@ export interface TierResidency {
 
 /** Receives a connector's events, so that KV events and metrics can be made from them. */
 export interface TierListener {
+  /** LMCache is about to look up the chunks of a request. */
+  lookingUp?(sequence: TieredSequence): void;
+  /** Everything was dropped on request. */
+  emptied?(): void;
   /** Blocks `firstBlock` … of a request are about to be stored as the chunk `key`. */
   storing?(sequence: TieredSequence, firstBlock: number, blockCount: number, key: BlockKey): void;
   /** Chunks became readable in a tier: KV events of its medium. */

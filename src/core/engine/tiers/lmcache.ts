@@ -102,6 +102,7 @@ export class Lmcache implements KvConnector {
   }
 
   lookup(sequence: TieredSequence, localTokens: number, nowSeconds: number): TierHit | undefined {
+    this.#listener.lookingUp?.(sequence);
     if (!this.#prepare(sequence, localTokens, nowSeconds)) return undefined;
     // The result for a waiting request is kept: it is looked up once.
     const isFirst = !this.#saved.has(sequence.request);
@@ -166,6 +167,7 @@ export class Lmcache implements KvConnector {
   reset(): boolean {
     this.#local?.clear();
     for (const store of this.#stores) store.clear();
+    this.#listener.emptied?.();
     this.#loads = [];
     for (const request of this.#saved.keys()) this.#saved.set(request, 0);
     return true;

@@ -18,6 +18,7 @@ const handOver = {
   serve: missing('vLLM is started with the LMCache connector only'),
   simulate: used,
 };
+const ownPorts = none('the ports of the controller are those of routerSpec');
 const notStarted = {
   engine: noLmcache,
   serve: missing('vLLM is started with the LMCache connector only'),
@@ -57,6 +58,23 @@ export const engineKeys: Readonly<Record<string, EngineKeyEffects>> = {
   ]),
   'lmcacheConfig.kvRole': noRole,
   ...rows(handOver, ['lmcacheConfig.enablePD', 'lmcacheConfig.nixlRole']),
+  ...rows(
+    { engine: used, serve: used, simulate: missing('a simulation has no LMCache controller') },
+    [
+      'lmcacheConfig.enableController',
+      'lmcacheConfig.instanceId',
+      'lmcacheConfig.workerHeartbeatTime',
+    ],
+  ),
+  'lmcacheConfig.workerPorts': {
+    engine: missing('an emulated engine takes no orders of the controller'),
+    serve: used,
+    simulate: missing('a simulation has no LMCache controller'),
+  },
+  ...rows({ engine: ownPorts, serve: ownPorts, simulate: ownPorts }, [
+    'lmcacheConfig.controllerPort',
+    'lmcacheConfig.controllerReplyPort',
+  ]),
   ...rows(notStarted, [
     'lmcacheConfig.logLevel',
     'lmcacheConfig.cudaVisibleDevices',
@@ -66,13 +84,7 @@ export const engineKeys: Readonly<Record<string, EngineKeyEffects>> = {
     'lmcacheConfig.nixlBufferSize',
     'lmcacheConfig.nixlBufferDevice',
     'lmcacheConfig.nixlEnableGc',
-    'lmcacheConfig.enableController',
-    'lmcacheConfig.instanceId',
-    'lmcacheConfig.controllerPort',
-    'lmcacheConfig.controllerReplyPort',
     'lmcacheConfig.workerPort',
-    'lmcacheConfig.workerPorts',
-    'lmcacheConfig.workerHeartbeatTime',
     'lmcacheConfig.p2pHost',
     'lmcacheConfig.p2pInitPorts',
   ]),

@@ -10,9 +10,9 @@ const noServer = none('a simulation has no HTTP server');
 const onlyUp: StackKeyEffects = { up: used, simulate: noServer };
 const knownEngines = none('spillway up passes the engines that it starts to the router');
 const discovery = { up: knownEngines, simulate: knownEngines };
-const noController = {
-  up: none('kvaware follows the KV events of the engines, without an LMCache controller'),
-  simulate: none('kvaware follows the KV events of the engines, without an LMCache controller'),
+const controller: StackKeyEffects = {
+  up: used,
+  simulate: none('a simulation has no LMCache controller'),
 };
 const disaggregated = {
   up: missing('the router does not disaggregate prefill and decode yet'),
@@ -131,8 +131,11 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.disaggregation.link',
     'routerSpec.disaggregation.linkLatencyMs',
   ]),
-  ...rows(noController, [
-    'routerSpec.lmcacheConfig',
+  'routerSpec.lmcacheConfig': {
+    up: none('the log level of the router is --log-level'),
+    simulate: none('a simulation has no LMCache controller'),
+  },
+  ...rows(controller, [
     'routerSpec.lmcacheControllerPort',
     'routerSpec.lmcacheControllerReplyPort',
     'routerSpec.lmcacheControllerHeartbeatPort',

@@ -1,0 +1,97 @@
+// What an engine's LMCache tells its controller: the chunks in host memory, on disk and in the cache server. LMCache itself says
+// nothing of the last.
+import { networkInterfaces } from 'node:os';
+import { LruMap } from '../../../core/base/index.ts';
+import type { BlockKey } from '../../../core/engine/index.ts';
+import { LmcacheReporter } from '../../../io/lmcache-worker/index.ts';
+import type { ChunkNames } from './chunk-names.ts';
+import type { LmcacheController } from './lmcache-settings.ts';
+
+/** LMCache's names of its tiers. */
+export type Location = 'LocalCPUBackend' | 'LocalDiskBackend' | 'RemoteBackend';
+
+/** Chunks of one tier that are reported, 67 million tokens; the oldest beyond counts as evicted. */
+const chunksMax = 262_144;
+
+export class ControllerReport {
+  readonly #controller: LmcacheController;
+  readonly #names: ChunkNames;
+  readonly #log: ((line: string) => void) | undefined;
+  readonly #held = new Map<Location, LruMap<BlockKey, bigint>>();
+  #reporter: LmcacheReporter | undefined;
+
+  constructor(
+    controller: LmcacheController,
+    names: ChunkNames,
+    log: ((line: string) => void) | undefined,
+  ) {
+    this.#controller = controller;
+    this.#names = names;
+    this.#log = log;
+  }
+
+  /**
+   * Begins to report.
+   *
+   * @param url Of the engine: an instance without a name of its own is called like its host and port.
+   * @throws {InputError} If the controller's address is malformed.
+   */
+  start(url: string): void {
+    const { host, hostname } = new URL(url);
+    const { instanceId = host, ...addresses } = this.#controller;
+    this.#reporter = new LmcacheReporter({
+      ...{ ...addresses, instanceId, workerId: 0, ip: addressOf(hostname), port: 0 },
+      log: this.#log,
+    });
+  }
+
+  /** Chunks without a name are not reported: their KV is an adapter's, or a salt's. */
+  stored(location: Location, keys: readonly BlockKey[]): void {
+    for (const key of keys) {
+      const hash = this.#names.of(key);
+      if (hash === undefined) continue;
+      this.#heldIn(location).set(key, hash);
+      this.#reporter?.admit(location, hash);
+    }
+  }
+
+  removed(location: Location, keys: readonly BlockKey[]): void {
+    const held = this.#heldIn(location);
+    for (const key of keys) {
+      const hash = held.peek(key);
+      if (hash === undefined) continue;
+      held.delete(key);
+      this.#reporter?.evict(location, hash);
+    }
+  }
+
+  /** Host memory and disk were emptied; the cache server keeps what it has. */
+  emptied(): void {
+    for (const location of ['LocalCPUBackend', 'LocalDiskBackend'] as const) {
+      const keys = Array.from(this.#heldIn(location).entries(), ([key]) => key);
+      this.removed(location, keys);
+    }
+  }
+
+  close(): void {
+    void this.#reporter?.close();
+  }
+
+  #heldIn(location: Location): LruMap<BlockKey, bigint> {
+    let held = this.#held.get(location);
+    if (held === undefined) {
+      const onEvict = (_: BlockKey, hash: bigint) => this.#reporter?.evict(location, hash);
+      held = new LruMap({ entriesMax: chunksMax, onEvict });
+      this.#held.set(location, held);
+    }
+    return held;
+  }
+}
+
+/** The address of this machine as others see it, if the engine listens on all of them. */
+function addressOf(hostname: string): string {
+  const host = hostname.replace(/^\[|\]$/g, '');
+  if (host !== '0.0.0.0' && host !== '::') return host;
+  const all = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses);
+  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
+}

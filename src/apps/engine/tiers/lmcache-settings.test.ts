@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { lmcacheSettings } from './lmcache-settings.ts';
+
+const urls = {
+  ...{ LMCACHE_ENABLE_CONTROLLER: 'True', LMCACHE_CONTROLLER_PULL_URL: 'router:9000' },
+  LMCACHE_CONTROLLER_REPLY_URL: 'router:9001',
+};
+
+test('the controller and the hash seed come from LMCache’s own variables', async () => {
+  const plain = await lmcacheSettings({});
+  assert.deepEqual([plain.controller, plain.hashSeed], [undefined, 123]);
+  const given = await lmcacheSettings({
+    ...{ ...urls, LMCACHE_LMCACHE_INSTANCE_ID: 'pod', PYTHONHASHSEED: '7' },
+    LMCACHE_LMCACHE_WORKER_HEARTBEAT_TIME: '5',
+  });
+  assert.equal(given.hashSeed, 7);
+  assert.deepEqual(given.controller, {
+    ...{ pullUrl: 'router:9000', replyUrl: 'router:9001', instanceId: 'pod', heartbeatSeconds: 5 },
+  });
+  const { controller } = await lmcacheSettings(urls);
+  assert.deepEqual([controller?.instanceId, controller?.heartbeatSeconds], [undefined, undefined]);
+});
+
+test('a controller without its addresses is an error', async () => {
+  await assert.rejects(lmcacheSettings({ LMCACHE_ENABLE_CONTROLLER: '1' }), {
+    name: 'InputError',
+    message: /controller_pull_url \(LMCACHE_CONTROLLER_PULL_URL\) is missing/,
+  });
+});
