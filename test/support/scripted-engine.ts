@@ -68,12 +68,19 @@ export async function startScriptedEngine(script: Script = {}): Promise<Scripted
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {});
-    let pending = Buffer.alloc(0);
+    let parts: Buffer[] = [];
+    let partsBytes = 0;
+    /** Bytes of the request that is arriving; 0 while its head is not complete. */
+    let requestBytes = 0;
     socket.on('data', (bytes: Buffer) => {
-      pending = Buffer.concat([pending, bytes]);
+      parts.push(bytes);
+      partsBytes += bytes.length;
+      if (partsBytes < requestBytes) return;
+      let pending = Buffer.concat(parts);
       for (;;) {
         const headEnd = pending.indexOf('\r\n\r\n');
-        if (headEnd < 0) return;
+        requestBytes = 0;
+        if (headEnd < 0) break;
         const [requestLine = '', ...lines] = pending.toString('latin1', 0, headEnd).split('\r\n');
         const headers = new Map(
           lines.map((line): [string, string] => {
@@ -81,13 +88,15 @@ export async function startScriptedEngine(script: Script = {}): Promise<Scripted
             return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
           }),
         );
-        const bodyEnd = headEnd + 4 + Number(headers.get('content-length') ?? 0);
-        if (pending.length < bodyEnd) return;
-        const body = pending.toString('utf8', headEnd + 4, bodyEnd);
-        pending = pending.subarray(bodyEnd);
+        requestBytes = headEnd + 4 + Number(headers.get('content-length') ?? 0);
+        if (pending.length < requestBytes) break;
+        const body = pending.toString('utf8', headEnd + 4, requestBytes);
+        pending = pending.subarray(requestBytes);
         const [method = '', target = ''] = requestLine.split(' ');
         serve({ method, target, headers, body, socket });
       }
+      parts = [pending];
+      partsBytes = pending.length;
     });
   });
   await new Promise<void>((resolve) => server.listen(script.port ?? 0, '127.0.0.1', resolve));

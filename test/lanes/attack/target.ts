@@ -29,7 +29,12 @@ export interface Target {
   attack(): Socket;
 }
 
-export async function startTarget(t: TestContext, flags: readonly string[] = []): Promise<Target> {
+/** @param urls Other engines in place of the scripted one. */
+export async function startTarget(
+  t: TestContext,
+  flags: readonly string[] = [],
+  urls?: readonly string[],
+): Promise<Target> {
   const engine = await startScriptedEngine();
   const child = spawn(
     process.execPath,
@@ -40,7 +45,15 @@ export async function startTarget(t: TestContext, flags: readonly string[] = [])
         join(root, 'src/cli/main.ts'),
         'router',
       ],
-      ...['--port', '0', '--admin-port', '0', '--static-backends', engine.url, ...flags],
+      ...[
+        '--port',
+        '0',
+        '--admin-port',
+        '0',
+        '--static-backends',
+        urls?.join(',') ?? engine.url,
+        ...flags,
+      ],
     ],
     { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
   );
