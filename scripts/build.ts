@@ -13,9 +13,10 @@ const output = values.out;
 
 rmSync(output, { recursive: true, force: true });
 const { metafile } = await build({
-  // The programs of threads need files with fixed names.
+  // The programs of threads and of further processes need files with fixed names.
   entryPoints: {
     main: 'src/cli/main.ts',
+    'client-process': 'src/tools/benchmark/clients/client-process.ts',
     'skim-worker': 'src/io/json-skim/skim-worker.ts',
     'tokenizer-worker': 'src/io/tokenizers/tokenizer-worker.ts',
   },

@@ -1,12 +1,7 @@
 // Runs the load of the flags at one rate, or with one number of users, after another.
 import { counted, InputError } from '../../core/base/index.ts';
 import type { ServiceLevel } from '../../core/stats/index.ts';
-import {
-  isConversational,
-  type LoadOutcome,
-  runLoad,
-  serveSource,
-} from '../../tools/benchmark/index.ts';
+import { isConversational, type LoadOutcome, runServe } from '../../tools/benchmark/index.ts';
 import {
   type LoadAxis,
   type LoadPoint,
@@ -80,7 +75,7 @@ export function runnerOf(
     };
     const limits = options.level ?? measurement.limits;
     return withProgress(options.signal, (context) =>
-      runLoad({ ...measurement, limits }, (model) => serveSource(traffic, model), context),
+      runServe({ ...measurement, limits }, traffic, context),
     );
   };
 }

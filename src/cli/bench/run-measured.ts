@@ -26,7 +26,8 @@ export async function runMeasured(
     withProgress(signal, run, (plan) => process.stderr.write(planLines(options, verb, plan))),
   );
   if (outcome === undefined || process.exitCode !== undefined) return outcome;
-  if (outcome.isServerGone || outcome.report.completed === 0) process.exitCode = 1;
+  const { isServerGone, clientDeaths, report } = outcome;
+  if (isServerGone || clientDeaths.length > 0 || report.completed === 0) process.exitCode = 1;
   return outcome;
 }
 

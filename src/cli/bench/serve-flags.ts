@@ -58,6 +58,7 @@ export interface LoadFlags extends KeyFlags {
   readonly burstiness: number;
   readonly maxConcurrency?: number;
   readonly users?: number;
+  readonly clients?: number | 'auto';
   readonly rampUpStrategy?: RampUp['strategy'];
   readonly rampUpStartRps?: number;
   readonly rampUpEndRps?: number;
@@ -94,6 +95,18 @@ export function addTargetFlags(command: Command): Command {
     .option(
       '--endpoint <path>',
       'path of the requests, such as /v1/chat/completions; it also chooses the API',
+    );
+}
+
+/** Adds the number of client processes. */
+export function addClientsFlag(command: Command): Command {
+  return command
+    .optionsGroup('Measurement:')
+    .option(
+      '--clients <n>',
+      'number of client processes that divide the load; auto: one per 15,000 tokens/s of the rate',
+      clientsOf,
+      'auto',
     );
 }
 
@@ -289,6 +302,10 @@ function rateOrInf(text: string): number {
   const value = numberIn(text);
   if (value > 0) return value;
   throw new InvalidArgumentError('It must be a number above 0, or inf.');
+}
+
+function clientsOf(text: string): number | 'auto' {
+  return text === 'auto' ? text : positiveInteger(text);
 }
 
 function latencyList(text: string): readonly string[] {

@@ -107,6 +107,7 @@ export function serveOptions(flags: LoadFlags, url: URL, startedAt: Date): Serve
     timeoutMs: flags.timeout * 1000,
     warmupRequests: flags.numWarmups,
     limits: limitsOf('--goodput', flags.goodput ?? []),
+    clients: flags.clients,
     percentiles: flags.metricPercentiles,
     backend: flags.backend,
     tokenizer: flags.tokenizer,

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { readNodeSystem } from '../../core/deploy/index.ts';
-import { loadTable, runLoad, serveJson, serveSource } from '../../tools/benchmark/index.ts';
+import { loadTable, runServe, serveJson } from '../../tools/benchmark/index.ts';
 import { openRouter } from '../../tools/deploy/index.ts';
 import { readEnvironment } from '../../tools/environment/index.ts';
 import { withProgress } from '../bench/run-measured.ts';
@@ -64,9 +64,7 @@ export async function benchAt(
 ): Promise<DeployBench> {
   const options = serveOptions(flags, apiBase(new URL(url)), new Date());
   const traffic = trafficOf(flags);
-  const outcome = await withProgress(signal, (context) =>
-    runLoad(options, (model) => serveSource(traffic, model), context),
-  );
+  const outcome = await withProgress(signal, (context) => runServe(options, traffic, context));
   const { completed, failed } = outcome.report;
   return {
     ok: !outcome.isServerGone && completed > 0 && failed === 0,

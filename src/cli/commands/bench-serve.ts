@@ -5,11 +5,10 @@ import { Command } from 'commander';
 import {
   loadTable,
   requestsCsv,
-  runLoad,
+  runServe,
   type ServeOptions,
   type ServeTraffic,
   serveJson,
-  serveSource,
 } from '../../tools/benchmark/index.ts';
 import { readEnvironment } from '../../tools/environment/index.ts';
 import { loadPage, responsesOf } from '../../tools/runs/index.ts';
@@ -20,6 +19,7 @@ import { checkHasNoLoad } from '../bench/run-capacity.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { checkWritable, runMeasured } from '../bench/run-measured.ts';
 import {
+  addClientsFlag,
   addLoadFlags,
   addTargetFlags,
   type LoadFlags,
@@ -46,7 +46,7 @@ export function serveCommand(): Command {
   const command = new Command('serve').description(
     'Send generated requests at a rate or from a number of users, as vllm bench serve does, and measure the responses.',
   );
-  addSloFlags(addLoadFlags(addTargetFlags(command))).optionsGroup('Output:');
+  addSloFlags(addClientsFlag(addLoadFlags(addTargetFlags(command)))).optionsGroup('Output:');
   return addRunDirFlag(command)
     .option(
       '--beside-simulation <file>',
@@ -91,7 +91,7 @@ async function runCommand(flags: ServeFlags): Promise<void> {
   const run = await openRun(flags, 'bench serve', flags.label);
   const outcome = await recorded(run, () =>
     runMeasured(options, 'Sending', (context) =>
-      runLoad(options, (model) => serveSource(traffic, model), {
+      runServe(options, traffic, {
         ...context,
         ...(run === undefined ? {} : { onRecord: (record) => run.response(record) }),
       }),

@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import type { ServiceLevel } from '../../core/stats/index.ts';
-import { runLoad, serveSource } from '../../tools/benchmark/index.ts';
+import { runServe } from '../../tools/benchmark/index.ts';
 import {
   driftMaxDefault,
   runSoak,
@@ -21,6 +21,7 @@ import { share } from '../bench/capacity-flags.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { checkWritable, interruptible, withProgress } from '../bench/run-measured.ts';
 import {
+  addClientsFlag,
   addLoadFlags,
   addTargetFlags,
   type LoadFlags,
@@ -47,7 +48,7 @@ export function soakCommand(): Command {
   const command = new Command('soak').description(
     'Run one load for long (--duration, by default an hour) and test whether latencies, failures or the memory of the server grow. Exit status 0: stable, 1: drifts, 3: not enough data.',
   );
-  addLoadFlags(addTargetFlags(command))
+  addClientsFlag(addLoadFlags(addTargetFlags(command)))
     .optionsGroup('Soak:')
     .option(
       '--window <duration>',
@@ -105,7 +106,7 @@ function measured(
       onWindow: (window) => run?.event(window.startSeconds, 'window', windowJson(window)),
       runLoad: async (onRecord) => {
         await withProgress(signal, (context) =>
-          runLoad(options, (model) => serveSource(traffic, model), {
+          runServe(options, traffic, {
             ...context,
             onRecord: (record) => {
               onRecord(record);

@@ -28,7 +28,7 @@ import {
 } from '../bench/run-capacity.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { checkWritable, interruptible } from '../bench/run-measured.ts';
-import { addLoadFlags, addTargetFlags } from '../bench/serve-flags.ts';
+import { addClientsFlag, addLoadFlags, addTargetFlags } from '../bench/serve-flags.ts';
 import { limitsOf, urlOf } from '../bench/serve-options.ts';
 
 interface OutputFlags extends RunDirFlags {
@@ -65,7 +65,9 @@ export function sweepCommand(): Command {
       'numbers of users in a closed loop: 1,2,4,8 or 1:256:x2',
       loadList(positiveInteger),
     );
-  return withOutput(addSloFlags(addLoadFlags(addTargetFlags(command)))).action(sweep);
+  return withOutput(addSloFlags(addClientsFlag(addLoadFlags(addTargetFlags(command))))).action(
+    sweep,
+  );
 }
 
 /** The command `bench saturate`. */
@@ -77,7 +79,9 @@ export function saturateCommand(): Command {
     .optionsGroup('Saturation:')
     .option('--from <n>', 'first number of users', positiveInteger, 1)
     .option('--max-users <n>', 'highest number of users', positiveInteger, 1024);
-  return withOutput(addSloFlags(addLoadFlags(addTargetFlags(command)))).action(saturate);
+  return withOutput(addSloFlags(addClientsFlag(addLoadFlags(addTargetFlags(command))))).action(
+    saturate,
+  );
 }
 
 function withOutput(command: Command): Command {

@@ -1,6 +1,7 @@
 // The result of a load as JSON: what the keys of `vllm bench serve` lack, under `spillway`.
 import { latencyKeys, loadSpread, type Summary } from '../../core/stats/index.ts';
-import type { LoadOptions, LoadOutcome } from './run-load.ts';
+import type { LoadOutcome } from './load-outcome.ts';
+import type { LoadOptions } from './run-load.ts';
 import { steadyFromSeconds } from './steady-part.ts';
 
 /** Returns the figures of a run that have no key in `vllm bench serve`. Times are GPU time. */
@@ -9,7 +10,7 @@ export function loadJson(options: LoadOptions, outcome: LoadOutcome): Record<str
   return {
     time_scale: options.timeScale,
     interrupted: outcome.isPartial,
-    stopped_by: outcome.isServerGone ? 'refused connections' : outcome.isPartial ? 'signal' : null,
+    stopped_by: stopperOf(outcome),
     offered_rate: report.offeredRate ?? null,
     sent_rate: report.sentRate ?? null,
     client_lag_ms: lagJson(report.clientLag),
@@ -21,6 +22,10 @@ export function loadJson(options: LoadOptions, outcome: LoadOutcome): Record<str
     good: report.good ?? null,
     steady_from_seconds: steadyFromSeconds(outcome.records) ?? null,
     client_cpu_seconds: outcome.clientCpuSeconds,
+    clients: outcome.clients,
+    client_deaths: outcome.clientDeaths.map(({ client, cause, atSeconds, lost }) => ({
+      ...{ client, cause, at_seconds: atSeconds, lost_requests: lost },
+    })),
     cached_tokens: report.cachedTokens,
     cache_queried_tokens: report.cacheQueriedTokens,
     prompt_mismatches: outcome.promptMismatches,
@@ -31,6 +36,12 @@ export function loadJson(options: LoadOptions, outcome: LoadOutcome): Record<str
     spread_requests: loadSpread(report, 'requests') ?? null,
     spread_prompt_tokens: loadSpread(report, 'tokens') ?? null,
   };
+}
+
+function stopperOf({ isServerGone, clientDeaths, isPartial }: LoadOutcome): string | null {
+  if (isServerGone) return 'refused connections';
+  if (clientDeaths.length > 0) return 'death of a client process';
+  return isPartial ? 'signal' : null;
 }
 
 function lagJson(lag: Summary | undefined): Record<string, number | null> | null {

@@ -8,11 +8,15 @@ import {
   samplesNeeded,
 } from '../../core/stats/index.ts';
 import { count, percent, textTable } from '../report/index.ts';
-import type { LoadOptions, LoadOutcome } from './run-load.ts';
+import type { LoadOutcome } from './load-outcome.ts';
+import type { LoadOptions } from './run-load.ts';
 import { isLongEnough, steadyFromSeconds } from './steady-part.ts';
 
 /** Client lag above this share of the median TTFT gets a warning. */
 const lagShareMax = 0.05;
+
+/** Share of a core from which a client process counts as too busy. */
+const busyShare = 0.7;
 
 /** Returns the report: several lines without colour. */
 export function loadTable(options: LoadOptions, outcome: LoadOutcome): string {
@@ -57,6 +61,7 @@ function stopText({ refusedMax = 0 }: LoadOptions, outcome: LoadOutcome): string
   if (outcome.isServerGone) {
     return `Stopped after ${counted(refusedMax, 'refused connection')} in a row: `;
   }
+  if (outcome.clientDeaths.length > 0) return 'Incomplete: ';
   return outcome.isPartial ? 'Interrupted: ' : '';
 }
 
@@ -107,12 +112,32 @@ function rateLines({ timeScale }: LoadOptions, outcome: LoadOutcome): string[] {
   return [
     `offered     ${rate(report.offeredRate)} requests/s, sent ${rate(report.sentRate)}, completed ${perSecond(report.completed)}; at most ${report.peakConcurrency} at once`,
     `tokens      ${perSecond(report.inputTokens)} in/s, ${perSecond(report.outputTokens)} out/s; ${counted(report.peakChunksPerSecond, 'chunk')} in the busiest second`,
-    `client      ${percent(outcome.clientCpuSeconds / wallSeconds, 2)} of a core`,
+    `client      ${percent(outcome.clientCpuSeconds / wallSeconds, 2)} of a core${outcome.clients === 1 ? '' : `, in ${outcome.clients} processes`}`,
+    ...clientLines(outcome, wallSeconds),
     ...steadyLines(outcome),
     ...engineLagLines(report),
     ...(isLate
       ? [
           `WARNING     requests were sent ${lag.mean.toFixed(1)} ms late on average (at most ${lag.max.toFixed(0)}): the client delayed them; use the rows "since due".`,
+        ]
+      : []),
+  ];
+}
+
+/** Says that client processes were busy all the time, or died. */
+function clientLines(
+  { clients, clientCpuSeconds, clientDeaths }: LoadOutcome,
+  wallSeconds: number,
+): string[] {
+  const isBusy = clientCpuSeconds / clients > busyShare * wallSeconds;
+  return [
+    ...clientDeaths.map(
+      ({ client, cause, atSeconds, lost }) =>
+        `WARNING     client process ${client} of ${clients} ended after ${atSeconds.toFixed(1)} s (${cause}): its ${counted(lost, 'request')} in flight failed as client_died, and its others were not sent.`,
+    ),
+    ...(isBusy
+      ? [
+          `WARNING     the client was busy for most of the run, so it may be what was measured: give --clients ${2 * clients}.`,
         ]
       : []),
   ];

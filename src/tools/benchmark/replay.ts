@@ -57,6 +57,8 @@ export interface ReplayOptions {
   readonly refusedMax?: number | undefined;
   /** Header that carries a request's session. @default none */
   readonly sessionHeader?: string | undefined;
+  /** Returns when the run starts, on the clock; called when the first bodies are written. @default at once */
+  readonly start?: (() => number | Promise<number>) | undefined;
   /** Stops sending, ends what is under way, and returns what there is. */
   readonly signal: AbortSignal;
   /** Whether the result has the records; a soak has too many. @default true */
@@ -106,11 +108,11 @@ class Replay {
   }
 
   async run(): Promise<ReplayResult> {
-    const { source, clock } = this.#options;
+    const { source, clock, start = () => clock.nowSeconds() } = this.#options;
     const signal = this.#signal;
     // The first burst is due at once, so its bodies are written before the clock starts.
     while (!signal.aborted && source.prepare()) await nextTurn();
-    this.#startSeconds = clock.nowSeconds();
+    this.#startSeconds = await start();
     while (!signal.aborted && (await this.#untilDue())) {
       while (this.#running.size >= this.#openMax && !signal.aborted) await this.#nextEnd();
       if (signal.aborted || this.#nowSeconds() >= this.#untilSeconds) break;

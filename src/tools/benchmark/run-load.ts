@@ -1,14 +1,17 @@
 // Sends load to a server and summarises its responses: what `bench replay`, `bench serve` and `compare` share.
 import { type Clock, InputError } from '../../core/base/index.ts';
+import type { RequestRecord, ServiceLevel } from '../../core/stats/index.ts';
 import {
-  type RequestRecord,
-  reportOf,
-  type ServeReport,
-  type ServiceLevel,
-} from '../../core/stats/index.ts';
+  type ClientRun,
+  knownRequests,
+  type LoadOutcome,
+  type LoadPlan,
+  outcomeOf,
+  planOf,
+} from './load-outcome.ts';
 import type { LoadSource } from './load-source.ts';
 import { type ReplayProgress, replay } from './replay.ts';
-import type { LoadRequest, RequestWriter } from './request-body.ts';
+import type { RequestWriter } from './request-body.ts';
 import { createStreamClient, type StreamClient } from './stream-client.ts';
 import { findModel, type TargetModel } from './target.ts';
 import { recordInGpuTime, toGpuTime } from './time-scale.ts';
@@ -24,6 +27,8 @@ export interface LoadOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** GPU seconds per wall-clock second of the engines; arrivals follow, and results are in GPU time. */
   readonly timeScale: number;
+  /** Number of client processes; `auto`: as many as the rate needs. @default 1 */
+  readonly clients?: number | 'auto' | undefined;
   /** Requests under way at once; one that is due beyond it waits, which counts as client lag. */
   readonly concurrencyMax?: number | undefined;
   /** Closed loop: requests under way at once; none is due before one of them has ended. */
@@ -40,36 +45,6 @@ export interface LoadOptions {
   readonly warmupRequests: number;
   readonly limits: ServiceLevel;
   readonly percentiles: readonly number[];
-}
-
-/** What a run will send, and to whom. */
-export interface LoadPlan {
-  readonly model: TargetModel;
-  /** Number of requests; undefined if it is not known. */
-  readonly count: number | undefined;
-  /** When the last request is due, in wall-clock seconds; undefined if it is not known. */
-  readonly lastSeconds: number | undefined;
-  /** Number of requests that are longer than the model allows, as far as known; the server will refuse them. */
-  readonly tooLong: number;
-}
-
-/** A finished or interrupted run. */
-export interface LoadOutcome {
-  readonly report: ServeReport;
-  /** One record per request, in GPU seconds. */
-  readonly records: readonly RequestRecord[];
-  readonly model: TargetModel;
-  readonly isPartial: boolean;
-  /** Whether it ended because the server refused too many connections in a row. */
-  readonly isServerGone: boolean;
-  /** Number of requests that were to be sent; where that is not known, of those that were. */
-  readonly requestCount: number;
-  /** Number of requests whose prompt had another length than intended, by the server's own count. */
-  readonly promptMismatches: number;
-  /** Number of requests whose response had another length than intended. */
-  readonly outputMismatches: number;
-  /** CPU time of this process during the run; close to the wall-clock time, the client is too slow. */
-  readonly clientCpuSeconds: number;
 }
 
 /** What a run needs from its caller. */
@@ -97,59 +72,55 @@ export async function runLoad(
   sourceFor: (model: TargetModel) => LoadSource | Promise<LoadSource>,
   context: LoadContext,
 ): Promise<LoadOutcome> {
-  const { url, apiKey, headers, timeScale, limits, percentiles } = options;
-  const { clock, signal, onRecord } = context;
+  const { url, apiKey, headers, timeScale } = options;
+  const { clock, signal, onReady, onRecord } = context;
   const model = await findModel({ url, apiKey, headers, model: options.model, signal });
   const source = await sourceFor(model);
-  const { untilSeconds = Number.POSITIVE_INFINITY } = options;
-  const known = source.requests?.filter(({ arrivalSeconds }) => arrivalSeconds < untilSeconds);
-  const client = createStreamClient({
-    ...{ url, apiKey, headers, clock },
-    timeoutMs: options.timeoutMs,
+  const plan = planOf(model, knownRequests(source, options), source.count);
+  const run = await measure(options, source, {
+    ...context,
+    onRecord: (record) => onRecord?.(recordInGpuTime(record, timeScale)),
+    start: () => {
+      onReady?.(plan);
+      return clock.nowSeconds();
+    },
   });
+  const records = toGpuTime(run.records, timeScale);
+  return outcomeOf({ ...run, records }, options, plan, { clients: 1, clientDeaths: [] });
+}
+
+/**
+ * Warms up and sends the requests of a source from this process. Times are wall-clock seconds.
+ *
+ * @param context.start Returns the time at which the load starts; called when everything is ready.
+ * @throws {InputError} If the server refuses the first warm-up request.
+ */
+export async function measure(
+  options: LoadOptions,
+  source: LoadSource,
+  context: Omit<LoadContext, 'onReady'> & { readonly start: () => number | Promise<number> },
+): Promise<ClientRun> {
+  const { url, apiKey, headers, timeoutMs } = options;
+  const { clock, signal, onProgress, onRecord, keepsRecords } = context;
+  const client = createStreamClient({ url, apiKey, headers, timeoutMs, clock });
   try {
     await warmUp(options.warmupRequests, source.writer, client, signal);
-    context.onReady?.({
-      model,
-      count: known?.length ?? source.count,
-      lastSeconds: known?.at(-1)?.arrivalSeconds,
-      tooLong: countTooLong(known ?? [], model),
-    });
-    const cpuAtStart = process.cpuUsage();
-    const run = await replay({
-      ...{ source, client, clock, signal },
-      concurrencyMax: options.concurrencyMax,
-      users: options.users,
-      untilSeconds: options.untilSeconds,
-      refusedMax: options.refusedMax,
-      sessionHeader: options.sessionHeader,
-      onProgress: context.onProgress,
-      keepsRecords: context.keepsRecords,
-      onRecord: onRecord && ((record) => onRecord(recordInGpuTime(record, timeScale))),
+    let cpuAtStart = process.cpuUsage();
+    const { concurrencyMax, users, untilSeconds, refusedMax, sessionHeader } = options;
+    const result = await replay({
+      ...{ source, client, clock, signal, onProgress, onRecord, keepsRecords },
+      ...{ concurrencyMax, users, untilSeconds, refusedMax, sessionHeader },
+      start: async () => {
+        const startSeconds = await context.start();
+        cpuAtStart = process.cpuUsage();
+        return startSeconds;
+      },
     });
     const cpu = process.cpuUsage(cpuAtStart);
-    const records = toGpuTime(run.records, timeScale);
-    const durationSeconds = run.durationSeconds * timeScale;
-    return {
-      report: reportOf(records, { durationSeconds, percentiles, limits }),
-      records,
-      model,
-      isPartial: run.isPartial,
-      isServerGone: run.isServerGone,
-      requestCount: run.isPartial ? (known?.length ?? run.records.length) : run.records.length,
-      promptMismatches: run.promptMismatches,
-      outputMismatches: run.outputMismatches,
-      clientCpuSeconds: (cpu.user + cpu.system) / 1e6,
-    };
+    return { ...result, cpuSeconds: (cpu.user + cpu.system) / 1e6 };
   } finally {
     client.close();
   }
-}
-
-function countTooLong(requests: readonly LoadRequest[], { tokensMax }: TargetModel): number {
-  if (tokensMax === undefined) return 0;
-  return requests.filter((request) => request.promptTokens + request.outputTokens > tokensMax)
-    .length;
 }
 
 /** Opens connections and warms up both programs with prompts that occur in no load. */

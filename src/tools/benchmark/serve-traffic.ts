@@ -14,6 +14,7 @@ import {
 import { loadTokenizer } from '../../io/tokenizers/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { readWorkload } from '../../io/workloads/index.ts';
+import { type Part, partOf, whole } from './clients/part.ts';
 import type { PromptApi } from './load-api.ts';
 import { type LoadSource, listedRequests, type Traffic } from './load-source.ts';
 import { type LapTraffic, repeatedRequests } from './repeated-requests.ts';
@@ -100,15 +101,19 @@ function isEndless({ dataset, end, rate }: ServeTraffic): boolean {
 /**
  * Returns what a run sends; equal seeds give equal requests for equal responses.
  *
+ * @param part The part that one of several processes sends; the requests of a conversation have no parts.
  * @throws {InputError} If a file of the dataset is missing or wrong.
  */
 export async function serveSource(
   options: ServeTraffic,
   model: Pick<TargetModel, 'id'>,
+  part: Part = whole,
 ): Promise<LoadSource> {
   if (!isConversational(options)) {
     const lapTraffic = await serveLaps(options, model);
-    return isEndless(options) ? repeatedRequests(lapTraffic) : listedRequests(lapTraffic(0));
+    if (isEndless(options)) return repeatedRequests(lapTraffic, part);
+    const { requests, writer } = lapTraffic(0);
+    return listedRequests({ requests: partOf(requests, part), writer });
   }
   return workloadSource(await workloadOf(options), options, model);
 }

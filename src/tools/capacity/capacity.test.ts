@@ -60,6 +60,8 @@ function outcomeOf(records: readonly RequestRecord[], isServerGone = false): Loa
     promptMismatches: 0,
     outputMismatches: 0,
     clientCpuSeconds: 0,
+    clients: 1,
+    clientDeaths: [],
   };
 }
 
