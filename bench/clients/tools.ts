@@ -73,7 +73,11 @@ export function vllmClient(python: string): Client {
   return {
     async run(load) {
       const args = [...serveArguments(load), '--endpoint', '/v1/completions', ...own];
-      const { result, cpu } = await program.run([...args, '--percentile-metrics', 'e2el']);
+      const { result, cpu } = await program.run([
+        ...args,
+        '--percentile-metrics',
+        'ttft,tpot,itl,e2el',
+      ]);
       return measuredBy(result, cpu);
     },
     end: program.end,
@@ -95,7 +99,6 @@ interface Mean {
 /** guidellm with one worker process, one parent for all runs. @param python A Python with guidellm. */
 export function guidellmClient(python: string): Client {
   const program = startPython<GuidellmMetrics>(python, 'guidellm_bench.py');
-  let startCpuSeconds: number | undefined;
   const run = (load: Load) =>
     program.run([
       ...['--backend', `kind=openai_http,target=${load.url},model=${load.model}`],
@@ -108,8 +111,6 @@ export function guidellmClient(python: string): Client {
     ]);
   return {
     async run(load) {
-      // Its worker process imports torch in every run.
-      startCpuSeconds ??= (await run({ ...load, rate: 4, requests: 2, seed: 0 })).cpu;
       const { result, cpu } = await run(load);
       return {
         completed: result.request_totals.successful,
@@ -117,7 +118,7 @@ export function guidellmClient(python: string): Client {
         tpotMs: result.inter_token_latency_ms.successful.mean,
         e2eMs: 1000 * result.request_latency.successful.mean,
         requestsPerSecond: result.requests_per_second.successful.mean,
-        cpuSeconds: cpu - startCpuSeconds,
+        cpuSeconds: cpu,
       };
     },
     end: program.end,

@@ -168,8 +168,14 @@ test('Holm’s correction multiplies the smallest value most, and keeps their or
 test('more noise and smaller effects take more pairs, and never fewer than can be significant', () => {
   assert.equal(pairsMinFor(1), 6);
   assert.equal(pairsMinFor(4), 8);
-  assert.equal(pairsNeeded(0, 0.1, 4), 8);
-  // ((2.4977 + 0.8416) · 0.2 / 0.1)² + 2.4977² / 2 = 47.7
-  assert.equal(pairsNeeded(0.2, 0.1, 4), 48);
-  assert.ok(pairsNeeded(0.2, 0.05, 4) > pairsNeeded(0.2, 0.1, 4));
+  assert.equal(pairsNeeded([0.3, 0.3, 0.3], 0.1, 4), 8);
+  /** Differences with a standard deviation of 0.2. */
+  const spread = (count: number) =>
+    Array.from({ length: count }, (_, i) => (i % 2 ? 0.2 : -0.2) * Math.sqrt(1 - 1 / count));
+  // Chi-square of 7 below which 20 % are is 3.82 by the tables: the spread may be 0.2 · √(7 / 3.82) = 0.2706, and
+  // ((2.4977 + 0.8416) · 0.2706 / 0.1)² + 2.4977² / 2 = 84.8; by the approximation 0.3 % less.
+  assert.ok(Math.abs(pairsNeeded(spread(8), 0.1, 4) - 85) <= 1);
+  // For many pairs it is ((2.4977 + 0.8416) · 0.2 / 0.1)² + 2.4977² / 2 = 47.7.
+  assert.ok([48, 49].includes(pairsNeeded(spread(10_000), 0.1, 4)));
+  assert.ok(pairsNeeded(spread(8), 0.05, 4) > pairsNeeded(spread(8), 0.1, 4));
 });

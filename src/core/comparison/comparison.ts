@@ -10,7 +10,6 @@ import {
   pairsNeeded,
   signFlipP,
   significance,
-  spreadOf,
 } from './paired-test.ts';
 
 /** Latencies that are compared; ITL says nothing that TPOT does not. */
@@ -146,7 +145,7 @@ export function compareBlocks(
     pairsNeeded:
       e2e.logs.length < 2
         ? undefined
-        : pairsNeeded(spreadOf(e2e.logs), Math.log1p(limits.detect), tests),
+        : pairsNeeded(e2e.logs, Math.log1p(limits.detect), tests),
     warnings: [...imbalance(counts), ...drift(e2e.logs, random)],
   };
   return { ...verdictOf(figures, counts, limits), ...figures };

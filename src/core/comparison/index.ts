@@ -15,4 +15,4 @@ export {
   type ResponseLatencies,
   type Verdict,
 } from './comparison.ts';
-export { pairsNeeded, spreadOf } from './paired-test.ts';
+export { pairsNeeded } from './paired-test.ts';

@@ -64,18 +64,33 @@ export function bootstrapInterval(
 }
 
 /**
- * How many pairs show a difference with 80 % probability.
+ * How many pairs show a difference with 80 % probability. The spread of few pairs may be too small by chance, so the upper
+ * bound of its one-sided 80 % interval is used.
  *
- * @param spread Standard deviation of the differences.
+ * @param differences Those of the pairs that were measured; at least two.
  * @param effect The difference to show, in the same unit, above 0.
  * @param tests Number of tests that share the significance.
+ * @see M. Kieser and G. Wassmer, "On the Use of the Upper Confidence Limit for the Variance from a Pilot Sample for Sample
+ *   Size Determination", Biometrical Journal 38, 1996
  */
-export function pairsNeeded(spread: number, effect: number, tests: number): number {
+export function pairsNeeded(
+  differences: readonly number[],
+  effect: number,
+  tests: number,
+): number {
+  const freedom = differences.length - 1;
+  const spread = spreadOf(differences) * Math.sqrt(freedom / lowChiSquare(freedom));
   const power = 0.8416;
   const critical = criticalValues[Math.min(tests, criticalValues.length) - 1] as number;
   // Student's t instead of the normal distribution takes about critical² / 2 pairs more.
   const pairs = ((critical + power) * (spread / effect)) ** 2 + critical ** 2 / 2;
   return Math.max(pairsMinFor(tests), Math.ceil(pairs));
+}
+
+/** The 20 % quantile of the chi-square distribution, by Wilson and Hilferty. */
+function lowChiSquare(freedom: number): number {
+  const variance = 2 / (9 * freedom);
+  return freedom * (1 - variance - 0.8416 * Math.sqrt(variance)) ** 3;
 }
 
 /** The fewest pairs whose most extreme pattern is significant in the first of some tests by Holm's rule. */
@@ -138,7 +153,7 @@ export function mean(values: readonly number[]): number {
 }
 
 /** Sample standard deviation; 0 for fewer than two values. */
-export function spreadOf(values: readonly number[]): number {
+function spreadOf(values: readonly number[]): number {
   if (values.length < 2) return 0;
   const center = mean(values);
   const squares = values.reduce((total, value) => total + (value - center) ** 2, 0);
