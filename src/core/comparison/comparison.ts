@@ -143,9 +143,7 @@ export function compareBlocks(
     requests: { a: counts.a.sent, b: counts.b.sent },
     pairs: e2e.logs.length,
     pairsNeeded:
-      e2e.logs.length < 2
-        ? undefined
-        : pairsNeeded(e2e.logs, Math.log1p(limits.detect), tests),
+      e2e.logs.length < 2 ? undefined : pairsNeeded(e2e.logs, Math.log1p(limits.detect), tests),
     warnings: [...imbalance(counts), ...drift(e2e.logs, random)],
   };
   return { ...verdictOf(figures, counts, limits), ...figures };

@@ -73,11 +73,7 @@ export function bootstrapInterval(
  * @see M. Kieser and G. Wassmer, "On the Use of the Upper Confidence Limit for the Variance from a Pilot Sample for Sample
  *   Size Determination", Biometrical Journal 38, 1996
  */
-export function pairsNeeded(
-  differences: readonly number[],
-  effect: number,
-  tests: number,
-): number {
+export function pairsNeeded(differences: readonly number[], effect: number, tests: number): number {
   const freedom = differences.length - 1;
   const spread = spreadOf(differences) * Math.sqrt(freedom / lowChiSquare(freedom));
   const power = 0.8416;

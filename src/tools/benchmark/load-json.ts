@@ -1,7 +1,7 @@
 // The result of a load as JSON: what the keys of `vllm bench serve` lack, under `spillway`.
 import { latencyKeys, loadSpread, type Summary } from '../../core/stats/index.ts';
+import type { LoadOptions } from './load-options.ts';
 import type { LoadOutcome } from './load-outcome.ts';
-import type { LoadOptions } from './run-load.ts';
 import { steadyFromSeconds } from './steady-part.ts';
 
 /** Returns the figures of a run that have no key in `vllm bench serve`. Times are GPU time. */

@@ -1,9 +1,9 @@
 // What a load is before its run, and what has become of it.
 import { type RequestRecord, reportOf, type ServeReport } from '../../core/stats/index.ts';
+import type { LoadOptions } from './load-options.ts';
 import type { LoadSource } from './load-source.ts';
 import type { ReplayResult } from './replay.ts';
 import type { LoadRequest } from './request-body.ts';
-import type { LoadOptions } from './run-load.ts';
 import type { TargetModel } from './target.ts';
 
 /** What a run will send, and to whom. */

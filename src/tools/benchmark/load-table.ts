@@ -8,8 +8,8 @@ import {
   samplesNeeded,
 } from '../../core/stats/index.ts';
 import { count, percent, textTable } from '../report/index.ts';
+import type { LoadOptions } from './load-options.ts';
 import type { LoadOutcome } from './load-outcome.ts';
-import type { LoadOptions } from './run-load.ts';
 import { isLongEnough, steadyFromSeconds } from './steady-part.ts';
 
 /** Client lag above this share of the median TTFT gets a warning. */

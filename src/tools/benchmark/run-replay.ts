@@ -5,10 +5,11 @@ import { loadTokenizer } from '../../io/tokenizers/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import type { PromptApi } from './load-api.ts';
 import { loadJson } from './load-json.ts';
+import type { LoadOptions } from './load-options.ts';
 import type { LoadOutcome } from './load-outcome.ts';
 import { listedRequests } from './load-source.ts';
 import { createRequestWriter } from './request-body.ts';
-import { type LoadContext, type LoadOptions, runLoad } from './run-load.ts';
+import { type LoadContext, runLoad } from './run-load.ts';
 
 /** The APIs by the names that `vllm bench serve` has for them, or would have. */
 const backendNames: Readonly<Record<PromptApi, string>> = {

@@ -2,8 +2,9 @@
 import { availableParallelism } from 'node:os';
 import { clientCount } from './clients/client-count.ts';
 import { runClients } from './clients/run-clients.ts';
+import type { LoadOptions } from './load-options.ts';
 import type { LoadOutcome } from './load-outcome.ts';
-import { type LoadContext, type LoadOptions, runLoad } from './run-load.ts';
+import { type LoadContext, runLoad } from './run-load.ts';
 import { type ServeTraffic, serveSource } from './serve-traffic.ts';
 
 /**

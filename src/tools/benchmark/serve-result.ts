@@ -1,8 +1,8 @@
 // The result of `spillway bench serve`, in the keys of `vllm bench serve --save-result`.
 import { latencyNames, serveSummaryJson, toServeJson } from '../../core/stats/index.ts';
 import { loadJson } from './load-json.ts';
+import type { LoadOptions } from './load-options.ts';
 import type { LoadOutcome } from './load-outcome.ts';
-import type { LoadOptions } from './run-load.ts';
 
 /** What a result says of its run besides the figures. */
 export interface ServeLabels {

@@ -1,8 +1,8 @@
 // What a run of several client processes and those processes say to each other.
 import type { RequestRecord } from '../../../core/stats/index.ts';
+import type { LoadOptions } from '../load-options.ts';
 import type { ClientRun } from '../load-outcome.ts';
 import type { ReplayProgress } from '../replay.ts';
-import type { LoadOptions } from '../run-load.ts';
 import type { ServeTraffic } from '../serve-traffic.ts';
 import type { TargetModel } from '../target.ts';
 import type { Part } from './part.ts';

@@ -1,6 +1,7 @@
 // Sends one load from several processes: they start at the same time, and their requests are put together, so that percentiles are
 // those of all requests.
 import type { RequestRecord } from '../../../core/stats/index.ts';
+import type { LoadOptions } from '../load-options.ts';
 import {
   type ClientDeath,
   type ClientRun,
@@ -9,7 +10,7 @@ import {
   outcomeOf,
   planOf,
 } from '../load-outcome.ts';
-import type { LoadContext, LoadOptions } from '../run-load.ts';
+import type { LoadContext } from '../run-load.ts';
 import { type ServeTraffic, serveSource } from '../serve-traffic.ts';
 import { findModel, type TargetModel } from '../target.ts';
 import { recordInGpuTime } from '../time-scale.ts';
