@@ -77,12 +77,12 @@ function draw(canvas: HTMLCanvasElement, engines: readonly EngineView[], shape: 
   context.clearRect(0, 0, width, height);
   const style = getComputedStyle(canvas);
   const colour = (name: string) => style.getPropertyValue(name);
-  const [line, accent, bad] = [colour('--map-empty'), colour('--map-used'), colour('--map-full')];
+  const [empty, used, full] = [colour('--map-empty'), colour('--map-used'), colour('--map-full')];
   engines.forEach((engine, index) => {
     const x = (index % columns) * (cell + gap);
     const y = Math.floor(index / columns) * (cell + gap);
     const usage = currentReport(engine)?.kvUsage;
-    context.fillStyle = line;
+    context.fillStyle = empty;
     if (usage == null) {
       // An outline: nothing is known.
       context.fillRect(x, y, cell, 1);
@@ -90,7 +90,7 @@ function draw(canvas: HTMLCanvasElement, engines: readonly EngineView[], shape: 
       return;
     }
     context.fillRect(x, y, cell, cell);
-    context.fillStyle = usage >= fullShare ? bad : accent;
+    context.fillStyle = usage >= fullShare ? full : used;
     const filled = Math.min(1, usage) * cell;
     context.fillRect(x, y + cell - filled, cell, filled);
   });

@@ -20,7 +20,7 @@ export function TierFlowChart({ engines }: { readonly engines: readonly EngineVi
   return (
     <figure class="card tier-flow">
       <figcaption>
-        Prompt tokens by tier <span class="quiet">per second, last 10 s</span>
+        Prompt tokens by tier <span class="quiet">per second, last 10&nbsp;s</span>
       </figcaption>
       {flow === undefined || total === 0 ? (
         <p class="quiet">No prompt tokens in the last 10 s.</p>

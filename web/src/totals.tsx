@@ -44,7 +44,7 @@ export function Totals({ snapshot }: { readonly snapshot: RouterView }) {
       <Total
         name="engines"
         title="Live engines, of all"
-        value={`${count(live)}/${count(engines.length)}`}
+        value={live === engines.length ? count(live) : `${count(live)}/${count(engines.length)}`}
         isWarning={live < engines.length}
       />
       {snapshot.routers && <ConnectedRouters peers={snapshot.routers.peers} />}
