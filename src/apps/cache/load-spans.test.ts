@@ -12,7 +12,7 @@ function begin(brings: readonly string[], share = 1) {
     ids: randomIds((count) => '1'.repeat(count)),
     newTrace: () => assert.fail('each span has a trace id of its own'),
     sampler: new Sampler({ ...samplingDefaults, share }),
-    exporter: { add: (more: readonly Span[]) => void spans.push(...more) },
+    exporter: { add: (more: readonly Span[]) => void spans.push(...more), addLater: assert.fail },
     unixMs: () => nowMs,
   };
   const load = tracedLoader(

@@ -31,11 +31,22 @@ const provider = 'vllm';
  * @see https://github.com/vllm-project/vllm, `SpanAttributes`, for `prompt_tokens`, `completion_tokens` and the latency
  */
 export function genAiAttributes(request: GenAiRequest): Attributes {
-  const { inputTokens, outputTokens, firstTokenSeconds } = request;
+  return { ...operationAttributes(request.operation), ...requestAttributes(request) };
+}
+
+/** The part of `genAiAttributes` that all requests of an operation have. */
+export function operationAttributes(operation: GenAiOperation | undefined): Attributes {
   return {
-    'gen_ai.operation.name': request.operation,
+    'gen_ai.operation.name': operation,
     'gen_ai.provider.name': provider,
     'gen_ai.system': provider,
+  };
+}
+
+/** The other part of `genAiAttributes`: what one request asked for and got. */
+export function requestAttributes(request: Omit<GenAiRequest, 'operation'>): Attributes {
+  const { inputTokens, outputTokens, firstTokenSeconds } = request;
+  return {
     'gen_ai.request.model': request.model,
     'gen_ai.request.max_tokens': request.outputTokensMax,
     'gen_ai.request.temperature': request.temperature,

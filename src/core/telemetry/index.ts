@@ -4,6 +4,8 @@ export {
   type GenAiRequest,
   genAiAttributes,
   genAiOperation,
+  operationAttributes,
+  requestAttributes,
 } from './gen-ai.ts';
 export {
   type EndedWork,

@@ -11,6 +11,8 @@ export interface SpanEvent {
   /** Unix time, with fractions. */
   readonly atMs: number;
   readonly attributes: Attributes;
+  /** See `Span.shared`. */
+  readonly shared?: readonly Attributes[];
 }
 
 export interface Span {
@@ -29,6 +31,8 @@ export interface Span {
   /** Not before `startMs`. */
   readonly endMs: number;
   readonly attributes: Attributes;
+  /** Further attributes, which many spans have. They are the same objects each time, so that each is encoded only once. */
+  readonly shared?: readonly Attributes[];
   readonly events: readonly SpanEvent[];
   /** Why it failed; undefined if it did not. */
   readonly error: string | undefined;

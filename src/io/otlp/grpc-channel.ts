@@ -64,7 +64,8 @@ export class GrpcChannel implements OtlpChannel {
         session.off('error', failed);
         resolve(resultOf(head, { ...head, ...trailers }, bytes.all));
       });
-      stream.end(framed(body));
+      stream.write(prefixOf(body));
+      stream.end(body);
     });
   }
 
@@ -91,12 +92,10 @@ export class GrpcChannel implements OtlpChannel {
   }
 }
 
-function framed(body: Uint8Array): Buffer {
-  const message = Buffer.allocUnsafe(prefixBytes + body.length);
-  message[0] = 0;
-  message.writeUInt32BE(body.length, 1);
-  message.set(body, prefixBytes);
-  return message;
+function prefixOf(message: Uint8Array): Buffer {
+  const prefix = Buffer.alloc(prefixBytes);
+  prefix.writeUInt32BE(message.length, 1);
+  return prefix;
 }
 
 function resultOf(

@@ -7,28 +7,60 @@ export const wireTypes = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as cons
 /** Length up to which text is copied in a loop, which is quicker than a call into Node for short ASCII. */
 const loopedTextMax = 64;
 
+/** By the code of a lower-case hexadecimal digit. */
+const hexValues = new Uint8Array(0x80);
+for (let value = 0; value < 16; value++) hexValues[value.toString(16).charCodeAt(0)] = value;
+
 export class ProtobufWriter {
   #bytes: Buffer;
-  #length = 0;
+  readonly #start: number;
+  #length: number;
 
-  /** @param capacity Bytes to begin with. */
-  constructor(capacity: number) {
-    this.#bytes = Buffer.allocUnsafeSlow(capacity);
+  /**
+   * @param capacity Bytes to begin with.
+   * @param headBytesMax Room in front of them for a head that is known only at the end.
+   */
+  constructor(capacity: number, headBytesMax = 0) {
+    this.#bytes = Buffer.allocUnsafeSlow(headBytesMax + capacity);
+    this.#start = headBytesMax;
+    this.#length = headBytesMax;
   }
 
   /** Number of bytes written. */
   get length(): number {
-    return this.#length;
+    return this.#length - this.#start;
   }
 
   /** The bytes written so far; valid until the next write. */
   get written(): Buffer {
-    return this.#bytes.subarray(0, this.#length);
+    return this.#bytes.subarray(this.#start, this.#length);
+  }
+
+  /** The bytes written so far behind a head; valid until the next write. */
+  behind(head: Buffer): Buffer {
+    const from = this.#start - head.length;
+    this.#bytes.set(head, from);
+    return this.#bytes.subarray(from, this.#length);
+  }
+
+  /** Forgets what was written, and keeps the memory. */
+  clear(): void {
+    this.#length = this.#start;
   }
 
   /** Begins a field. @param field Below 2^28. */
   tag(field: number, wireType: number): void {
-    this.varint(field * 8 + wireType);
+    if (field < 16) {
+      this.#reserve(1);
+      this.#bytes[this.#length++] = field * 8 + wireType;
+    } else this.varint(field * 8 + wireType);
+  }
+
+  /** Writes bytes that are encoded already. */
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
   }
 
   /**
@@ -72,11 +104,14 @@ export class ProtobufWriter {
   hex(field: number, digits: string): void {
     this.tag(field, wireTypes.bytes);
     this.#reserve(1 + digits.length / 2);
-    this.#bytes[this.#length++] = digits.length / 2;
+    const bytes = this.#bytes;
+    let at = this.#length;
+    bytes[at++] = digits.length / 2;
     for (let i = 0; i < digits.length; i += 2) {
-      const byte = hexDigit(digits.charCodeAt(i)) * 16 + hexDigit(digits.charCodeAt(i + 1));
-      this.#bytes[this.#length++] = byte;
+      const high = hexValues[digits.charCodeAt(i)] as number;
+      bytes[at++] = (high << 4) | (hexValues[digits.charCodeAt(i + 1)] as number);
     }
+    this.#length = at;
   }
 
   /** @param value A non-negative integer below 2^53. */
@@ -158,9 +193,4 @@ export function varintBytes(value: number): number {
   let count = 1;
   for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) count++;
   return count;
-}
-
-/** The value of a lower-case hexadecimal digit. */
-function hexDigit(code: number): number {
-  return code < 0x3a ? code - 0x30 : code - 0x57;
 }

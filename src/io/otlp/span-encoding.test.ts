@@ -4,7 +4,7 @@ import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import fc from 'fast-check';
 import { version } from '../../core/base/index.ts';
 import type { Attributes, Span } from '../../core/telemetry/index.ts';
-import { ExportRequests, SpanBatch } from './span-encoding.ts';
+import { ExportRequests } from './span-encoding.ts';
 
 /** A span as OpenTelemetry's own serializer reads it. */
 type OtelSpan = Parameters<typeof ProtobufTraceSerializer.serializeRequest>[0][number];
@@ -14,9 +14,10 @@ const resource = { attributes: resourceAttributes } as unknown as OtelSpan['reso
 const scope = { name: 'spillway', version };
 
 function requestOf(spans: readonly Span[]): Buffer {
-  const batch = new SpanBatch();
+  const requests = new ExportRequests(resourceAttributes);
+  const batch = requests.newBatch();
   for (const span of spans) batch.add(span);
-  return new ExportRequests(resourceAttributes).of(batch);
+  return requests.of(batch);
 }
 
 function otelSpan(span: Span): OtelSpan {
@@ -25,8 +26,12 @@ function otelSpan(span: Span): OtelSpan {
     const seconds = Math.floor(ms / 1000);
     return [seconds, Math.floor((ms - seconds * 1000) * 1e6)];
   };
-  const present = (attributes: Attributes) =>
-    Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== undefined));
+  const present = (attributes: Attributes, shared: readonly Attributes[] = []) =>
+    Object.fromEntries(
+      [...shared, attributes]
+        .flatMap((some) => Object.entries(some))
+        .filter(([, value]) => value !== undefined),
+    );
   return {
     ...{ name: span.name, kind: { internal: 0, server: 1, client: 2 }[span.kind] },
     spanContext: () => ({
@@ -38,9 +43,13 @@ function otelSpan(span: Span): OtelSpan {
     },
     ...{ startTime: time(span.startMs), endTime: time(span.endMs), duration: [0, 0] },
     status: error === undefined ? { code: 0 } : { code: 2, message: error },
-    ...{ attributes: present(span.attributes), links: [], ended: true },
+    ...{ attributes: present(span.attributes, span.shared), links: [], ended: true },
     events: span.events.map((event) => ({
-      ...{ name: event.name, time: time(event.atMs), attributes: present(event.attributes) },
+      ...{
+        name: event.name,
+        time: time(event.atMs),
+        attributes: present(event.attributes, event.shared),
+      },
     })),
     ...{ resource, instrumentationScope: scope },
     ...{ droppedAttributesCount: 0, droppedEventsCount: 0, droppedLinksCount: 0 },
@@ -82,6 +91,28 @@ test('an export request has the bytes that OpenTelemetry’s own serializer writ
     }),
     { numRuns: 300 },
   );
+});
+
+test('attributes that spans and events share are in each of them, whatever else they have', () => {
+  const shared = [{ 'shared.text': 'é', missing: undefined }, { 'shared.count': 3 }] as const;
+  const drawn = fc.sample(span, { numRuns: 20, seed: 2 });
+  const spans = drawn.map((one): Span => {
+    return { ...one, shared, events: one.events.map((event) => ({ ...event, shared })) };
+  });
+  const theirs = ProtobufTraceSerializer.serializeRequest(spans.map(otelSpan));
+  assert.deepEqual(requestOf(spans), Buffer.from(theirs as Uint8Array));
+});
+
+test('a batch that is used again holds only the later spans', () => {
+  const requests = new ExportRequests(resourceAttributes);
+  const [first, second] = fc.sample(span, { numRuns: 2, seed: 3 }) as [Span, Span];
+  const batch = requests.newBatch();
+  batch.add(first);
+  requests.of(batch);
+  batch.clear();
+  batch.add(second);
+  assert.deepEqual(requests.of(batch), requestOf([second]));
+  assert.equal(batch.count, 1);
 });
 
 test('a batch that outgrows its buffer keeps what was written', () => {

@@ -13,14 +13,31 @@ const statusError = 2;
 /** `SpanFlags`: the trace is sampled, whether the parent is remote is known, and it is. */
 const flagsLocal = 0x101;
 const flagsRemote = 0x301;
+/** Numbers of the fields that hold attributes, in `Span` and in `Span.Event`. */
+const attributesOf = { span: 9, event: 3 } as const;
+/** Encoded attributes of objects that many spans share, by the number of the field. */
+const encodedShared = {
+  [attributesOf.span]: new WeakMap<Attributes, Buffer>(),
+  [attributesOf.event]: new WeakMap<Attributes, Buffer>(),
+};
+/** Names of attributes that are kept encoded; all those that we use are fewer. */
+const encodedNamesMax = 256;
+const encodedNames = new Map<string, Buffer>();
 /** Bytes of a batch to begin with; it grows. */
 const batchBytesAtFirst = 16_384;
+/** Bytes of the varints in the head of a request. */
+const headLengthBytesMax = 24;
 
 /** Spans of one export request, encoded. */
 export class SpanBatch {
-  readonly #spans = new ProtobufWriter(batchBytesAtFirst);
+  readonly #spans: ProtobufWriter;
   /** Number of spans. */
   count = 0;
+
+  /** @param headBytesMax Room for the head of the request. */
+  constructor(headBytesMax: number) {
+    this.#spans = new ProtobufWriter(batchBytesAtFirst, headBytesMax);
+  }
 
   get bytes(): number {
     return this.#spans.length;
@@ -31,9 +48,15 @@ export class SpanBatch {
     this.count++;
   }
 
-  /** `ScopeSpans.spans` of all. */
-  get written(): Buffer {
-    return this.#spans.written;
+  /** `ScopeSpans.spans` of all behind the head of their request; valid until the next change. */
+  behind(head: Buffer): Buffer {
+    return this.#spans.behind(head);
+  }
+
+  /** Removes all spans; the memory stays for the next ones. */
+  clear(): void {
+    this.#spans.clear();
+    this.count = 0;
   }
 }
 
@@ -58,10 +81,13 @@ export class ExportRequests {
     this.#scope = Buffer.from(scope.written);
   }
 
-  /** An `ExportTraceServiceRequest` with these spans. */
+  newBatch(): SpanBatch {
+    return new SpanBatch(this.#resource.length + this.#scope.length + headLengthBytesMax);
+  }
+
+  /** An `ExportTraceServiceRequest` with these spans; valid until the batch changes. */
   of(batch: SpanBatch): Buffer {
-    const spans = batch.written;
-    const scopeBytes = this.#scope.length + spans.length;
+    const scopeBytes = this.#scope.length + batch.bytes;
     const resourceBytes = this.#resource.length + 1 + varintBytes(scopeBytes) + scopeBytes;
     const head = new ProtobufWriter(this.#resource.length + this.#scope.length + 32);
     head.tag(1, wireTypes.bytes);
@@ -69,7 +95,7 @@ export class ExportRequests {
     const scope = new ProtobufWriter(16);
     scope.tag(2, wireTypes.bytes);
     scope.varint(scopeBytes);
-    return Buffer.concat([head.written, this.#resource, scope.written, this.#scope, spans]);
+    return batch.behind(Buffer.concat([head.written, this.#resource, scope.written, this.#scope]));
   }
 }
 
@@ -85,7 +111,8 @@ function writeSpan(writer: ProtobufWriter, span: Span): void {
   writeCount(writer, 6, kinds[span.kind]);
   writer.nanoseconds(7, span.startMs);
   writer.nanoseconds(8, span.endMs);
-  writeAttributes(writer, 9, span.attributes);
+  if (span.shared !== undefined) writeShared(writer, attributesOf.span, span.shared);
+  writeAttributes(writer, attributesOf.span, span.attributes);
   writeCount(writer, 10, 0);
   for (const event of events) writeEvent(writer, event);
   writeCount(writer, 12, 0);
@@ -96,11 +123,13 @@ function writeSpan(writer: ProtobufWriter, span: Span): void {
   writer.end(begun);
 }
 
-function writeEvent(writer: ProtobufWriter, { name, atMs, attributes }: SpanEvent): void {
+function writeEvent(writer: ProtobufWriter, event: SpanEvent): void {
+  const { name, atMs, attributes, shared } = event;
   const begun = writer.begin(11);
   writer.nanoseconds(1, atMs);
   writer.text(2, name);
-  writeAttributes(writer, 3, attributes);
+  if (shared !== undefined) writeShared(writer, attributesOf.event, shared);
+  writeAttributes(writer, attributesOf.event, attributes);
   writeCount(writer, 4, 0);
   writer.end(begun);
 }
@@ -112,18 +141,49 @@ function writeStatus(writer: ProtobufWriter, error: string | undefined): void {
   writer.end(begun);
 }
 
+/** Writes attributes that other spans or events have too, as the same objects. */
+function writeShared(
+  writer: ProtobufWriter,
+  field: keyof typeof encodedShared,
+  shared: readonly Attributes[],
+): void {
+  const encoded = encodedShared[field];
+  for (const attributes of shared) {
+    let bytes = encoded.get(attributes);
+    if (bytes === undefined) {
+      const own = new ProtobufWriter(256);
+      writeAttributes(own, field, attributes);
+      bytes = Buffer.from(own.written);
+      encoded.set(attributes, bytes);
+    }
+    writer.raw(bytes);
+  }
+}
+
 /** Attributes with a value. */
 function writeAttributes(writer: ProtobufWriter, field: number, attributes: Attributes): void {
   for (const name in attributes) {
     const value = attributes[name];
     if (value === undefined) continue;
     const begun = writer.begin(field);
-    writer.text(1, name);
+    writer.raw(encodedName(name));
     const valueBegun = writer.begin(2);
     writeValue(writer, value);
     writer.end(valueBegun);
     writer.end(begun);
   }
+}
+
+/** A `KeyValue.key`. */
+function encodedName(name: string): Buffer {
+  let bytes = encodedNames.get(name);
+  if (bytes === undefined) {
+    const writer = new ProtobufWriter(64);
+    writer.text(1, name);
+    bytes = Buffer.from(writer.written);
+    if (encodedNames.size < encodedNamesMax) encodedNames.set(name, bytes);
+  }
+  return bytes;
 }
 
 /** Writes an `AnyValue`. */

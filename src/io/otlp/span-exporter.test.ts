@@ -191,6 +191,23 @@ test('what is sent before the end of the program arrives', async (context) => {
   assert.equal(receiver.requests.length, 3);
 });
 
+test('spans that are made later are sent with the next round, at the end of the program, or when there are many', async (context) => {
+  const receiver = await started(context, 'grpc');
+  const exporter = exporterOn(channelTo(receiver, 'grpc'));
+  exporter.addLater(() => spansOf(2), 'sampled');
+  await receiver.received(2);
+  const idle = exporterOn(scriptedChannel(() => new Promise(() => {})));
+  let made = 0;
+  for (let trace = 1; trace <= 40; trace++) idle.addLater(() => spansOf(++made && 1), 'error');
+  assert.equal(made, 32);
+  assert.equal(idle.queuedSpans, 32);
+  exporter.addLater(() => oneSpan, 'error');
+  await exporter.close(1000);
+  assert.equal(receiver.spans.length, 3);
+  exporter.addLater(() => oneSpan, 'error');
+  assert.equal(exporter.droppedSpans.shutdown, 1);
+});
+
 test('a collector that does not respond delays the end by no more than the deadline', async () => {
   const silent = (signal: AbortSignal) =>
     new Promise<SendResult>((resolve) => {

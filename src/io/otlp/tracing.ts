@@ -14,7 +14,7 @@ export interface TracingOptions {
 }
 
 /** What takes the spans of a trace that is kept. */
-export type SpanSink = Pick<SpanExporter, 'add'>;
+export type SpanSink = Pick<SpanExporter, 'add' | 'addLater'>;
 
 export interface Tracing {
   readonly ids: IdSource;

@@ -251,30 +251,31 @@ async function thousandEngines(t: TestContext): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+/** Runs in the page: the three colours that the map of HBM has most of, and those that the theme has for it. */
+const coloursOfMap = `(() => {
+  const canvas = document.querySelector('.hbm-map canvas');
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  const counts = new Map();
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3] !== 255) continue;
+    const colour = 'rgb(' + data.slice(i, i + 3).join(', ') + ')';
+    counts.set(colour, (counts.get(colour) ?? 0) + 1);
+  }
+  const most = [...counts].sort(([, a], [, b]) => b - a).slice(0, 3);
+  const probe = document.body.appendChild(document.createElement('i'));
+  const theme = ['--line', '--accent', '--bad'].map((name) => {
+    probe.style.color = 'var(' + name + ')';
+    return getComputedStyle(probe).color;
+  });
+  return [most.map(([colour]) => colour), theme];
+})()`;
+
 test('the map of HBM has the colours of the theme: empty, in use, and nearly full', async (t) => {
   const url = await thousandEngines(t);
   for (const colorScheme of ['light', 'dark'] as const) {
     const { page } = await open(url, { viewport: { width: 1280, height: 900 }, colorScheme });
     await page.getByRole('img', { name: /1,000 engines/ }).waitFor();
-    const [drawn, theme] = await page.evaluate(() => {
-      const canvas = document.querySelector<HTMLCanvasElement>('.hbm-map canvas');
-      const context = canvas?.getContext('2d');
-      if (canvas == null || context == null) throw new Error('no map');
-      const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-      const counts = new Map<string, number>();
-      for (let i = 0; i < data.length; i += 4) {
-        if (data[i + 3] !== 255) continue;
-        const colour = `rgb(${data[i]}, ${data[i + 1]}, ${data[i + 2]})`;
-        counts.set(colour, (counts.get(colour) ?? 0) + 1);
-      }
-      const most = [...counts].sort(([, a], [, b]) => b - a).slice(0, 3);
-      const probe = document.body.appendChild(document.createElement('i'));
-      const resolved = ['--line', '--accent', '--bad'].map((name) => {
-        probe.style.color = `var(${name})`;
-        return getComputedStyle(probe).color;
-      });
-      return [most.map(([colour]) => colour), resolved];
-    });
+    const [drawn, theme] = await page.evaluate<[string[], string[]]>(coloursOfMap);
     assert.deepEqual(drawn.toSorted(), theme.toSorted(), colorScheme);
     await page.close();
   }

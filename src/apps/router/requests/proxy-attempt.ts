@@ -9,11 +9,12 @@ import type {
   UpstreamExchange,
   UpstreamFailure,
 } from '../../../io/http/index.ts';
+import type { AttemptTrace } from './attempt-trace.ts';
 import { beginsAsUsual, FirstEvent } from './first-event.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import { isEventStream, upstreamHeadText } from './proxy-heads.ts';
 import type { ProxyTarget } from './proxy-target.ts';
-import type { AttemptTrace, RequestTrace } from './request-trace.ts';
+import type { RequestTrace } from './request-trace.ts';
 import type { SentBody } from './sent-body.ts';
 
 /** The request that an attempt belongs to. */

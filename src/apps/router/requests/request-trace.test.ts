@@ -4,7 +4,12 @@ import { type TestContext, test } from 'node:test';
 import { Client } from '../../../../test/support/client-in-memory.ts';
 import { routerInMemory } from '../../../../test/support/router-in-memory.ts';
 import type { Pick, PickCause } from '../../../core/routing/index.ts';
-import { formatTraceparent, Sampler, type Span } from '../../../core/telemetry/index.ts';
+import {
+  formatTraceparent,
+  Sampler,
+  type Span,
+  type SpanEvent,
+} from '../../../core/telemetry/index.ts';
 import type { Tracing } from '../../../io/otlp/index.ts';
 import type { PromptTokens } from '../tokens/prompt-tokens.ts';
 import { type ForwardedRoute, InferenceRequests } from './inference-requests.ts';
@@ -48,7 +53,8 @@ function begin(
     newTrace: () => formatTraceparent(ownTrace, spanId(), sampler.head(ownTrace, undefined)),
     sampler,
     exporter: {
-      add: (spans: readonly Span[], keptFor: string) => exported.push({ spans, keptFor }),
+      addLater: (make: () => readonly Span[], keptFor: string) =>
+        exported.push({ spans: make().map(withShared), keptFor }),
     },
     unixMs: () => unixAtStart + router.state.nowMs - 100_000,
   } as unknown as Tracing;
@@ -73,6 +79,14 @@ function begin(
     return client;
   };
   return { ...router, ask, exported, spans: () => exported.at(-1)?.spans ?? assert.fail() };
+}
+
+/** With shared attributes among its own. */
+function withShared(span: Span): Span {
+  const merged = <T extends Span | SpanEvent>(part: T): T => {
+    return { ...part, attributes: Object.assign({}, ...(part.shared ?? []), part.attributes) };
+  };
+  return { ...merged(span), events: span.events.map(merged) };
 }
 
 const usage = '{"usage":{"prompt_tokens":7,"completion_tokens":3}}';
