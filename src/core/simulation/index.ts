@@ -1,6 +1,8 @@
 // Engines and fleets on a virtual clock.
+
 export { BlockCache } from './block-cache.ts';
 export { type ClosedLoopOptions, type ClosedLoopResult, closedLoop } from './closed-loop.ts';
+export { CoreAssignment, type CoreCounts, CountCoordinator } from './core-assignment.ts';
 export type { Disaggregation, EngineRole } from './disaggregation.ts';
 export { simulateFleet } from './fleet.ts';
 export { checkEngineCount, checkRouterCount } from './fleet-bounds.ts';

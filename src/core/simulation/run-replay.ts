@@ -13,6 +13,7 @@ import {
 } from '../engine/index.ts';
 import type { Trace, TraceRequest } from '../traces/index.ts';
 import { BusyTime } from './busy-time.ts';
+import { CoreAssignment, type CoreCounts, CountCoordinator } from './core-assignment.ts';
 import type { Timing } from './timing.ts';
 
 export interface RunOptions {
@@ -64,13 +65,14 @@ interface Core {
   readonly busy: BusyTime;
   /** Requests that arrived while a step ran. */
   readonly inbox: number[];
-  unfinished: number;
+  /** At the end of its last step. */
+  counts: CoreCounts;
 }
 
 /**
  * Runs the requests through the model with their arrivals and lengths. Like vLLM's engine process, a core
- * accepts new requests between steps, and the latency of a request counts from there. A request is
- * assigned to the core with the fewest unfinished ones.
+ * accepts new requests between steps, and the latency of a request counts from there. One API server assigns the
+ * requests to the cores, by counts that may be old.
  *
  * @throws {InputError} If a prompt is longer than the engine's context, or neither block size is a
  *   multiple of the other.
@@ -100,12 +102,14 @@ export function replayRun(options: RunOptions): RunResult {
       ...{ config, cost, listener: { admitted }, connector: createConnector?.(index) },
       countsEvicted: true,
     });
-    const nothing = { step: undefined, stepEndSeconds: NaN, unfinished: 0 };
+    const nothing = { step: undefined, stepEndSeconds: NaN, counts: [0, 0] as const };
     return { engine, ...nothing, busy: new BusyTime(), inbox: [] };
   });
 
   const sum = (of: (core: Core) => number) => cores.reduce((total, core) => total + of(core), 0);
   const samples: RunSample[] = [];
+  const server = new CoreAssignment(dataParallelSize);
+  const coordinator = new CountCoordinator();
   /** The first request that has not arrived yet. */
   let next = 0;
 
@@ -126,14 +130,21 @@ export function replayRun(options: RunOptions): RunResult {
   const endStep = (core: Core, step: EngineStep): void => {
     const lastArrivalSeconds = requests[next - 1]?.arrivalSeconds ?? 0;
     core.busy.add(step.startSeconds, [core.stepEndSeconds], lastArrivalSeconds);
-    core.engine.complete(step, (request, outputIndex) => {
+    core.engine.complete(step, (request) => {
       timingOf(request.id).tokenSeconds.push(core.stepEndSeconds);
-      if (outputIndex + 1 === request.maxTokens) core.unfinished--;
       return false;
     });
+    const { waiting, running } = core.engine.stats;
+    core.counts = [waiting, running];
   };
+  const reportCounts = (now: number): void =>
+    coordinator.report(
+      cores.map(({ counts }) => counts),
+      now,
+    );
   const stepTogether = (now: number, cost: LockstepCostModel): void => {
     for (const core of cores) if (core.step) endStep(core, core.step);
+    reportCounts(now);
     for (const core of cores) takeIn(core, now);
     const loads = cores.flatMap(({ step }) => (step ? [step.load] : []));
     if (loads.length === 0) return;
@@ -145,12 +156,13 @@ export function replayRun(options: RunOptions): RunResult {
     const core = cores.reduce((a, b) => (endOf(b) < endOf(a) ? b : a));
     const now = Math.min(arrival, endOf(core));
     if (now === Number.POSITIVE_INFINITY) break;
+    const published = coordinator.publishedUntil(now);
+    if (published) server.receive(published);
     // All requests that arrive at one moment are accepted before a step is planned.
     for (; (requests[next]?.arrivalSeconds ?? Number.POSITIVE_INFINITY) <= now; next++) {
-      const to = cores.reduce((a, b) => (b.unfinished < a.unfinished ? b : a));
-      timings[next] = { ...(timings[next] as MutableTiming), engine: cores.indexOf(to) };
-      to.unfinished++;
-      to.inbox.push(next);
+      const to = server.next();
+      timings[next] = { ...(timings[next] as MutableTiming), engine: to };
+      cores[to]?.inbox.push(next);
     }
     // A step ends, or a transfer that a request waits for.
     const isDue = endOf(core) === now;
@@ -159,7 +171,10 @@ export function replayRun(options: RunOptions): RunResult {
       if (isDue || cores.every(({ step }) => step === undefined)) stepTogether(now, lockstep);
       continue;
     }
-    if (isDue && core.step) endStep(core, core.step);
+    if (isDue && core.step) {
+      endStep(core, core.step);
+      reportCounts(now);
+    }
     if (isDue) takeIn(core, now);
     for (const idle of cores) if (idle.step === undefined && idle.inbox.length) takeIn(idle, now);
   }

@@ -113,9 +113,9 @@ export function predictPoint(
 }
 
 /**
- * Returns the waits at full groups in aiconfigurator's own runs, whose groups have few places. Those for equal shares and
- * one more request fit the TTFT of all its runs with data-parallel attention; with equal shares alone, those of even numbers of
- * clients would be twice as long.
+ * Returns the waits at full groups in aiconfigurator's own runs, whose groups have few places. They have places for
+ * equal shares and one more request, which makes a difference for one point: of 4 clients at 4 groups with one place each, one in
+ * five would wait, and none did.
  */
 function groupWaits(
   { load, clients, attentionDataParallelSize: groups, promptTokens, outputTokens }: PointRow,

@@ -54,8 +54,8 @@ test('with old counts, requests wait though the other group has a place, for sec
 });
 
 test('a place to spare in each group prevents most waits', () => {
-  const spare = waitsByOldCounts({ ...two, clients: 8, places: 5 });
-  const none = waitsByOldCounts({ ...two, clients: 8, places: 4 });
+  const spare = waitsByOldCounts({ ...two, groups: 4, clients: 4, places: 2 });
+  const none = waitsByOldCounts({ ...two, groups: 4, clients: 4, places: 1 });
   assert.ok(spare.meanSeconds < none.meanSeconds / 5, `${spare.meanSeconds} ${none.meanSeconds}`);
   assert.deepEqual(waitsByOldCounts({ ...two, clients: 8, places: 8 }), {
     meanSeconds: 0,

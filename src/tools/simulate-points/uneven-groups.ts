@@ -1,8 +1,7 @@
 // Requests that wait at a full group of GPUs while another group has places: vLLM's API servers assign requests to groups with
 // data-parallel attention by counts that are up to 100 ms old, and see only their own requests in between.
-// https://github.com/vllm-project/vllm/blob/v0.12.0/vllm/v1/engine/core_client.py (DPLBAsyncMPClient)
-// https://github.com/vllm-project/vllm/blob/v0.12.0/vllm/v1/engine/coordinator.py (stats_update_interval_ms)
 import { type Random, randomInteger, seededRandom } from '../../core/base/index.ts';
+import { CoreAssignment, type CoreCounts, CountCoordinator } from '../../core/simulation/index.ts';
 
 export interface GroupLoad {
   /** Of all groups together; each sends its next request when the previous one is complete. */
@@ -26,9 +25,6 @@ export interface GroupWaits {
   readonly share: number;
 }
 
-const statsSeconds = 0.1;
-/** Weight of a waiting request relative to a running one. */
-const waitingWeight = 4;
 /** Time from the end of a response to the client's next request: uniform, at most this. */
 const clientSecondsMax = 0.01;
 const requestsPerClient = 10;
@@ -71,18 +67,14 @@ interface Group {
   readonly waiting: (Sent & { isLate: boolean })[];
 }
 
-/** Requests that wait and run in one group, as an API server knows them. */
-type Counts = [waiting: number, running: number];
-
 class Groups {
   readonly #load: GroupLoad;
   readonly #random: Random;
   readonly #groups: readonly Group[];
   /** Requests that clients are about to send. */
   #sends: Sent[] = [];
-  /** By API server, the counts of each group: as published, and the server's own requests since. */
-  #known: Counts[][];
-  #publishedSeconds = 0;
+  readonly #servers: readonly CoreAssignment[];
+  readonly #coordinator = new CountCoordinator();
   #sent = 0;
   #waited = 0;
   #waitSeconds = 0;
@@ -91,7 +83,9 @@ class Groups {
     this.#load = load;
     this.#random = seededRandom(seed);
     this.#groups = Array.from({ length: load.groups }, () => ({ running: [], waiting: [] }));
-    this.#known = this.#published();
+    this.#servers = this.#groups.map(
+      (_, server) => new CoreAssignment(load.groups, { servers: load.groups, server }),
+    );
   }
 
   play(): GroupWaits {
@@ -100,14 +94,13 @@ class Groups {
       this.#send(0, randomInteger(this.#random, this.#groups.length));
     }
     let now = 0;
-    let published = this.#published();
     while (this.#sends.length > 0 || this.#groups.some(isBusy)) {
       for (const group of this.#groups) this.#admit(group, now);
       const [seconds, steps] = this.#stepsFrom();
       now += seconds * steps;
-      this.#assignUntil(now, published);
+      this.#assignUntil(now);
       for (const group of this.#groups) this.#endSteps(group, { steps, now });
-      published = this.#published();
+      this.#coordinator.report(this.#counts(), now);
     }
     return { meanSeconds: this.#waitSeconds / requests, share: this.#waited / requests };
   }
@@ -148,32 +141,20 @@ class Groups {
     return [stepSeconds, Math.max(1, Math.min(...left))];
   }
 
-  /** Assigns the requests that are sent during a step, whose counts are not known before its end. */
-  #assignUntil(endSeconds: number, published: Counts[][]): void {
+  /** Assigns the requests that are sent during a step. */
+  #assignUntil(endSeconds: number): void {
     const due = this.#sends.filter(({ atSeconds }) => atSeconds <= endSeconds);
     this.#sends = this.#sends.filter(({ atSeconds }) => atSeconds > endSeconds);
     for (const sent of due.sort((a, b) => a.atSeconds - b.atSeconds)) {
-      this.#publish(sent.atSeconds, published);
-      const { server } = sent;
-      const counts = this.#known[server] as Counts[];
-      const index = leastLoaded(counts, server);
-      // A server counts each of its own once for each server.
-      (counts[index] as Counts)[0] += this.#groups.length;
-      this.#groups[index]?.waiting.push({ ...sent, isLate: false });
+      const counts = this.#coordinator.publishedUntil(sent.atSeconds);
+      if (counts) for (const server of this.#servers) server.receive(counts);
+      const group = (this.#servers[sent.server] as CoreAssignment).next();
+      this.#groups[group]?.waiting.push({ ...sent, isLate: false });
     }
-    this.#publish(endSeconds, published);
   }
 
-  #publish(nowSeconds: number, published: Counts[][]): void {
-    if (nowSeconds < this.#publishedSeconds + statsSeconds) return;
-    this.#publishedSeconds = Math.floor(nowSeconds / statsSeconds) * statsSeconds;
-    this.#known = published.map((server) => server.map(([waiting, running]) => [waiting, running]));
-  }
-
-  #published(): Counts[][] {
-    return this.#groups.map(() =>
-      this.#groups.map(({ waiting, running }): Counts => [waiting.length, running.length]),
-    );
+  #counts(): CoreCounts[] {
+    return this.#groups.map(({ waiting, running }) => [waiting.length, running.length]);
   }
 
   #endSteps(group: Group, { steps, now }: { readonly steps: number; readonly now: number }): void {
@@ -188,14 +169,6 @@ class Groups {
 
 function isBusy({ running, waiting }: Group): boolean {
   return running.length + waiting.length > 0;
-}
-
-/** The group that an API server selects: from its own number on, the first with the lowest score. */
-function leastLoaded(counts: readonly Counts[], server: number): number {
-  const scores = counts.map(([waiting, running]) => waitingWeight * waiting + running);
-  const inOrder = scores.map((_, i) => (server + i) % scores.length);
-  const lowest = Math.min(...scores);
-  return inOrder.find((index) => scores[index] === lowest) as number;
 }
 
 /**
