@@ -306,3 +306,20 @@ test('a server that cannot be reached is one sentence with status 4', async () =
   assert.match(stderr, /Cannot reach http:\/\/127\.0\.0\.1:1\/v1: .*Is the server up\?/);
   assert.equal(status, 4);
 });
+
+for (const clients of ['1', '2']) {
+  test(`a server that goes before the load is not there: status 4, with --clients ${clients}`, async (t) => {
+    const gone = createServer((_, response) => {
+      response.setHeader('connection', 'close');
+      gone.close();
+      response.end(JSON.stringify({ data: [{ id: 'm' }] }));
+    });
+    await new Promise<void>((resolve) => gone.listen(0, '127.0.0.1', resolve));
+    t.after(() => gone.close());
+    const url = `http://127.0.0.1:${(gone.address() as AddressInfo).port}`;
+    const load = [...smallRandom, '--num-prompts', '3', '--num-warmups', '1'];
+    const { status, stderr } = await run('--url', url, ...load, '--clients', clients);
+    assert.equal(status, 4, stderr);
+    assert.match(stderr, /^spillway: The server has gone before the load: .*ECONNREFUSED/m);
+  });
+}

@@ -1,5 +1,5 @@
 // Sends load to a server and summarises its responses: what `bench replay`, `bench serve` and `compare` share.
-import { type Clock, InputError } from '../../core/base/index.ts';
+import { type Clock, InputError, NoResponseError } from '../../core/base/index.ts';
 import type { RequestRecord } from '../../core/stats/index.ts';
 import type { LoadOptions } from './load-options.ts';
 import {
@@ -64,6 +64,7 @@ export async function runLoad(
  *
  * @param context.start Returns the time at which the load starts; called when everything is ready.
  * @throws {InputError} If the server refuses the first warm-up request.
+ * @throws {NoResponseError} If it has gone.
  */
 export async function measure(
   options: LoadOptions,
@@ -108,6 +109,9 @@ async function warmUp(
       blockIds: [Number.MAX_SAFE_INTEGER - i],
     };
     const { error } = await client.send({ api: writer.api, body: writer.body(request) }, signal);
+    if (error?.kind === 'refused') {
+      throw new NoResponseError(`The server has gone before the load: ${error.message}.`);
+    }
     if (error !== undefined && error.kind !== 'interrupted') {
       throw new InputError(`The first warm-up request failed (${error.kind}): ${error.message}.`);
     }

@@ -1,7 +1,7 @@
 // One of several client processes, as its parent sees it.
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { InputError } from '../../../core/base/index.ts';
+import { InputError, NoResponseError } from '../../../core/base/index.ts';
 import type { RequestRecord } from '../../../core/stats/index.ts';
 import type { ClientRun } from '../load-outcome.ts';
 import type { ClientTask, FromClient, ToClient } from './messages.ts';
@@ -52,7 +52,7 @@ export class ClientChild {
           break;
         }
         case 'refused':
-          ready.reject(new InputError(message.message));
+          ready.reject(new (message.isGone ? NoResponseError : InputError)(message.message));
           break;
         case 'done':
           ended.resolve({ result: message.result });

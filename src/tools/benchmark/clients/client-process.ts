@@ -1,5 +1,5 @@
 // The program of one of several client processes: sends its part of the load when the parent says so, and reports each request.
-import { InputError } from '../../../core/base/index.ts';
+import { NoResponseError, SpillwayError } from '../../../core/base/index.ts';
 import type { RequestRecord } from '../../../core/stats/index.ts';
 import type { ReplayProgress } from '../replay.ts';
 import { measure } from '../run-load.ts';
@@ -51,8 +51,9 @@ async function run(task: ClientTask): Promise<void> {
     report();
     send({ kind: 'done', result }, () => process.exit());
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    send({ kind: 'refused', message: error.message }, () => process.exit());
+    if (!(error instanceof SpillwayError)) throw error;
+    const isGone = error instanceof NoResponseError;
+    send({ kind: 'refused', message: error.message, isGone }, () => process.exit());
   }
 }
 

@@ -31,5 +31,5 @@ export type FromClient =
       readonly progress: ReplayProgress;
     }
   | { readonly kind: 'done'; readonly result: Omit<ClientRun, 'records'> }
-  /** Ended before the load with an error of the input. */
-  | { readonly kind: 'refused'; readonly message: string };
+  /** Ended before the load, because the server has gone or refuses what is sent. */
+  | { readonly kind: 'refused'; readonly message: string; readonly isGone: boolean };
