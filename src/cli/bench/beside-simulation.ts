@@ -9,22 +9,18 @@ import type { Simulated } from './beside-table.ts';
  * Simulates what a run sends.
  *
  * @param file Values file of the stack.
- * @param users Closed loop: requests under way at once.
  * @throws {InputError} If the file is wrong, or the requests cannot be simulated.
  */
 export async function simulatedBeside(
   file: string,
   traffic: ServeTraffic,
-  {
-    users,
-    percentiles,
-  }: { readonly users: number | undefined; readonly percentiles: readonly number[] },
+  percentiles: readonly number[],
 ): Promise<Simulated> {
   const values = await loadValues({ files: [file], ...(await valuesChecks()) });
-  const requests = await simulatedTraffic(traffic, users);
+  const requests = await simulatedTraffic(traffic);
   const { report } = await simulateStack({
     ...{ values, percentiles, seed: traffic.seed, speed: 1, failures: [] },
-    traffic: { ...requests, offeredRate: undefined, clients: users },
+    traffic: { ...requests, offeredRate: undefined, clients: traffic.users },
   });
   return { file, report };
 }

@@ -57,6 +57,7 @@ export function trafficOf(flags: LoadFlags, endpoint?: string): ServeTraffic {
     api: apiOf(flags, endpoint),
     tokenizer: flags.tokenizer,
     rate: rateOf(flags),
+    users: flags.users,
     timeScale: flags.timeScale,
     mayEndEarly: !flags.ignoreEos,
     fields: {

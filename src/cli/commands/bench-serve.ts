@@ -123,12 +123,12 @@ async function runCommand(flags: ServeFlags): Promise<void> {
 async function simulatedFor(
   { besideSimulation: values }: ServeFlags,
   traffic: ServeTraffic,
-  { users, percentiles }: ServeOptions,
+  { percentiles }: ServeOptions,
 ): Promise<Simulated | undefined> {
   if (values === undefined) return undefined;
   // The simulator is loaded only where it is used.
   const { simulatedBeside } = await import('../bench/beside-simulation.ts');
-  return simulatedBeside(values, traffic, { users, percentiles });
+  return simulatedBeside(values, traffic, percentiles);
 }
 
 /** With --slo: from --request-rate on, or 1 request per second. */

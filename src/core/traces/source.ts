@@ -45,8 +45,14 @@ export function tracedRequests(
  */
 export function closedLoop(
   requests: readonly WorkloadRequest[],
-  { blockTokens, users }: { readonly blockTokens: number; readonly users: number },
+  options: {
+    readonly blockTokens: number;
+    readonly users: number;
+    /** Time from a response to the next request of its user, as of a client and a network. @default 0 */
+    readonly turnaroundSeconds?: number;
+  },
 ): RequestSource {
+  const { blockTokens, users, turnaroundSeconds = 0 } = options;
   let next = 0;
   let open = 0;
   let freeSeconds = 0;
@@ -66,7 +72,7 @@ export function closedLoop(
     },
     answered(_, nowSeconds) {
       open--;
-      freeSeconds = nowSeconds;
+      freeSeconds = nowSeconds + turnaroundSeconds;
     },
   };
 }

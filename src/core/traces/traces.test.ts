@@ -192,6 +192,16 @@ test('users of a closed loop ask again when a request is complete', () => {
   assert.equal(source.nextSeconds, Number.POSITIVE_INFINITY, 'at the end');
 });
 
+test('a user of a closed loop asks again after the turnaround', () => {
+  const requests = [0, 0].map((arrivalSeconds) => ({
+    ...{ arrivalSeconds, promptTokens: 1, outputTokens: 1, blockIds: [0] },
+  }));
+  const source = closedLoop(requests, { blockTokens: 16, users: 1, turnaroundSeconds: 0.5 });
+  assert.equal(source.take().arrivalSeconds, 0);
+  source.answered(0, 2);
+  assert.equal(source.take().arrivalSeconds, 2.5);
+});
+
 test('a row with more tokens than any model takes is refused, instead of a list of their blocks', () => {
   const lines = [
     'TIMESTAMP,ContextTokens,GeneratedTokens',

