@@ -14,7 +14,12 @@ test('ranks are summed, except for shares and sizes', () => {
     'vllm:cache_config_info{block_size="16",engine="0",num_gpu_blocks="100"} 1.0',
     'vllm:cache_config_info{block_size="16",engine="1",num_gpu_blocks="100"} 1.0',
     'process_start_time_seconds 1.5e+09',
+    'vllm:prefix_cache_hits_total{engine="0"} 48.0',
+    'vllm:external_prefix_cache_queries_total{engine="0"} 96.0',
+    'vllm:external_prefix_cache_hits_total{engine="0"} 32.0',
   ].join('\n');
+  const { prefixCacheHits, lowerTierQueries, lowerTierHits } = parseEngineReport(page);
+  assert.deepEqual([prefixCacheHits, lowerTierQueries, lowerTierHits], [48, 96, 32]);
   const { running, kvUsage, blocksTotal, blockTokens, startedAtSeconds } = parseEngineReport(page);
   assert.deepEqual(
     [running, kvUsage, blocksTotal, blockTokens, startedAtSeconds],

@@ -11,6 +11,8 @@ export interface EngineReport {
   readonly prefixCacheHits: number | undefined;
   /** Tokens found in tiers below HBM: host memory, disk, other engines. */
   readonly lowerTierHits: number | undefined;
+  /** Tokens looked up there. */
+  readonly lowerTierQueries: number | undefined;
   readonly preemptions: number | undefined;
   readonly promptTokens: number | undefined;
   readonly generationTokens: number | undefined;
@@ -24,7 +26,7 @@ export interface EngineReport {
 
 const fields = [
   ...(['running', 'waiting', 'kvUsage', 'prefixCacheQueries', 'prefixCacheHits'] as const),
-  'lowerTierHits',
+  ...(['lowerTierHits', 'lowerTierQueries'] as const),
   ...(['preemptions', 'promptTokens', 'generationTokens', 'startedAtSeconds'] as const),
   ...(['blocksTotal', 'blockTokens', 'awake'] as const),
 ] as const;
@@ -44,6 +46,7 @@ const fieldOfMetric: Readonly<Record<string, Field>> = {
   'vllm:prefix_cache_hits_total': 'prefixCacheHits',
   'vllm:gpu_prefix_cache_hits_total': 'prefixCacheHits',
   'vllm:external_prefix_cache_hits_total': 'lowerTierHits',
+  'vllm:external_prefix_cache_queries_total': 'lowerTierQueries',
   'vllm:num_preemptions_total': 'preemptions',
   'vllm:prompt_tokens_total': 'promptTokens',
   'vllm:generation_tokens_total': 'generationTokens',
@@ -91,6 +94,7 @@ export function parseEngineReport(page: string | Uint8Array): EngineReport {
     prefixCacheQueries: sum('prefixCacheQueries'),
     prefixCacheHits: sum('prefixCacheHits'),
     lowerTierHits: sum('lowerTierHits'),
+    lowerTierQueries: sum('lowerTierQueries'),
     preemptions: sum('preemptions'),
     promptTokens: sum('promptTokens'),
     generationTokens: sum('generationTokens'),

@@ -79,6 +79,11 @@ export interface ReportedLoad {
   readonly blocksTotal?: number | undefined;
   /** Tokens per block (`block_size` there), if it is reported. */
   readonly blockTokens?: number | undefined;
+  /** Tokens of prompts that were found in HBM since the start, and in tiers below it, if they are reported. */
+  readonly prefixCacheHits?: number | undefined;
+  readonly lowerTierHits?: number | undefined;
+  /** Tokens that were looked up in tiers below HBM; 0 without such tiers. */
+  readonly lowerTierQueries?: number | undefined;
   /** `process_start_time_seconds`; a change means that the engine restarted with an empty cache. */
   readonly startedAtSeconds?: number | undefined;
 }

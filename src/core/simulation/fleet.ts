@@ -236,9 +236,12 @@ class Fleet {
     const atSeconds = this.#clock.nowSeconds();
     for (const { index, url, stats, config } of this.#engines) {
       const { running, waiting, kvUsage, blocksTotal } = stats;
+      const { prefixCacheHits, externalCacheHits: lowerTierHits } = stats;
+      const { externalCacheQueries: lowerTierQueries } = stats;
       const blockTokens = config.blockSize;
       const routers = this.#routersOf(this.#handoffs?.roleOf(index));
-      routers.report(url, { atSeconds, running, waiting, kvUsage, blocksTotal, blockTokens });
+      const load = { atSeconds, running, waiting, kvUsage, blocksTotal, blockTokens };
+      routers.report(url, { ...load, prefixCacheHits, lowerTierHits, lowerTierQueries });
     }
   }
 }

@@ -314,6 +314,7 @@ export class Engine implements ProxyTarget {
     this.#rates.add(report, nowSeconds);
     this.#followSleep(report.isAsleep === true);
     const { running, waiting, kvUsage, blocksTotal, blockTokens, startedAtSeconds } = report;
+    const { prefixCacheHits, lowerTierHits, lowerTierQueries } = report;
     if (running === undefined && waiting === undefined && kvUsage === undefined) return;
     this.#options.core.setReported(this.url, {
       atSeconds: nowSeconds,
@@ -322,6 +323,9 @@ export class Engine implements ProxyTarget {
       kvUsage: kvUsage ?? 0,
       blocksTotal,
       blockTokens,
+      prefixCacheHits,
+      lowerTierHits,
+      lowerTierQueries,
       startedAtSeconds,
     });
   }

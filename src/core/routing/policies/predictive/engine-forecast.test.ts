@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ReportedLoad } from '../../contract.ts';
 import { type Attempt, EngineForecast, prefillWork } from './engine-forecast.ts';
 import { ForecastTable } from './forecast-row.ts';
 import { speedPrior } from './prefill-speed.ts';
@@ -154,6 +155,25 @@ test('a completed prompt is not spare until it is asked for again, in the measur
   assert.equal(spare(), Math.round(47_999 - 2 * (10_000 / 10_100 / 16) * 10_100));
   forecast.sent(turn, 0, true, 1);
   assert.equal(spare(), 47_999 - 10_100, 'in use, and idle no longer');
+});
+
+test('what a tier below HBM gives back is not lost: idle prefixes count less, by its share of what was found', () => {
+  const idleAfter = (tier: Partial<ReportedLoad>) => {
+    const forecast = new EngineForecast(speedPrior, new ForecastTable());
+    const report = { running: 1, waiting: 0, kvUsage: 0.5, blocksTotal: 1000, blockTokens: 100 };
+    forecast.reported({ atSeconds: 0, ...report, ...tier }, 0);
+    const turn = { ...attemptOf(10_100, 10_000), prefixHash: 1, prefixTokens: 10_000 };
+    forecast.sent(turn, 0, true, 1);
+    forecast.finished(turn, true, 0);
+    return 47_999 - Math.round(forecast.row.spareTokens);
+  };
+  const idle = idleAfter({});
+  assert.equal(idle, 1250);
+  assert.equal(idleAfter({ prefixCacheHits: 9000, lowerTierQueries: 0, lowerTierHits: 0 }), idle);
+  // A tier that was asked, and had nothing yet: HBM has lost nothing.
+  assert.equal(idleAfter({ prefixCacheHits: 9000, lowerTierQueries: 4000, lowerTierHits: 0 }), 0);
+  const half = { prefixCacheHits: 9000, lowerTierQueries: 20_000, lowerTierHits: 9000 };
+  assert.equal(idleAfter(half), idle / 2);
 });
 
 test('a request past its prefill is part of the usage that an engine reports', () => {

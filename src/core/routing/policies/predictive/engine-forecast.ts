@@ -215,7 +215,10 @@ export class EngineForecast {
     const seconds = completed ? nowSeconds - attempt.sentSeconds : undefined;
     const released = uncachedTokensOf(attempt) + this.#idle.release(attempt);
     this.#memory.finished(released, seconds);
-    if (completed) this.#idle.rest(released, this.#cachedShare, nowSeconds);
+    if (completed) {
+      const lost = released * (1 - lowerTierShare(this.#report));
+      this.#idle.rest(lost, this.#cachedShare, nowSeconds);
+    }
     this.#noteChange();
   }
 
@@ -239,6 +242,17 @@ export class EngineForecast {
 /** Tokens that the attempt adds to the KV cache, without its output. */
 function uncachedTokensOf(attempt: Attempt): number {
   return attempt.promptTokens - attempt.cachedTokens;
+}
+
+/**
+ * Share of what the engine finds cached that comes from tiers below HBM, such as LMCache's host memory: there, a prefix that
+ * HBM has lost costs a load and not a prefill. 0 without reports of it.
+ */
+function lowerTierShare(report: ReportedLoad | undefined): number {
+  const { prefixCacheHits = 0, lowerTierHits = 0, lowerTierQueries = 0 } = report ?? {};
+  // Before HBM has lost anything, a tier that is asked has nothing to give back.
+  if (lowerTierHits === 0) return lowerTierQueries > 0 ? 1 : 0;
+  return lowerTierHits / (prefixCacheHits + lowerTierHits);
 }
 
 /** Exponentially weighted mean. */
