@@ -1,18 +1,37 @@
 // `spillway up` starts a Prometheus, which is a scripted one here; the lane "prometheus" has a real one.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import { isAlive, UpProcess } from '../support/up-process.ts';
 
 const scripted = join(import.meta.dirname, '..', 'support', 'scripted-prometheus.mjs');
 const wanted = ['--set', 'spillway.observability.prometheus=true'];
 
-test('up starts the Prometheus of the values, prints its address, and ends it', async (context) => {
-  const up = await UpProcess.start([
-    ...['--engines', '2', '--json', ...wanted, '--set', 'spillway.observability.prometheusPort=0'],
-    ...['--set', `spillway.observability.prometheusCommand={${process.execPath},${scripted}}`],
-  ]);
+const launcher = join(import.meta.dirname, '..', '..', 'bin', 'spillway.mjs');
+
+/** The environment of a user who runs nothing else, and has no cluster. */
+async function ownEnvironment(context: TestContext): Promise<NodeJS.ProcessEnv> {
+  const folder = await mkdtemp(join(tmpdir(), 'up-prometheus-'));
+  context.after(() => rm(folder, { recursive: true }));
+  const { KUBECONFIG: _, ...env } = process.env;
+  return { ...env, XDG_RUNTIME_DIR: folder, HOME: folder };
+}
+
+test('up starts the Prometheus of the values, prints its address, and ends it; monitor prints it too', async (context) => {
+  const env = await ownEnvironment(context);
+  const up = await UpProcess.start(
+    [
+      ...['--engines', '2', '--json', ...wanted],
+      ...['--set', 'spillway.observability.prometheusPort=0'],
+      ...['--set', `spillway.observability.prometheusCommand={${process.execPath},${scripted}}`],
+    ],
+    { env },
+  );
   context.after(() => up.end('SIGKILL'));
   await up.ready();
   const url = String(up.events.find(({ event }) => event === 'ready')?.['prometheus']);
@@ -24,10 +43,19 @@ test('up starts the Prometheus of the values, prints its address, and ends it', 
     const page = await (await fetch(`http://${targets[0]}/metrics`)).text();
     assert.match(page, /^vllm:kv_cache_usage_perc\{/m);
   }
+  const monitor = async (...flags: string[]) => {
+    const command = [launcher, 'monitor', ...flags];
+    return (await promisify(execFile)(process.execPath, command, { env, timeout: 60_000 })).stdout;
+  };
+  assert.deepEqual(JSON.parse(await monitor('--local', '--json')).stacks, [
+    { pid: up.process.pid, router: `${up.url}/v1`, page: `${up.url}/`, prometheus: url },
+  ]);
+  assert.match(await monitor(), new RegExp(`^prometheus ${url} `, 'm'));
   const pid = up.pids.get('prometheus') ?? 0;
   assert.ok(isAlive(pid));
   assert.equal(await up.end('SIGINT'), 0);
   assert.ok(!isAlive(pid));
+  await assert.rejects(monitor('--local'), /No stack runs on this machine/);
 });
 
 test('without a Prometheus on the PATH, up says what to install and serves', async (context) => {

@@ -3,6 +3,7 @@
 import { counted, type SpillwayError } from '../../core/base/index.ts';
 import type { EnginePlan } from '../../core/launch/index.ts';
 import type { Values } from '../../core/values/index.ts';
+import { announceStack } from '../../io/local-stacks/index.ts';
 import { delay } from '../../io/processes/index.ts';
 import type { StopSignals } from '../../io/signals/index.ts';
 import { ChildLogs } from './child-logs.ts';
@@ -52,15 +53,22 @@ export async function runUp(options: UpOptions): Promise<void> {
     void stack.stop(signals.hurry, signals.stop.reason === 'SIGTERM');
   };
   signals.stop.addEventListener('abort', onStop, { once: true });
+  let withdraw = (): void => {};
   try {
     await startOrStop(stack, signals.stop);
-    if (!signals.stop.aborted) output.ready(readyStack(stack, options, startedAt));
+    if (!signals.stop.aborted) {
+      const ready = readyStack(stack, options, startedAt);
+      const { apiUrl, pageUrl, prometheusUrl } = ready;
+      withdraw = announceStack({ router: apiUrl, page: pageUrl, prometheus: prometheusUrl });
+      output.ready(ready);
+    }
     while (!signals.stop.aborted) {
       output.snapshot(await stack.snapshot());
       await showDetails(stack, logs, output);
       await delay(refreshMs, signals.stop);
     }
   } finally {
+    withdraw();
     await stack.stop(signals.hurry);
     signals.stop.removeEventListener('abort', onStop);
     output.stopped();

@@ -1,5 +1,11 @@
-// `spillway monitor`: a stack's router, and the Grafana and Prometheus of its cluster, on ports of this machine.
+// `spillway monitor`: a stack's router, and the Grafana and Prometheus of its cluster, on ports of this machine; or the addresses
+// of a stack that `spillway up` runs here.
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { Command } from 'commander';
+import { InputError } from '../../core/base/index.ts';
+import { type LocalStack, localStacks } from '../../io/local-stacks/index.ts';
 import { stopped } from '../../io/signals/index.ts';
 import { type MonitoredName, openMonitor } from '../../tools/deploy/index.ts';
 import { portOrAny } from '../arguments/numbers.ts';
@@ -13,6 +19,7 @@ import {
 import { addHelpEnd } from '../help.ts';
 
 interface Flags extends StackFlags {
+  readonly local?: boolean;
   readonly routerPort?: number;
   readonly grafanaPort?: number;
   readonly prometheusPort?: number;
@@ -22,6 +29,10 @@ export function monitorCommand(): Command {
   const command = new Command('monitor')
     .description(
       'Forward ports of this machine to the router of a stack, and to Grafana and Prometheus where the cluster has them, until Ctrl-C.',
+    )
+    .option(
+      '--local',
+      'print the addresses of the stacks that "spillway up" runs on this machine, and exit (default where there is such a stack and no kubeconfig)',
     )
     .optionsGroup('Local ports:')
     .option('--router-port <port>', 'port of the router (default: 8000, or a free one)', portOrAny)
@@ -39,6 +50,7 @@ export function monitorCommand(): Command {
 }
 
 async function run(flags: Flags): Promise<void> {
+  if (flags.local === true || isOnlyLocal(flags)) return printLocal(localStacks(), flags);
   if (flags.target === 'bare-metal') {
     const { monitorOnHosts } = await import('../bare-metal/release-commands.ts');
     return monitorOnHosts(flags);
@@ -70,6 +82,28 @@ async function run(flags: Flags): Promise<void> {
       await monitor.close();
     }
   });
+}
+
+/** Whether there is no cluster to look at, and a stack on this machine. */
+function isOnlyLocal({ target }: Flags): boolean {
+  if (target !== 'existing' || process.env['KUBECONFIG'] !== undefined) return false;
+  return !existsSync(join(homedir(), '.kube', 'config')) && localStacks().length > 0;
+}
+
+function printLocal(stacks: readonly LocalStack[], flags: Flags): void {
+  if (stacks.length === 0) {
+    throw new InputError('No stack runs on this machine; "spillway up" starts one.');
+  }
+  if (flags.json) {
+    printJson({ stacks });
+    return;
+  }
+  for (const { pid, ...addresses } of stacks) {
+    for (const [name, url] of Object.entries(addresses)) {
+      if (url !== undefined)
+        process.stdout.write(`${name.padEnd(10)} ${url}  up, process ${pid}\n`);
+    }
+  }
 }
 
 function portsOf(flags: Flags): Readonly<Partial<Record<MonitoredName, number>>> {
