@@ -11,8 +11,10 @@ import type { ExportRequests, SpanBatch } from './span-encoding.ts';
 export const queueSpansMax = 4_096;
 /** The last quarter of the queue is for errors and expensive requests. */
 const queueSampledSpansMax = (queueSpansMax * 3) / 4;
-/** Spans of one request to the collector. */
-const batchSpansMax = 256;
+/** Spans of one request to the collector, as many as OpenTelemetry's SDK sends by default. */
+const batchSpansMax = 512;
+/** Empty batches whose memory is kept, some half a MiB each: as many as a second of 1,000 kept traces needs. */
+const sparesMax = 4;
 /** Size from which a request takes no further trace: collectors take 4 MiB by gRPC by default. */
 const batchBytesMax = 1_048_576;
 /**
@@ -53,8 +55,8 @@ export class SpanExporter {
   readonly #parts: SpanExporterParts;
   /** The last one takes the next spans. */
   #queue: SpanBatch[] = [];
-  /** An empty one, whose memory is used again. */
-  #spare: SpanBatch | undefined = undefined;
+  /** Empty ones, whose memory is used again. */
+  readonly #spares: SpanBatch[] = [];
   #queuedSpans = 0;
   /** Traces whose spans are made later. */
   #unmade: { readonly make: () => readonly Span[]; readonly keptFor: KeptFor }[] = [];
@@ -128,8 +130,7 @@ export class SpanExporter {
   #openBatch(): SpanBatch {
     const last = this.#queue.at(-1);
     if (last !== undefined && last.count < batchSpansMax && last.bytes < batchBytesMax) return last;
-    const batch = this.#spare ?? this.#parts.requests.newBatch();
-    this.#spare = undefined;
+    const batch = this.#spares.pop() ?? this.#parts.requests.newBatch();
     this.#queue.push(batch);
     return batch;
   }
@@ -168,7 +169,7 @@ export class SpanExporter {
         this.#accepted(batch.count, result.response);
         // Of a request that failed, the connection may still hold the bytes.
         batch.clear();
-        this.#spare = batch;
+        if (this.#spares.length < sparesMax) this.#spares.push(batch);
         return true;
       }
       if (this.#end.signal.aborted) this.droppedSpans.shutdown += batch.count;
