@@ -30,11 +30,11 @@ export interface RouteAttributes {
   readonly server: Attributes;
 }
 
-/** Targets whose attributes are kept. Those of further targets, which differ in their query, are made for each request. */
-const targetsMax = 64;
+/** Paths whose attributes are kept, more than the router has. Targets with a query, which can be any, are not kept. */
+const pathsMax = 64;
 
 const engines = new WeakMap<TracedEngine, EngineAttributes>();
-/** Of `POST` requests, by target. */
+/** Of `POST` requests, by path. */
 const routes = new Map<string, RouteAttributes>();
 
 /** @param engine The same object each time. */
@@ -51,11 +51,11 @@ export function engineAttributes(engine: TracedEngine): EngineAttributes {
 
 /** @param target Path and query. */
 export function routeAttributes(method: string, target: string): RouteAttributes {
-  if (method !== 'POST') return makeRoute(method, target);
+  if (method !== 'POST' || target.includes('?')) return makeRoute(method, target);
   let attributes = routes.get(target);
   if (attributes === undefined) {
     attributes = makeRoute(method, target);
-    if (routes.size < targetsMax) routes.set(target, attributes);
+    if (routes.size < pathsMax) routes.set(target, attributes);
   }
   return attributes;
 }
