@@ -1,5 +1,6 @@
 // One client of the `lm://` protocol: strictly one request after the other.
 import type { ClientStore, ValueWriter } from '../../core/cache/index.ts';
+import { ChainWatch } from '../../core/eviction/index.ts';
 import { type LmRequest, lmReply, lmRequestBytes, readLmRequest } from '../../core/lm/index.ts';
 import type { LoadValues } from './loading.ts';
 import type { ReplyWriter } from './reply-writer.ts';
@@ -8,6 +9,8 @@ import type { ReplyWriter } from './reply-writer.ts';
 export interface LmService {
   readonly store: ClientStore;
   readonly load: LoadValues;
+  /** Whether evictions depend on the order of requests. */
+  readonly watchesChains: boolean;
   /** Called with the name of each command. */
   readonly requested: (command: string) => void;
 }
@@ -23,13 +26,19 @@ export class LmConnection {
   #bodyRest = 0;
   /** Where they go. */
   #writer: ValueWriter | undefined;
+  /** Key of the PUT whose body comes. */
+  #key = '';
+  readonly #chains: ChainWatch | undefined;
   #requests = 0;
 
   /** Called when it is no longer busy. */
   whenReady = () => {};
   #isBusy = false;
 
-  constructor({ store, load, requested }: LmService, replies: ReplyWriter) {
+  constructor({ store, load, watchesChains, requested }: LmService, replies: ReplyWriter) {
+    if (watchesChains) {
+      this.#chains = new ChainWatch((key, before) => store.follows(key, before));
+    }
     this.#store = store;
     this.#load = load;
     this.#requested = requested;
@@ -108,6 +117,7 @@ export class LmConnection {
     switch (command) {
       case 'put':
         if (length < 0) throw new RangeError(`A body of ${length} bytes`);
+        this.#key = key;
         this.#writer = this.#store.receive(key, length, label);
         this.#bodyRest = length;
         if (length === 0) this.#endPut();
@@ -135,6 +145,7 @@ export class LmConnection {
   #endPut(): void {
     this.#writer?.commit();
     this.#writer = undefined;
+    this.#chains?.saw('store', this.#key);
   }
 
   /**
@@ -155,11 +166,14 @@ export class LmConnection {
   }
 
   #exist(key: string): void {
-    this.#replies.write(lmReply(this.#has(key) && this.#store.exists(key) ? 200 : 400));
+    const isThere = this.#has(key) && this.#store.exists(key);
+    this.#chains?.saw('look up', key, isThere);
+    this.#replies.write(lmReply(isThere ? 200 : 400));
   }
 
   #get(key: string): void {
     const value = this.#has(key) ? this.#store.lease(key) : undefined;
+    this.#chains?.saw('load', key, value !== undefined);
     if (value === undefined) {
       this.#replies.write(lmReply(400));
       return;

@@ -1,6 +1,7 @@
 // One client that speaks Redis' protocol.
 import type { Clock } from '../../core/base/index.ts';
 import type { ClientStore, TieredStore, ValueWriter } from '../../core/cache/index.ts';
+import { type ChainStep, ChainWatch } from '../../core/eviction/index.ts';
 import {
   type BulkSink,
   errorReply,
@@ -39,6 +40,8 @@ export interface RespService {
   /** Seconds since 1970. */
   readonly wallClock: Clock;
   readonly turns: CommandTurns;
+  /** Whether evictions depend on the order of requests. */
+  readonly watchesChains: boolean;
   /** Called with the name of each command. */
   readonly requested: (command: string) => void;
 }
@@ -50,6 +53,7 @@ export class RespConnection {
   #isAllowed: boolean;
   /** Of its user. */
   #space: RespSpace;
+  readonly #chains: ChainWatch | undefined;
   #writer: ValueWriter | undefined;
   #isQuitting = false;
   #isBusy = false;
@@ -66,6 +70,9 @@ export class RespConnection {
       ...{ name: '', user: defaultUser, misses, isPeer: false },
     };
     this.#service = service;
+    if (service.watchesChains) {
+      this.#chains = new ChainWatch((key, before) => this.#call.store.follows(key, before));
+    }
     this.#isAllowed = users.unnamed !== undefined;
     this.#reader = new RequestReader({
       command: (args, isInline) => {
@@ -191,7 +198,18 @@ export class RespConnection {
     if (upper === 'SET' && streamed === undefined) {
       this.#space.sizes.learn(rest[0] as string, (rest[1] as string).length);
     }
+    this.#watch(upper, rest);
     return command.run(this.#call, rest, streamed);
+  }
+
+  /** Takes note of the order in which a client looks values up, loads and stores them. */
+  #watch(name: string, args: readonly string[]): void {
+    const step = this.#chains && chainSteps[name];
+    if (step === undefined) return;
+    for (const key of name === 'EXISTS' || name === 'MGET' ? args : args.slice(0, 1)) {
+      const isThere = step === 'store' || this.#call.store.size(key) !== undefined;
+      this.#chains?.saw(step, key, isThere);
+    }
   }
 
   /** The connection as it was when it began. */
@@ -309,6 +327,10 @@ export class RespConnection {
   }
 }
 
+const chainSteps: Readonly<Record<string, ChainStep>> = {
+  ...({ EXISTS: 'look up', GET: 'load', MGET: 'load' } as const),
+  ...({ SET: 'store', SETEX: 'store', PSETEX: 'store' } as const),
+};
 const knownNames = new Set([...respCommands.keys(), 'AUTH', 'HELLO', 'QUIT', 'RESET']);
 const wrongPassword = 'WRONGPASS invalid username-password pair or user is disabled.';
 /** Characters of arguments, and of a name, that the error repeats. */

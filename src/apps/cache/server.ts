@@ -7,6 +7,7 @@ import {
   type TenantQuota,
   TieredStore,
 } from '../../core/cache/index.ts';
+import { createEvictionOrder, type EvictionName } from '../../core/eviction/index.ts';
 import type { DiskStats } from '../../io/disk/index.ts';
 import type { ObjectStats } from '../../io/object-store/index.ts';
 import { declareSpanMetrics, type OpenTracing } from '../../io/otlp/index.ts';
@@ -43,6 +44,8 @@ export interface CacheOptions extends ClientLimits {
   readonly controller?: CacheController | undefined;
   /** Bytes of values. */
   readonly memoryBytes: number;
+  /** Which values in memory go first. @default 'lru' */
+  readonly eviction?: EvictionName | undefined;
   /** Largest value. @default the memory */
   readonly valueBytesMax?: number | undefined;
   /** @default none */
@@ -95,7 +98,7 @@ export interface CacheServer {
  */
 export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const { host, memoryBytes: bytesMax, clock, wallClock, password } = options;
-  const { valueBytesMax } = options;
+  const { valueBytesMax, eviction = 'lru' } = options;
   const tls = options.tls && (await CacheTls.open(options.tls));
   const tiers = await openTiers(options);
   const { disk, objects } = tiers;
@@ -103,6 +106,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const memory = new MemoryStore({
     ...{ bytesMax, valueBytesMax, clock, allocate, checksum },
     tenants: options.tenants,
+    createOrder: () => createEvictionOrder(eviction),
   });
   const store = new TieredStore(memory, wallClock, tiers.below);
   const peers = options.peers && new Peers(store, peerOptions(options.peers, options, tls));
@@ -116,9 +120,10 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   if (options.tracing) declareSpanMetrics(clients.metrics.registry, options.tracing.exporter);
   declareTenants(clients.metrics.registry, memory);
   const lmSpace = spaces.lm();
+  const watchesChains = eviction === 'prefix' || options.disk?.eviction === 'prefix';
   const lm = clients.serve(
     'lm',
-    (replies, { requested }) => lmConversation({ ...lmSpace, requested }, replies),
+    (replies, { requested }) => lmConversation({ ...lmSpace, watchesChains, requested }, replies),
     tls,
   );
   const users = new Users(options.users ?? [], password);
@@ -127,7 +132,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   let ids = 0;
   const speakResp: Parameters<Clients['serve']>[1] = (replies, { requested }) =>
     respConversation(
-      { users, space, whole: spaces.whole, requested, wallClock, turns },
+      { users, space, whole: spaces.whole, requested, wallClock, turns, watchesChains },
       replies,
       ++ids,
     );

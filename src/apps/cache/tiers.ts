@@ -1,6 +1,7 @@
 // The tiers below memory that a server was told to use, as one.
 import { type Clock, seededRandom } from '../../core/base/index.ts';
 import { type LowerTier, TierChain } from '../../core/cache/index.ts';
+import { createEvictionOrder, type EvictionName } from '../../core/eviction/index.ts';
 import { type DiskFiles, type DiskStats, DiskTier } from '../../io/disk/index.ts';
 import { type ObjectStats, ObjectTier, s3Objects } from '../../io/object-store/index.ts';
 
@@ -12,6 +13,8 @@ export interface CacheDisk {
   readonly folder: string;
   /** Bound of all files. */
   readonly bytesMax: number;
+  /** Which values go first. @default the least recently used ones */
+  readonly eviction?: EvictionName | undefined;
   /** @default those of this machine */
   readonly files?: DiskFiles;
 }
@@ -50,7 +53,7 @@ export async function openTiers(options: {
     wallClock: options.wallClock,
     waitingBytesMax: options.memoryBytes * waitingShare,
   };
-  const disk = options.disk && (await DiskTier.open({ ...options.disk, ...common }));
+  const disk = options.disk && (await openDisk(options.disk, common));
   const objects = options.s3 && (await openBucket(options.s3, common));
   const tiers = [disk, objects].filter((tier) => tier !== undefined);
   return {
@@ -64,6 +67,14 @@ export async function openTiers(options: {
       for (const tier of tiers) tier.close();
     },
   };
+}
+
+function openDisk(
+  { eviction, ...disk }: CacheDisk,
+  common: { readonly wallClock: Clock; readonly waitingBytesMax: number },
+): Promise<DiskTier> {
+  const createOrder = () => createEvictionOrder(eviction ?? 'lru');
+  return DiskTier.open({ ...disk, ...common, createOrder });
 }
 
 async function openBucket(

@@ -11,6 +11,7 @@ import {
   startCache,
 } from '../../apps/cache/index.ts';
 import { InputError } from '../../core/base/index.ts';
+import { type EvictionName, evictionNames } from '../../core/eviction/index.ts';
 import { cacheTlsSettings } from '../../core/tls/index.ts';
 import { createLogger, type Logger } from '../../io/log/index.ts';
 import { openTracing } from '../../io/otlp/index.ts';
@@ -45,6 +46,8 @@ interface CacheFlags extends TraceFlags, LogFlags {
   readonly tlsKey?: string;
   readonly tlsClientCa?: string;
   readonly tlsCa?: string;
+  readonly eviction: EvictionName;
+  readonly diskEviction?: EvictionName;
   readonly disk?: string;
   readonly diskSize?: number;
   readonly s3?: string;
@@ -123,6 +126,14 @@ export function cacheCommand(): Command {
       memorySize({ min: 1 << 20, bytesThere: memoryThere() }),
       2 ** 30,
     )
+    .addOption(
+      new Option(
+        '--eviction <order>',
+        'which values in memory make room for others: the least recently used ones, S3-FIFO, or the ends of prompts first',
+      )
+        .choices(evictionNames)
+        .default('lru'),
+    )
     .option(
       '--max-value-size <size>',
       'maximum size of a value; larger ones are not stored (default: that of --memory)',
@@ -150,6 +161,11 @@ export function cacheCommand(): Command {
       '--disk-size <size>',
       'maximum size of the files in that folder',
       byteSize({ min: 1 << 20 }),
+    )
+    .addOption(
+      new Option('--disk-eviction <order>', 'the same for files (default: as --eviction)').choices(
+        evictionNames,
+      ),
     )
     .option(
       '--s3 <s3://bucket/prefix>',
@@ -230,6 +246,7 @@ async function run(command: Command): Promise<void> {
     coordinatorPort: flags.coordinatorPort,
     controller: controllerOf(flags),
     memoryBytes: flags.memory,
+    eviction: flags.eviction,
     valueBytesMax: flags.maxValueSize,
     connectionsMax: flags.maxConnections,
     disk: diskOf(flags),
@@ -291,14 +308,14 @@ function controllerOf(flags: CacheFlags): CacheController | undefined {
   throw new InputError('--controller-http-port needs --controller-port, to which engines report.');
 }
 
-function diskOf({ disk, diskSize }: CacheFlags): CacheDisk | undefined {
-  if (disk === undefined && diskSize === undefined) return undefined;
+function diskOf({ disk, diskSize, eviction, diskEviction }: CacheFlags): CacheDisk | undefined {
+  if ((disk ?? diskSize ?? diskEviction) === undefined) return undefined;
   if (disk === undefined || diskSize === undefined) {
     throw new InputError(
       '--disk and --disk-size belong together: a folder and the bound of its files.',
     );
   }
-  return { folder: disk, bytesMax: diskSize };
+  return { folder: disk, bytesMax: diskSize, eviction: diskEviction ?? eviction };
 }
 
 function bucketOf({

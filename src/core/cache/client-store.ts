@@ -21,6 +21,8 @@ export interface ClientStore {
   /** Whether there is a value; one that exists stays for 10 s, and comes to memory. */
   exists(key: string): boolean;
   touch(key: string): boolean;
+  /** Two values belong to one prompt, one chunk after the other, as a client's requests suggest. */
+  follows(key: string, before: string): void;
   size(key: string): number | undefined;
   label(key: string): Uint8Array | undefined;
   ttlSeconds(key: string): number | undefined;

@@ -26,6 +26,8 @@ export interface LowerTier {
   find(key: string): StoredValue | undefined;
   /** Keeps a value for the next 10 s: a client was told that it exists. */
   hold(value: StoredValue): void;
+  /** Two values belong to one prompt, as a client's requests suggest. */
+  follows?(key: string, before: string): void;
   /** Takes a value over, and releases it when it is written, or at once if too many wait. */
   keep(value: ValueSource): void;
   /**

@@ -1,8 +1,7 @@
 // Values in memory, under a hard bound: others are evicted for new ones. A value is visible once all of its
 // bytes are there, and is checked against its checksum each time it is read.
 import type { Clock } from '../base/index.ts';
-import type { EvictionOrder } from './eviction/eviction-order.ts';
-import { LruOrder } from './eviction/lru-order.ts';
+import { createEvictionOrder, type EvictionOrder } from '../eviction/index.ts';
 import { ExistenceLeases } from './existence-leases.ts';
 import { PageMemory, pageBytes } from './page-memory.ts';
 import { type Checksum, PagesWriter, type WrittenValue } from './pages-writer.ts';
@@ -115,7 +114,7 @@ export class MemoryStore {
     this.valueBytesMax = Math.min(valueBytesMax, this.#memory.pages * pageBytes);
     this.#clock = options.clock;
     this.#checksum = options.checksum;
-    const { createOrder = () => new LruOrder() } = options;
+    const { createOrder = () => createEvictionOrder('lru') } = options;
     this.#order = createOrder();
     this.tenants = new TenantQuotas(options.tenants ?? [], createOrder);
     this.#held = new ExistenceLeases(Math.floor(this.#memory.pages / 2));
@@ -209,6 +208,12 @@ export class MemoryStore {
     this.#held.hold(entry, now, Math.min(now, entry.expiresSeconds));
     this.#touch(entry);
     return true;
+  }
+
+  /** Two values belong to one prompt, as a client's requests suggest. */
+  follows(key: string, before: string): void {
+    this.#order.follows(key, before, false);
+    this.tenants.of(key)?.order?.follows(key, before, false);
   }
 
   /** Counts as a use of the value, without a promise. @returns Whether there is one. */

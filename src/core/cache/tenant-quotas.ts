@@ -1,5 +1,5 @@
 // The memory of tenants: each has a bound of its own, and makes room among its own values.
-import type { EvictionOrder } from './eviction/eviction-order.ts';
+import type { EvictionOrder } from '../eviction/index.ts';
 import { pageBytes } from './page-memory.ts';
 import { spaceOf } from './tenant-keys.ts';
 

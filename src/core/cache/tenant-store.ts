@@ -61,6 +61,10 @@ export class TenantStore implements ClientStore {
     return this.#store.touch(this.#key(key));
   }
 
+  follows(key: string, before: string): void {
+    this.#store.follows(this.#key(key), this.#key(before));
+  }
+
   size(key: string): number | undefined {
     return this.#store.size(this.#key(key));
   }

@@ -20,6 +20,11 @@ export class TierChain implements LowerTier {
     this.#tierOf(value).hold(value);
   }
 
+  follows(key: string, before: string): void {
+    this.#near.follows?.(key, before);
+    this.#far.follows?.(key, before);
+  }
+
   keep(value: ValueSource): void {
     let users = 2;
     const release = () => {

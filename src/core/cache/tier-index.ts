@@ -1,5 +1,6 @@
 // The index of a tier below memory: which values it has, in the order of use, and what has to go for a new one.
 import type { Clock } from '../base/index.ts';
+import { createEvictionOrder, type EvictionOrder } from '../eviction/index.ts';
 import type { StoredValue } from './lower-tier.ts';
 import { ScanOrder, type ScanStep } from './scan-order.ts';
 
@@ -20,7 +21,7 @@ export class TierIndex {
   readonly #wallClock: Clock;
   readonly #bytesMax: number;
   readonly #filesMax: number;
-  /** Least recently used first. */
+  readonly #order: EvictionOrder;
   readonly #values = new Map<string, PlacedValue>();
   readonly #serials = new Map<string, number>();
   readonly #heldUntil = new Map<string, number>();
@@ -31,10 +32,13 @@ export class TierIndex {
     readonly wallClock: Clock;
     readonly bytesMax: number;
     readonly filesMax: number;
+    /** Which values go first. @default the least recently used ones */
+    readonly createOrder?: (() => EvictionOrder) | undefined;
   }) {
     this.#wallClock = options.wallClock;
     this.#bytesMax = options.bytesMax;
     this.#filesMax = options.filesMax;
+    this.#order = options.createOrder?.() ?? createEvictionOrder('lru');
   }
 
   get bytes(): number {
@@ -61,15 +65,17 @@ export class TierIndex {
   add(value: PlacedValue): void {
     this.remove(value.key);
     this.#values.set(value.key, value);
+    this.#order.add(value.key, value.fileBytes);
     this.#serials.set(value.key, this.#scanOrder.add(value.key));
     this.#bytes += value.fileBytes;
   }
 
   touch(value: StoredValue): void {
-    const known = this.#values.get(value.key);
-    if (known === undefined) return;
-    this.#values.delete(value.key);
-    this.#values.set(value.key, known);
+    this.#order.use(value.key);
+  }
+
+  follows(key: string, before: string): void {
+    this.#order.follows(key, before, false);
   }
 
   hold(value: StoredValue): void {
@@ -83,10 +89,11 @@ export class TierIndex {
     this.touch(value);
   }
 
-  remove(key: string): PlacedValue | undefined {
+  remove(key: string, isEvicted = false): PlacedValue | undefined {
     const value = this.#values.get(key);
     if (value === undefined) return undefined;
     this.#values.delete(key);
+    this.#order.remove(key, isEvicted);
     this.#heldUntil.delete(key);
     this.#scanOrder.remove(this.#serials.get(key) ?? 0);
     this.#serials.delete(key);
@@ -105,13 +112,26 @@ export class TierIndex {
     if (fileBytes > this.#bytesMax) return undefined;
     const now = this.#wallClock.nowSeconds();
     let looks = 0;
-    for (const value of this.#values.values()) {
-      if (this.#hasRoom(fileBytes) || looks++ >= looksMax) break;
-      if ((this.#heldUntil.get(value.key) ?? 0) > now) continue;
-      this.remove(value.key);
-      removed.push(value);
+    if (this.#hasRoom(fileBytes)) return removed;
+    for (const key of this.#order.candidates()) {
+      if (looks++ >= looksMax) break;
+      if ((this.#heldUntil.get(key) ?? 0) > now) continue;
+      removed.push(this.remove(key, true) as PlacedValue);
+      if (this.#hasRoom(fileBytes)) break;
     }
     return this.#hasRoom(fileBytes) || removed.length > 0 ? removed : undefined;
+  }
+
+  /** The keys of the next values to go, which together have at least this many bytes. */
+  next(fileBytes: number): readonly string[] {
+    const keys: string[] = [];
+    let bytes = 0;
+    for (const key of this.#order.candidates()) {
+      if (bytes >= fileBytes) break;
+      keys.push(key);
+      bytes += this.#values.get(key)?.fileBytes ?? 0;
+    }
+    return keys;
   }
 
   hasRoom(fileBytes: number): boolean {

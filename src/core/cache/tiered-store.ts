@@ -155,6 +155,11 @@ export class TieredStore implements ClientStore {
     return this.#memory.touch(key) || this.#below?.find(key) !== undefined;
   }
 
+  follows(key: string, before: string): void {
+    this.#memory.follows(key, before);
+    this.#below?.follows?.(key, before);
+  }
+
   size(key: string): number | undefined {
     return this.#memory.size(key) ?? this.#below?.find(key)?.size;
   }

@@ -17,7 +17,7 @@ export function cacheFlags(
   { cacheserverSpec }: Values,
   { lm, resp, http }: CachePorts,
 ): readonly string[] {
-  const { capacityGB, byteShare } = cacheserverSpec;
+  const { capacityGB, byteShare, eviction } = cacheserverSpec;
   const bytes =
     capacityGB === undefined
       ? memoryBytesDefault
@@ -25,5 +25,6 @@ export function cacheFlags(
   return [
     ...['--port', String(lm), '--resp-port', String(resp)],
     ...['--http-port', String(http), '--memory', String(bytes)],
+    ...['--eviction', eviction],
   ];
 }

@@ -44,7 +44,7 @@ export function cacheServerObjects(
                 name: 'cache-server',
                 image: imageOf(image),
                 imagePullPolicy: pullPolicyOf(image),
-                ...(isSpillway(image) ? ownServer(port) : lmcacheServer(port)),
+                ...(isSpillway(image) ? ownServer(spec) : lmcacheServer(port)),
                 resources: resourcesOf(spec.resources),
                 securityContext: containerSecurity,
               }),
@@ -65,7 +65,7 @@ function isSpillway({ name }: ImageSpec): boolean {
   return /(?:^|\/)spillway(?:[:@].*)?$/.test(name);
 }
 
-function ownServer(port: number) {
+function ownServer({ port, eviction }: CacheServerSpec) {
   return {
     command: [
       ...[
@@ -79,6 +79,7 @@ function ownServer(port: number) {
         String(respPort),
       ],
       ...['--http-port', String(httpPort), '--memory', '75%'],
+      ...['--eviction', eviction],
     ],
     ports: [
       { name: 'http', containerPort: port },

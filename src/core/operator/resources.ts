@@ -3,6 +3,7 @@
 //
 // Names, defaults and required fields: production-stack's operator/api/v1alpha1.
 import { z } from 'zod';
+import { evictionNames } from '../eviction/index.ts';
 import { policyNames } from '../routing/index.ts';
 
 export const group = 'production-stack.vllm.ai';
@@ -359,6 +360,10 @@ const cacheServerSpec = z.object({
   port: described(port.default(8000), 'Port where it listens.'),
   resources: described(resources, 'Its resources.'),
   replicas: described(count.default(1), 'Number of cache servers.'),
+  eviction: described(
+    z.enum(evictionNames).default('lru'),
+    'Which values make room for others, with Spillway’s image.',
+  ),
   deploymentStrategy: described(
     z.enum(['RollingUpdate', 'Recreate']).default('RollingUpdate'),
     'How pods are replaced.',

@@ -1,6 +1,7 @@
 // The keys outside engines and router: cache server, LoRA, shared storage, dashboards, and
 // Spillway's own.
 import { z } from 'zod';
+import { evictionNames } from '../eviction/index.ts';
 import { policyNames } from '../routing/index.ts';
 import { bareMetal } from './schema-bare-metal.ts';
 import { chartKeys } from './schema-chart.ts';
@@ -48,6 +49,10 @@ export const cacheserverSpec = section({
       .regex(/^(?:\d+(?:\.\d+)?%|\d+(?:[kMGT]i?B?)?)$/)
       .default('75%'),
     'Memory of the values of Spillway’s cache server: a size such as 8GiB, or a share of the memory of the container, or of the node without a limit.',
+  ),
+  eviction: ours(
+    z.enum(evictionNames).default('lru'),
+    'Which values of Spillway’s cache server make room for others: the least recently used ones (lru), S3-FIFO (s3-fifo), or the ends of prompts first (prefix). Also in a simulation and under "spillway up".',
   ),
   extraArgs: ours(
     z.array(z.union([z.string(), z.number()])).default([]),

@@ -11,6 +11,7 @@ import {
   TierIndex,
   type ValueSource,
 } from '../../core/cache/index.ts';
+import type { EvictionOrder } from '../../core/eviction/index.ts';
 import { type DiskFiles, diskFiles } from './disk-files.ts';
 import { openFolder } from './open-folder.ts';
 import { bodyOffset, writeHead } from './value-file.ts';
@@ -40,6 +41,8 @@ export interface DiskTierOptions {
   readonly waitingBytesMax: number;
   /** Seconds since 1970. */
   readonly wallClock: Clock;
+  /** Which values go first. @default the least recently used ones */
+  readonly createOrder?: (() => EvictionOrder) | undefined;
   /** @default those of this machine */
   readonly files?: DiskFiles;
 }
@@ -101,9 +104,9 @@ export class DiskTier implements LowerTier {
    * @throws {InputError} If it cannot be read or created.
    */
   static async open(options: DiskTierOptions): Promise<DiskTier> {
-    const { folder, bytesMax, wallClock, files = diskFiles } = options;
+    const { folder, bytesMax, wallClock, createOrder, files = diskFiles } = options;
     const found = await openFolder(folder, files);
-    const index = new TierIndex({ wallClock, bytesMax, filesMax });
+    const index = new TierIndex({ wallClock, bytesMax, filesMax, createOrder });
     const tier = new DiskTier(options, index, found.serial);
     tier.#counts.corrupt += found.broken;
     tier.#remove(found.useless);
@@ -138,6 +141,10 @@ export class DiskTier implements LowerTier {
     if (!this.#index.isExpired(value)) return value;
     this.delete(key);
     return undefined;
+  }
+
+  follows(key: string, before: string): void {
+    this.#index.follows(key, before);
   }
 
   hold(value: StoredValue): void {
@@ -308,10 +315,7 @@ export class DiskTier implements LowerTier {
   #failed(error: unknown, fileBytes: number): void {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOSPC' || code === 'EDQUOT') {
-      let freed = 0;
-      for (const key of this.#index.keys()) {
-        if (freed >= 2 * fileBytes) break;
-        freed += this.#index.get(key)?.fileBytes ?? 0;
+      for (const key of this.#index.next(2 * fileBytes)) {
         this.#counts.evictions++;
         this.delete(key);
       }

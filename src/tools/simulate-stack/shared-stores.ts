@@ -61,11 +61,11 @@ export class SharedStores {
   }
 
   #server(chunkBytes: number, below: ChunkStore | undefined): ChunkStore {
-    const { capacityGB, linkGbps, lookupMs } = this.#values;
+    const { capacityGB, linkGbps, lookupMs, eviction } = this.#values;
     const link = { bytesPerSecond: (linkGbps / 8) * giga, latencySeconds: serverLatencySeconds };
     return this.#once('shared', () => ({
       ...{ chunksMax: chunksOf(capacityGB, chunkBytes), chunkBytes, read: link, write: link },
-      ...{ lookupSeconds: lookupMs / 1000, below, outage: this.#outage },
+      ...{ lookupSeconds: lookupMs / 1000, below, outage: this.#outage, eviction },
     }));
   }
 

@@ -36,7 +36,7 @@ export async function respReplies(
   const space = () => shared;
   const turns = new CommandTurns(setImmediate);
   const whole = { store, load };
-  const service = { users, space, whole, wallClock: clock, turns, requested };
+  const service = { users, space, whole, wallClock: clock, turns, watchesChains: true, requested };
   const connection = new RespConnection(service, replies, 1);
   let longestMs = 0;
   const timed = (step: () => void) => {
@@ -66,7 +66,7 @@ export async function respReplies(
 /** The replies to a client of `lm://`. */
 export function lmReplies(bytes: Buffer, pieceBytes: number): string {
   const { store, replies, written } = client();
-  const connection = new LmConnection({ store, load, requested }, replies);
+  const connection = new LmConnection({ store, load, watchesChains: true, requested }, replies);
   try {
     for (let at = 0; at < bytes.length; at += pieceBytes) {
       received(connection, bytes.subarray(at, at + pieceBytes), (rest) => connection.take(rest));

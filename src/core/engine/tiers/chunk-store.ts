@@ -1,7 +1,8 @@
 // A store below host memory: a disk of one engine, or a server or object store that several engines
 // share.
-import { LruMap } from '../../base/index.ts';
+import type { EvictionName } from '../../eviction/index.ts';
 import type { BlockKey } from '../../kv/index.ts';
+import { ChunkSet } from './chunk-set.ts';
 import type { HitSource, LmcacheStore, TierResidency } from './contract.ts';
 import { TransferLink, type TransferLinkOptions } from './transfer-link.ts';
 
@@ -9,6 +10,8 @@ export interface ChunkStoreOptions {
   readonly name: string;
   /** Capacity; may be Infinity. */
   readonly chunksMax: number;
+  /** Which chunks go first. @default the least recently used ones */
+  readonly eviction?: EvictionName | undefined;
   /** Size of one chunk of one engine. */
   readonly chunkBytes: number;
   /** Link shared by all its clients. */
@@ -30,7 +33,7 @@ export interface ChunkStoreOptions {
 }
 
 /**
- * Evicts the least recently used chunk first. Engines on one clock that are given the same object share
+ * Engines on one clock that are given the same object share
  * it: its links are one queue, and no engine sees a chunk before it is written.
  *
  * Chunks written here also go to the store below once they have arrived; chunks read from there are kept
@@ -43,27 +46,25 @@ export class ChunkStore implements LmcacheStore {
   readonly #options: ChunkStoreOptions;
   readonly #read: TransferLink;
   readonly #write: TransferLink;
-  /** By chunk, when it is written. */
-  readonly #readySeconds: LruMap<BlockKey, number> | undefined;
+  readonly #chunks: ChunkSet;
+  readonly usesChains: boolean;
   #isLost = false;
 
   constructor(options: ChunkStoreOptions) {
-    const { chunksMax, lookupSeconds = 0, source = 'external_unspecified' } = options;
+    const { lookupSeconds = 0, source = 'external_unspecified', eviction = 'lru' } = options;
     this.lookupSeconds = lookupSeconds;
     this.source = source;
     this.#options = options;
     this.#read = new TransferLink(options.read);
     this.#write = new TransferLink(options.write);
-    // A store without capacity holds nothing.
-    const onEvict = (key: BlockKey) => options.onChange?.(key, false);
-    this.#readySeconds =
-      chunksMax >= 1 ? new LruMap({ entriesMax: chunksMax, onEvict }) : undefined;
+    this.#chunks = new ChunkSet({ ...options, eviction });
+    this.usesChains = eviction === 'prefix';
   }
 
   /** Chunks of this store, then those below. */
   get residencies(): readonly TierResidency[] {
     const { name, chunksMax, chunkBytes, below } = this.#options;
-    const chunks = this.#readySeconds?.size ?? 0;
+    const chunks = this.#chunks.size;
     const own = {
       ...{ name, chunks, chunksMax, bytes: chunks * chunkBytes },
       ...{ writingShare: 0, readingShare: 0 },
@@ -90,7 +91,7 @@ export class ChunkStore implements LmcacheStore {
   read(keys: readonly BlockKey[], nowSeconds: number): number {
     const { below, chunkBytes } = this.#options;
     const own = below ? keys.filter((key) => this.#holds(key, nowSeconds)) : keys;
-    for (const key of own) this.#readySeconds?.get(key);
+    for (const key of own) this.#chunks.use(key);
     let endSeconds = nowSeconds;
     if (own.length > 0) {
       endSeconds = this.#read.transfer(own.length * chunkBytes, nowSeconds, own.length);
@@ -99,7 +100,7 @@ export class ChunkStore implements LmcacheStore {
     const held = new Set(own);
     const lower = keys.filter((key) => !held.has(key));
     const broughtSeconds = below.read(lower, nowSeconds);
-    for (const key of lower) this.#keep(key, broughtSeconds);
+    for (const key of lower) this.#chunks.set(key, broughtSeconds);
     const bytes = lower.length * chunkBytes;
     return Math.max(endSeconds, this.#read.transfer(bytes, broughtSeconds, lower.length));
   }
@@ -112,15 +113,20 @@ export class ChunkStore implements LmcacheStore {
   write(keys: readonly BlockKey[], nowSeconds: number): number | undefined {
     if (this.#isDown(nowSeconds)) return undefined;
     const { below, chunkBytes } = this.#options;
-    const wanted = keys.filter((key) => !this.#readySeconds?.has(key));
+    const wanted = keys.filter((key) => !this.#chunks.has(key));
     let endSeconds: number | undefined;
     if (wanted.length > 0) endSeconds = this.#send(wanted, chunkBytes, nowSeconds);
     below?.write(keys, endSeconds ?? nowSeconds);
     return endSeconds;
   }
 
+  follows(key: BlockKey, before: BlockKey): void {
+    this.#chunks.follows(key, before);
+    this.#options.below?.follows(key, before);
+  }
+
   clear(): void {
-    this.#readySeconds?.clear();
+    this.#chunks.clear();
     this.#options.below?.clear();
   }
 
@@ -129,25 +135,19 @@ export class ChunkStore implements LmcacheStore {
     if (this.#options.write.requests) {
       const bytes = keys.length * chunkBytes;
       const endSeconds = this.#write.transfer(bytes, nowSeconds, keys.length);
-      for (const key of keys) this.#keep(key, endSeconds);
+      for (const key of keys) this.#chunks.set(key, endSeconds);
       return endSeconds;
     }
     let endSeconds = nowSeconds;
     for (const key of keys) {
       endSeconds = this.#write.transfer(chunkBytes, nowSeconds);
-      this.#keep(key, endSeconds);
+      this.#chunks.set(key, endSeconds);
     }
     return endSeconds;
   }
 
-  #keep(key: BlockKey, readySeconds: number): void {
-    if (this.#readySeconds === undefined) return;
-    this.#readySeconds.set(key, readySeconds);
-    this.#options.onChange?.(key, true);
-  }
-
   #holds(key: BlockKey, nowSeconds: number): boolean {
-    const ready = this.#readySeconds?.peek(key);
+    const ready = this.#chunks.readySeconds(key);
     return ready !== undefined && ready <= nowSeconds;
   }
 
@@ -155,7 +155,7 @@ export class ChunkStore implements LmcacheStore {
   #isDown(nowSeconds: number): boolean {
     const { outage } = this.#options;
     if (outage === undefined || nowSeconds < outage.fromSeconds) return false;
-    if (!this.#isLost) this.#readySeconds?.clear();
+    if (!this.#isLost) this.#chunks.clear();
     this.#isLost = true;
     return nowSeconds < outage.untilSeconds;
   }

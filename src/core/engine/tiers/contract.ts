@@ -130,6 +130,10 @@ export interface LmcacheStore {
   read(keys: readonly BlockKey[], nowSeconds: number): number;
   /** Writes chunks in the background. @returns When the last of them is stored; undefined if nothing was sent. */
   write(keys: readonly BlockKey[], nowSeconds: number): number | undefined;
+  /** Whether `follows` makes a difference. */
+  readonly usesChains?: boolean;
+  /** A chunk comes behind another one of its prompt. */
+  follows?(key: BlockKey, before: BlockKey): void;
   /** Sends what is due by now. */
   advance?(nowSeconds: number): void;
   /** When the next chunk is to be sent; Infinity for none. */

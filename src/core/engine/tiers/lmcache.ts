@@ -59,6 +59,8 @@ export class Lmcache implements KvConnector {
   readonly #config: LmcacheConfig;
   readonly #chunkTokens: number;
   readonly #stores: readonly LmcacheStore[];
+  /** Those whose evictions depend on the order of chunks. */
+  readonly #chained: readonly LmcacheStore[];
   readonly #listener: TierListener;
   readonly #local: LruMap<BlockKey, true> | undefined;
   /** Chunks of each request that need no further store. */
@@ -73,6 +75,7 @@ export class Lmcache implements KvConnector {
     this.#config = config;
     this.#chunkTokens = blockSize * config.blocksPerChunk;
     this.#stores = stores;
+    this.#chained = stores.filter(({ usesChains }) => usesChains === true);
     this.#listener = listener;
     const entriesMax = config.localChunksMax;
     const onEvict = (key: BlockKey) => listener.removed?.([key], 'CPU');
@@ -254,6 +257,9 @@ export class Lmcache implements KvConnector {
       for (let chunk = first; chunk < end; chunk++) {
         const key = this.#key(sequence, chunk);
         offered.push(key);
+        for (const store of this.#chained) {
+          if (chunk > 0) store.follows?.(key, this.#key(sequence, chunk - 1));
+        }
         if (this.#local?.get(key)) continue;
         this.#local?.set(key, true);
         fresh.push(key);

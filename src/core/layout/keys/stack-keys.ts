@@ -201,6 +201,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'cacheserverSpec.capacityGB',
     'cacheserverSpec.linkGbps',
     'cacheserverSpec.lookupMs',
+    'cacheserverSpec.eviction',
   ]),
   'cacheserverSpec.byteShare': { up: used, simulate: none('a simulation moves no bytes') },
   'cacheserverSpec.replicaCount': {

@@ -1,25 +1,25 @@
 // The least recently used value goes first.
 import type { EvictionOrder } from './eviction-order.ts';
 
-export class LruOrder implements EvictionOrder {
+export class LruOrder<Key = string> implements EvictionOrder<Key> {
   /** Least recently used first. */
-  readonly #keys = new Set<string>();
+  readonly #keys = new Set<Key>();
 
-  add(key: string): void {
+  add(key: Key): void {
     this.#keys.add(key);
   }
 
-  use(key: string): void {
+  use(key: Key): void {
     if (this.#keys.delete(key)) this.#keys.add(key);
   }
 
-  remove(key: string): void {
+  remove(key: Key): void {
     this.#keys.delete(key);
   }
 
   follows(): void {}
 
-  candidates(): Iterable<string> {
+  candidates(): Iterable<Key> {
     return this.#keys;
   }
 }
