@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { CacheServer } from '../../src/apps/cache/index.ts';
-import { ownersOf } from '../../src/core/cache/index.ts';
+import { SlotOwners } from '../../src/apps/cache/slot-owners.ts';
 import { syntheticKv } from '../../src/core/kv/index.ts';
 import {
   type CacheClient,
@@ -15,6 +15,9 @@ import { until } from '../support/until.ts';
 
 const valueBytes = 100_000;
 const keys = Array.from({ length: 30 }, (_, i) => `m@1@0@${(i * 7919).toString(16)}@bfloat16`);
+
+const ownersOf = (key: string, names: readonly string[], copies: number) =>
+  new SlotOwners(names, copies).ofKey(key);
 
 interface Group {
   readonly servers: readonly CacheServer[];

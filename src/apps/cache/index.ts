@@ -2,6 +2,7 @@
 export type { CacheTlsOptions } from './cache-tls.ts';
 export type { CacheController } from './controller-service.ts';
 export { membershipOf } from './membership.ts';
+export { type ClusterRedirects, clusterRedirects } from './resp-connection.ts';
 export { type CacheOptions, type CacheServer, startCache } from './server.ts';
 export type { CacheBucket, CacheDisk } from './tiers.ts';
 export { type CacheUser, defaultUser } from './users.ts';

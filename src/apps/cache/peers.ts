@@ -1,10 +1,11 @@
 // Other cache servers: a value is kept by the servers that its key belongs to, and found through any of them.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SecureContext } from 'node:tls';
-import { type OtherServers, ownersOf, type TieredStore } from '../../core/cache/index.ts';
+import { clientKey, type OtherServers, type TieredStore } from '../../core/cache/index.ts';
 import type { MetricsRegistry } from '../../core/metrics/index.ts';
 import { openRespCommands, type RespCommands } from '../../io/cache-client/index.ts';
 import { infoOf, readInfo } from './commands/peer.ts';
+import { type Cluster, SlotOwners } from './slot-owners.ts';
 
 export interface PeerOptions {
   /** This server's own name, as it stands in `members`. */
@@ -39,7 +40,7 @@ export class Peers implements OtherServers {
   readonly #options: PeerOptions;
   readonly #store: TieredStore;
   readonly #connections = new Map<string, RespCommands>();
-  #members: readonly string[];
+  #slots: SlotOwners;
   #waitingBytes = 0;
   readonly #sending = new Set<Promise<void>>();
   readonly stats = { copied: 0, fetched: 0, missed: 0, dropped: 0, failed: 0, handed_over: 0 };
@@ -47,11 +48,16 @@ export class Peers implements OtherServers {
   constructor(store: TieredStore, options: PeerOptions) {
     this.#store = store;
     this.#options = options;
-    this.#members = options.members;
+    this.#slots = new SlotOwners(options.members, options.copies);
   }
 
   get members(): readonly string[] {
-    return this.#members;
+    return this.#slots.members;
+  }
+
+  /** The servers and their slots, for cluster clients. */
+  get cluster(): Cluster {
+    return { self: this.#options.self, slots: this.#slots };
   }
 
   mayHave(key: string): boolean {
@@ -103,8 +109,8 @@ export class Peers implements OtherServers {
    * bounded rate.
    */
   async change(members: readonly string[], signal?: AbortSignal): Promise<void> {
-    const [before, copies] = [this.#members, this.#options.copies];
-    this.#members = members;
+    const before = this.#slots;
+    this.#slots = new SlotOwners(members, this.#options.copies);
     for (const [name, connection] of this.#connections) {
       if (members.includes(name)) continue;
       connection.close();
@@ -116,9 +122,9 @@ export class Peers implements OtherServers {
       cursor = step.next;
       for (const key of step.keys) {
         if (signal?.aborted) return;
-        const old = ownersOf(key, before, copies);
+        const old = before.ofKey(clientKey(key));
         if (!old.includes(this.#options.self)) continue;
-        for (const name of ownersOf(key, members, copies)) {
+        for (const name of this.#slots.ofKey(clientKey(key))) {
           if (name === this.#options.self || old.includes(name)) continue;
           const bytes = this.#store.size(key) ?? 0;
           await this.#send(name, key, 'handed_over');
@@ -133,7 +139,7 @@ export class Peers implements OtherServers {
   leave(signal?: AbortSignal): Promise<void> {
     const { self } = this.#options;
     return this.change(
-      this.#members.filter((name) => name !== self),
+      this.members.filter((name) => name !== self),
       signal,
     );
   }
@@ -144,8 +150,8 @@ export class Peers implements OtherServers {
   }
 
   #ownersBut(key: string): readonly string[] {
-    const { self, copies } = this.#options;
-    return ownersOf(key, this.#members, copies).filter((name) => name !== self);
+    const { self } = this.#options;
+    return this.#slots.ofKey(clientKey(key)).filter((name) => name !== self);
   }
 
   async #fetchFrom(name: string, key: string): Promise<boolean> {
@@ -191,7 +197,7 @@ export class Peers implements OtherServers {
   }
 
   #tellAll(args: readonly string[], last: string): void {
-    for (const name of this.#members) {
+    for (const name of this.members) {
       if (name === this.#options.self) continue;
       this.#connection(name)
         .ask(args, last)

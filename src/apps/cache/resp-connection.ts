@@ -14,14 +14,21 @@ import {
 } from '../../core/resp/index.ts';
 import type { CommandTurns } from './command-turns.ts';
 import { argumentsError, type Reply, type RespCall, type StreamedValue } from './commands/call.ts';
+import { movedReply } from './commands/cluster.ts';
 import { respCommands } from './commands/index.ts';
+import { keysOf } from './commands/key-positions.ts';
 import { receiveFor } from './commands/peer.ts';
 import { badClientName, isClientName, redisVersion } from './commands/server.ts';
 import { keysRead, streamedAt } from './commands/values.ts';
 import type { LoadValues } from './loading.ts';
 import { MissPadding, type ValueSizes } from './miss-padding.ts';
 import type { ReplyWriter } from './reply-writer.ts';
+import type { Cluster } from './slot-owners.ts';
 import { defaultUser, type KnownUser, type Users } from './users.ts';
+
+/** Which clients are redirected: those that have asked for the slots, none, or all. */
+export const clusterRedirects = ['auto', 'never', 'always'] as const;
+export type ClusterRedirects = (typeof clusterRedirects)[number];
 
 /** What the clients of one tenant share. */
 export interface RespSpace {
@@ -40,6 +47,9 @@ export interface RespService {
   /** Seconds since 1970. */
   readonly wallClock: Clock;
   readonly turns: CommandTurns;
+  /** The servers that share keys now; undefined for a server alone. */
+  readonly cluster: () => Cluster | undefined;
+  readonly redirects: ClusterRedirects;
   /** Whether evictions depend on the order of requests. */
   readonly watchesChains: boolean;
   /** Called with the name of each command. */
@@ -67,7 +77,10 @@ export class RespConnection {
     const misses = new MissPadding(this.#space.sizes);
     this.#call = {
       ...{ store: this.#space.store, whole: whole.store, wallClock, replies, id, version: 2 },
-      ...{ name: '', user: defaultUser, misses, isPeer: false },
+      ...{ name: '', user: defaultUser, misses, isPeer: false, isClusterClient: false },
+      get cluster() {
+        return service.cluster();
+      },
     };
     this.#service = service;
     if (service.watchesChains) {
@@ -79,6 +92,11 @@ export class RespConnection {
         if (this.#isQuitting) return;
         const name = (args[0] as string).toUpperCase();
         misses.saw(name, isInline);
+        const moved = this.#moved(name, args.slice(1));
+        if (moved !== undefined) {
+          this.#reply(moved);
+          return;
+        }
         const keys = this.#isAllowed ? (keysRead[name]?.(args.slice(1)) ?? []) : [];
         const asked = this.#call.isPeer || !this.#isAllowed ? [] : keysAsked(name, args, keys);
         const { store } = this.#call;
@@ -202,6 +220,16 @@ export class RespConnection {
     return command.run(this.#call, rest, streamed);
   }
 
+  /** The redirection of a cluster client to a server that keeps the keys; undefined if the command is served here. */
+  #moved(name: string, args: readonly string[]): Reply {
+    const { redirects } = this.#service;
+    const { isPeer, isClusterClient, cluster } = this.#call;
+    if (!this.#isAllowed || isPeer || cluster === undefined || redirects === 'never')
+      return undefined;
+    if (redirects === 'auto' && !isClusterClient) return undefined;
+    return movedReply(cluster, keysOf(name, args));
+  }
+
   /** Takes note of the order in which a client looks values up, loads and stores them. */
   #watch(name: string, args: readonly string[]): void {
     const step = this.#chains && chainSteps[name];
@@ -230,7 +258,8 @@ export class RespConnection {
     misses.saw(name, false);
     const key = args[1] as string;
     const isTooLarge = this.#isAllowed && isValue && size > store.valueBytesMax;
-    const isKept = this.#isAllowed && isValue && !isTooLarge;
+    const moved = isValue ? this.#moved(name, [key]) : undefined;
+    const isKept = this.#isAllowed && isValue && !isTooLarge && moved === undefined;
     this.#writer = isKept ? receiveFor(this.#call, name, args, size) : undefined;
     return {
       write: (bytes) => this.#writer?.write(bytes),
@@ -239,6 +268,10 @@ export class RespConnection {
       end: (all) => {
         const writer = this.#writer;
         this.#writer = undefined;
+        if (moved !== undefined) {
+          this.#reply(moved);
+          return;
+        }
         if (isTooLarge) {
           this.#reply(errorReply(tooLargeText(size, store.valueBytesMax)));
           return;

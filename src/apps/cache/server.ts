@@ -22,6 +22,7 @@ import { KeySpaces } from './key-spaces.ts';
 import { listen } from './listen.ts';
 import { declarePeers, type PeerOptions, Peers } from './peers.ts';
 import { lmConversation, respConversation } from './protocols.ts';
+import type { ClusterRedirects } from './resp-connection.ts';
 import { type CacheBucket, type CacheDisk, openTiers } from './tiers.ts';
 import { listenOnPath } from './unix-socket.ts';
 import { type CacheUser, Users } from './users.ts';
@@ -64,6 +65,8 @@ export interface CacheOptions extends ClientLimits {
   readonly peers?:
     | Omit<PeerOptions, 'password' | 'timeoutMs' | 'waitingBytesMax' | 'tlsContext'>
     | undefined;
+  /** Whether clients of Redis Cluster are sent to the servers that keep a key. @default those that ask for the slots */
+  readonly redirects?: ClusterRedirects | undefined;
   /** Stays open when the server is closed. @default no spans */
   readonly tracing?: OpenTracing | undefined;
   readonly clock: Clock;
@@ -128,11 +131,23 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   );
   const users = new Users(options.users ?? [], password);
   const space = (name: string) => spaces.resp(name);
+  const { redirects = 'auto' } = options;
+  const cluster = () => peers?.cluster;
   const turns = new CommandTurns(setImmediate);
   let ids = 0;
   const speakResp: Parameters<Clients['serve']>[1] = (replies, { requested }) =>
     respConversation(
-      { users, space, whole: spaces.whole, requested, wallClock, turns, watchesChains },
+      {
+        users,
+        space,
+        whole: spaces.whole,
+        requested,
+        wallClock,
+        turns,
+        watchesChains,
+        redirects,
+        cluster,
+      },
       replies,
       ++ids,
     );

@@ -7,6 +7,8 @@ import {
   type CacheController,
   type CacheDisk,
   type CacheTlsOptions,
+  type ClusterRedirects,
+  clusterRedirects,
   membershipOf,
   startCache,
 } from '../../apps/cache/index.ts';
@@ -56,6 +58,7 @@ interface CacheFlags extends TraceFlags, LogFlags {
   readonly peers?: string;
   readonly peerAddress?: string;
   readonly copies: number;
+  readonly clusterRedirects: ClusterRedirects;
   readonly handoverRate: number;
   readonly readTimeout: number;
   readonly drainTimeout: number;
@@ -184,6 +187,14 @@ export function cacheCommand(): Command {
     .option('--copies <count>', 'number of servers that keep each value', positiveInteger, 1)
     .addOption(
       new Option(
+        '--cluster-redirects <clients>',
+        'Redis clients that get MOVED for a key that other servers keep: those that have sent CLUSTER SLOTS, SHARDS or NODES (auto), none, or all; without it, any server serves every key',
+      )
+        .choices(clusterRedirects)
+        .default('auto'),
+    )
+    .addOption(
+      new Option(
         '--handover-rate <size>',
         'bytes per second at which values move when a server joins or leaves',
       )
@@ -256,6 +267,7 @@ async function run(command: Command): Promise<void> {
       ...{ self: membership.self, members: membership.members, copies: flags.copies },
       ...{ handOverBytesPerSecond: flags.handoverRate, serverName: membership.name },
     },
+    redirects: flags.clusterRedirects,
     password,
     ...usersOf(flags),
     tls: tlsOf(flags, log),

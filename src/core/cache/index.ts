@@ -12,7 +12,7 @@ export { PageChecksum } from './page-checksum.ts';
 export type { Checksum } from './pages-writer.ts';
 export { ownersOf } from './rendezvous.ts';
 export type { ScanStep } from './scan-order.ts';
-export { tenantNamePattern } from './tenant-keys.ts';
+export { clientKey, tenantNamePattern } from './tenant-keys.ts';
 export { type TenantQuota, type TenantUsage, tenantsMax } from './tenant-quotas.ts';
 export { TenantStore } from './tenant-store.ts';
 export { TierChain } from './tier-chain.ts';

@@ -1,4 +1,5 @@
 // RESP, the protocol of Redis: requests in, replies out.
+export { slotCount, slotOf } from './cluster-slots.ts';
 export { globMatcher } from './glob.ts';
 export {
   arrayHead,

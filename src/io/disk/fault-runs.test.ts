@@ -5,6 +5,11 @@ import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { ManualClock, type Random, randomInteger, seededRandom } from '../../core/base/index.ts';
 import { MemoryStore, TieredStore } from '../../core/cache/index.ts';
+import {
+  createEvictionOrder,
+  type EvictionName,
+  evictionNames,
+} from '../../core/eviction/index.ts';
 import { syntheticKv } from '../../core/kv/index.ts';
 import type { DiskFiles, OpenFile } from './disk-files.ts';
 import { DiskTier } from './disk-tier.ts';
@@ -99,10 +104,13 @@ function failure(code: string): Error {
 /** Versions of a key that a read may return. */
 type Allowed = Map<string, Set<number>>;
 
-async function fresh(files: FaultyFiles, clock: ManualClock) {
-  const memory = new MemoryStore({ bytesMax: 4 << 16, clock, checksum: crc32 });
+async function fresh(files: FaultyFiles, clock: ManualClock, seed: number) {
+  const eviction = evictionNames[seed % evictionNames.length] as EvictionName;
+  const createOrder = () => createEvictionOrder(eviction);
+  const memory = new MemoryStore({ bytesMax: 4 << 16, clock, checksum: crc32, createOrder });
   const tier = await DiskTier.open({
     ...{ folder: '/cache', bytesMax: 200_000, waitingBytesMax: 1 << 20, wallClock: clock, files },
+    createOrder,
   });
   return { store: new TieredStore(memory, clock, tier), tier };
 }
@@ -112,12 +120,13 @@ async function faultRun(seed: number) {
   const clock = new ManualClock(1000);
   const files = new FaultyFiles(random);
   const allowed: Allowed = new Map(keys.map((key) => [key, new Set<number>()]));
-  let { store, tier } = await fresh(files, clock);
+  let { store, tier } = await fresh(files, clock, seed);
   let version = 0;
   let hits = 0;
   for (let step = 0; step < steps; step++) {
     const key = keys[randomInteger(random, keys.length)] as string;
     const draw = random.next();
+    if (step > 0) store.follows(key, keys[step % keys.length] as string);
     if (draw < 0.35) {
       const value = new Uint8Array(1 + randomInteger(random, 60_000));
       version++;
@@ -162,7 +171,7 @@ async function faultRun(seed: number) {
         for (let one = 1; one <= version; one++) versions.add(one);
         allowed.set(name, versions);
       }
-      ({ store, tier } = await fresh(files, clock));
+      ({ store, tier } = await fresh(files, clock, seed));
     }
     const { bytes, bytesMax } = store.stats;
     assert.ok(bytes <= bytesMax, `seed ${seed}: the bound of the memory holds`);

@@ -5,12 +5,13 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { freePortRuns } from '../../../src/io/processes/index.ts';
+import { freePortRuns, freePorts } from '../../../src/io/processes/index.ts';
 import { redisDialogue } from '../../support/cache.ts';
 import { bytesOfKey, sizeOfKey } from '../../support/cache-load.ts';
 import { until } from '../../support/until.ts';
 import {
   redisMissing,
+  runIoredis,
   runPython,
   runPythonTests,
   runRedisTool,
@@ -111,6 +112,36 @@ glide = GlideClient.create(GlideClientConfiguration([NodeAddress("127.0.0.1", ${
     credentials=ServerCredentials("alice's secret", "alice"), request_timeout=10_000))
 assert glide.get("k") == b"of alice"
 glide.close()`);
+});
+
+test('redis-py’s, GLIDE’s and ioredis’ cluster clients find every key on three servers', async (t) => {
+  const ports = await freePorts(3);
+  const peers = ports.map((port) => `127.0.0.1:${port}`);
+  for (const [i, port] of ports.entries()) {
+    const own = ['--peers', peers.join(), '--peer-address', peers[i] as string];
+    await startCache(t, ['--resp-port', `${port}`, ...own, '--memory', '64MiB']);
+  }
+  await runPython(`from redis.cluster import RedisCluster
+from glide_sync import GlideClusterClient, GlideClusterClientConfiguration, NodeAddress
+for protocol in (2, 3):
+    cluster = RedisCluster("127.0.0.1", ${ports[0]}, protocol=protocol)
+    assert len(cluster.get_nodes()) == 3, cluster.get_nodes()
+    for i in range(60):
+        assert cluster.set(f"k{i}", b"v" * (i * 3000)) and cluster.get(f"k{i}") == b"v" * (i * 3000)
+    assert cluster.exists("k1") == 1 and cluster.delete("k1") == 1 and cluster.get("k1") is None
+    cluster.close()
+glide = GlideClusterClient.create(GlideClusterClientConfiguration([NodeAddress("127.0.0.1", ${ports[1]})], request_timeout=10_000))
+for i in range(2, 60):
+    assert glide.get(f"k{i}") == b"v" * (i * 3000), i
+glide.close()`);
+  await runIoredis(`const cluster = new Redis.Cluster([{ host: '127.0.0.1', port: ${ports[2]} }]);
+for (let i = 2; i < 60; i++) {
+  const value = await cluster.getBuffer('k' + i);
+  if (value?.length !== i * 3000) throw new Error('k' + i + ': ' + value?.length);
+  if ((await cluster.set('io' + i, 'w')) !== 'OK' || (await cluster.get('io' + i)) !== 'w') throw new Error('io' + i);
+}
+if (cluster.nodes('master').length !== 3) throw new Error('nodes');
+cluster.disconnect();`);
 });
 
 test('values come back from a real S3 server after a restart', {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The lane "cache": clients of KV caches, unmodified, against `spillway cache`: LMCache's own, redis-py,
-# Valkey GLIDE, redis-cli and redis-benchmark; the recorded replies of Redis against a real one,
+# Valkey GLIDE, ioredis, redis-cli and redis-benchmark; the recorded replies of Redis against a real one,
 # and an S3 server below it.
 # Python packages go to the user's cache folder (about 5 GB, most of it torch), once per requirements.txt;
 # Redis comes from PATH, or from Debian's packages, which are unpacked there too.
@@ -44,6 +44,13 @@ elif [ "$REDIS_BIN" = "$lanes/redis-7/usr/bin" ]; then
   export LD_LIBRARY_PATH=$lanes/redis-7/usr/lib/x86_64-linux-gnu:$lanes/redis-7/lib/x86_64-linux-gnu
 fi
 export REDIS_BIN
+
+# ioredis, from the npm registry.
+IOREDIS=$lanes/ioredis-5.8.2
+[ -d "$IOREDIS/node_modules/ioredis" ] ||
+  npm install --silent --no-audit --no-fund --prefix "$IOREDIS" ioredis@5.8.2 ||
+  skip "ioredis could not be installed from the npm registry"
+export IOREDIS
 
 # An S3 server, built from the Go module proxy once (20 s); without it, its test is skipped and says so.
 S3_BIN=$lanes/gofakes3-1.2.0/gofakes3

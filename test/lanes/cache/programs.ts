@@ -97,6 +97,17 @@ export async function runPython(program: string): Promise<void> {
   await promisify(execFile)(lanePython(), ['-B', '-c', program], { timeout: clientTimeoutMs });
 }
 
+/** Runs statements with ioredis as `Redis`. @throws With its output if they fail. */
+export async function runIoredis(statements: string): Promise<void> {
+  const entry = process.env['IOREDIS'];
+  assert.ok(entry, 'IOREDIS names the folder with ioredis; run scripts/lane.sh cache');
+  const program = `import { createRequire } from 'node:module';
+const Redis = createRequire(${JSON.stringify(`${entry}/`)})('ioredis');
+${statements}`;
+  const args = ['--input-type=module', '--eval', program];
+  await promisify(execFile)(process.execPath, args, { timeout: clientTimeoutMs });
+}
+
 function lanePython(): string {
   const python = process.env['CACHE_PYTHON'];
   assert.ok(python, 'CACHE_PYTHON names the Python with the clients; run scripts/lane.sh cache');

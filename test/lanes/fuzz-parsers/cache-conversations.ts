@@ -36,7 +36,17 @@ export async function respReplies(
   const space = () => shared;
   const turns = new CommandTurns(setImmediate);
   const whole = { store, load };
-  const service = { users, space, whole, wallClock: clock, turns, watchesChains: true, requested };
+  const service = {
+    users,
+    space,
+    whole,
+    wallClock: clock,
+    turns,
+    watchesChains: true,
+    requested,
+    redirects: 'auto' as const,
+    cluster: () => undefined,
+  };
   const connection = new RespConnection(service, replies, 1);
   let longestMs = 0;
   const timed = (step: () => void) => {

@@ -4,6 +4,7 @@ import type { ClientStore, TieredStore, ValueWriter } from '../../../core/cache/
 import { bulkHead, lineEnd, nullReply, type RespVersion } from '../../../core/resp/index.ts';
 import type { MissPadding } from '../miss-padding.ts';
 import type { ReplyWriter } from '../reply-writer.ts';
+import type { Cluster } from '../slot-owners.ts';
 
 /** A client and its store. */
 export interface RespCall {
@@ -22,6 +23,10 @@ export interface RespCall {
   user: string;
   /** Whether it is another cache server: what it asks for is not asked of others again. */
   isPeer: boolean;
+  /** The servers that share keys; undefined for a server alone. */
+  readonly cluster: Cluster | undefined;
+  /** Whether it has asked for them, so that it understands redirections. */
+  isClusterClient: boolean;
   /** What a miss looks like to this client. */
   readonly misses: MissPadding;
 }

@@ -46,7 +46,9 @@ function unknownSubcommand(command: string, what: string): Reply {
   return errorReply(`ERR unknown subcommand '${what.slice(0, 128)}'. Try ${command} HELP.`);
 }
 
-const sections: Readonly<Record<string, (stats: StoreStats) => readonly string[]>> = {
+const sections: Readonly<
+  Record<string, (stats: StoreStats, isCluster: boolean) => readonly string[]>
+> = {
   Server: () => [`redis_version:${redisVersion}`, 'redis_mode:standalone'],
   Memory: ({ bytes, bytesMax }) => [`used_memory:${bytes}`, `maxmemory:${bytesMax}`],
   Stats: ({ hits, misses, evictions }) => [
@@ -55,16 +57,19 @@ const sections: Readonly<Record<string, (stats: StoreStats) => readonly string[]
     `evicted_keys:${evictions}`,
   ],
   Replication: () => ['role:master', 'connected_slaves:0'],
+  Cluster: (_stats, isCluster) => [`cluster_enabled:${isCluster ? 1 : 0}`],
   Keyspace: ({ entries }) => (entries === 0 ? [] : [`db0:keys=${entries},expires=0,avg_ttl=0`]),
 };
 
-function info({ store, version }: RespCall, words: readonly string[]): Reply {
+function info({ store, version, cluster }: RespCall, words: readonly string[]): Reply {
   const wanted = new Set(words.map((word) => word.toLowerCase()));
   const isAll =
     wanted.size === 0 || ['all', 'default', 'everything'].some((all) => wanted.has(all));
   const texts = Object.entries(sections)
     .filter(([name]) => isAll || wanted.has(name.toLowerCase()))
-    .map(([name, lines]) => [`# ${name}`, ...lines(store.stats), ''].join('\r\n'));
+    .map(([name, lines]) =>
+      [`# ${name}`, ...lines(store.stats, cluster !== undefined), ''].join('\r\n'),
+    );
   return textReply(version, texts.join('\r\n'));
 }
 

@@ -1,0 +1,125 @@
+// Servers that share keys, as clients of Redis Cluster see them.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { ClusterRedirects } from '../../src/apps/cache/index.ts';
+import { slotOf } from '../../src/core/resp/index.ts';
+import { freePorts } from '../../src/io/processes/index.ts';
+import { CacheClient as Client, testCache } from '../support/cache.ts';
+
+const ok = '+OK\r\n';
+
+async function threeServers(
+  t: TestContext,
+  { copies = 1, redirects }: { copies?: number; redirects?: ClusterRedirects } = {},
+) {
+  const ports = await freePorts(3);
+  const members = ports.map((port) => `127.0.0.1:${port}`);
+  const servers = await Promise.all(
+    ports.map((respPort, i) =>
+      testCache(t, {
+        ...{ respPort, redirects },
+        peers: { self: members[i] as string, members, copies, handOverBytesPerSecond: 1 << 30 },
+      }),
+    ),
+  );
+  const clients = servers.map((server) => new Client(t, server, 'redis'));
+  return { ports, servers, clients, client: clients[0] as Client };
+}
+
+/** Reads the reply of CLUSTER SLOTS in RESP2. */
+function readSlots(text: string) {
+  const numbers = text
+    .split('\r\n')
+    .filter((line) => /^:/.test(line))
+    .map((line) => Number(line.slice(1)));
+  const ranges = [];
+  for (let i = 0; i < numbers.length; i += 3) {
+    const [from = 0, to = 0, port = 0] = numbers.slice(i, i + 3);
+    ranges.push({ from, to, port });
+  }
+  return ranges;
+}
+
+async function slotsOf(client: Client) {
+  client.socket.write('CLUSTER SLOTS\r\nPING\r\n');
+  while (!client.received.includes('+PONG\r\n')) await new Promise(setImmediate);
+  const text = client.received.toString('latin1');
+  client.received = Buffer.alloc(0);
+  return readSlots(text);
+}
+
+test('CLUSTER SLOTS has each slot once, in nearly equal shares, alike on all servers', async (t) => {
+  const { clients, ports } = await threeServers(t);
+  const [first = [], ...others] = await Promise.all(clients.map(slotsOf));
+  let next = 0;
+  const shares = new Map(ports.map((port) => [port, 0]));
+  for (const { from, to, port } of first) {
+    assert.equal(from, next);
+    next = to + 1;
+    shares.set(port, (shares.get(port) ?? 0) + to + 1 - from);
+  }
+  assert.equal(next, 16_384);
+  assert.equal(shares.size, 3);
+  for (const share of shares.values()) assert.ok(share > 4500 && share < 6500, `${share} slots`);
+  for (const other of others) assert.deepEqual(other, first);
+});
+
+test('a client that knows the cluster is sent to the server that keeps a key; others are served', async (t) => {
+  const { clients, client, ports } = await threeServers(t);
+  const ranges = await slotsOf(client);
+  const holder = (slot: number) =>
+    ranges.find(({ from, to }) => from <= slot && slot <= to)?.port ?? 0;
+  const own = ports[0] as number;
+  const plain = new Client(t, { urls: [`redis://127.0.0.1:${own}`] }, 'redis');
+  let moved = 0;
+  for (let i = 0; i < 30; i++) {
+    const slot = slotOf(`k${i}`);
+    const port = holder(slot);
+    await plain.says(`SET k${i} v${i}\r\n`, ok);
+    const large = 'x'.repeat(100_000);
+    const set = `*3\r\n$3\r\nSET\r\n$2\r\nk${i % 10}\r\n$100000\r\n${large}\r\n`;
+    if (port === own) {
+      await client.says(`GET k${i}\r\n`, `$${`v${i}`.length}\r\nv${i}\r\n`);
+      continue;
+    }
+    moved++;
+    await client.says(`GET k${i}\r\n`, `-MOVED ${slot} 127.0.0.1:${port}\r\n`);
+    if (i < 10) await client.says(set, `-MOVED ${slot} 127.0.0.1:${port}\r\n`);
+    const there = clients[ports.indexOf(port)] as Client;
+    await there.says(`GET k${i}\r\n`, `$${`v${i}`.length}\r\nv${i}\r\n`);
+  }
+  assert.ok(moved > 5, `${moved} of 30`);
+  // Keys of several slots are served by any server.
+  await client.says('MGET k0 k1 k2\r\n', '*3\r\n$2\r\nv0\r\n$2\r\nv1\r\n$2\r\nv2\r\n');
+});
+
+test('redirections of all clients, and of none', async (t) => {
+  for (const redirects of ['always', 'never'] as const) {
+    const { client } = await threeServers(t, { redirects });
+    if (redirects === 'never') await slotsOf(client);
+    let moved = 0;
+    for (let i = 0; i < 20; i++) {
+      client.socket.write(`GET k${i}\r\nPING\r\n`);
+      while (!client.received.includes('+PONG\r\n')) await new Promise(setImmediate);
+      if (client.received.includes('MOVED')) moved++;
+      client.received = Buffer.alloc(0);
+    }
+    assert.equal(moved > 5, redirects === 'always', `${moved} of 20`);
+  }
+});
+
+test('with a copy of each value, CLUSTER SLOTS names two servers, and either one serves', async (t) => {
+  const { client } = await threeServers(t, { copies: 2 });
+  client.socket.write('CLUSTER SLOTS\r\nPING\r\n');
+  while (!client.received.includes('+PONG\r\n')) await new Promise(setImmediate);
+  assert.match(client.received.toString(), /^\*\d+\r\n\*4\r\n:0\r\n:\d+\r\n\*4\r\n/);
+});
+
+test('a server alone has no cluster, as Redis has none', async (t) => {
+  const client = new Client(t, await testCache(t), 'redis');
+  const disabled = '-ERR This instance has cluster support disabled\r\n';
+  for (const command of ['CLUSTER SLOTS', 'CLUSTER INFO', 'READONLY']) {
+    await client.says(`${command}\r\n`, disabled);
+  }
+  await client.says('CLUSTER KEYSLOT foo\r\n', ':12182\r\n');
+});
