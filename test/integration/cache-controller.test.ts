@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { dealerRequest, PushSocket, RouterSocket } from '../../src/io/zmq/index.ts';
+import { dealerRequest, openRouterSocket, PushSocket } from '../../src/io/zmq/index.ts';
 import { testCache } from '../support/cache.ts';
 import { until } from '../support/until.ts';
 
@@ -127,7 +127,7 @@ test('after a restart of the controller, heartbeats bring the workers and all th
 test('orders reach the worker as LMCache sends them, and its replies come back', async (t) => {
   const connected = await controller(t);
   const seen: Record<string, unknown>[] = [];
-  const worker = await RouterSocket.open({
+  const worker = await openRouterSocket({
     endpoint: 'tcp://127.0.0.1:0',
     onMessage: (peer, [empty = new Uint8Array(), payload = new Uint8Array()]) => {
       const name = /([A-Za-z]+)WorkerMsg/.exec(Buffer.from(payload).toString('latin1'))?.[1];

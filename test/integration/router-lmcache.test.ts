@@ -8,6 +8,7 @@ import {
 } from '../../src/apps/engine/index.ts';
 import { type RouterOptions, startRouter } from '../../src/apps/router/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
+import { chunkHashes } from '../../src/core/lmcache/index.ts';
 import { parseEngineViews, parsePickViews } from '../../src/core/views/index.ts';
 import { parseKvTransferConfig } from '../../src/core/vllm-config/index.ts';
 import { createLogger } from '../../src/io/log/index.ts';
@@ -93,6 +94,26 @@ test('a prompt that embedded engines put into the shared store goes to the engin
   await known(16);
   const idle = (await occupy()) === urls[0] ? urls[1] : urls[0];
   assert.deepEqual(await route(promptOf(1)), { url: idle, cachedTokens: 4096 });
+});
+
+test('what a server of LMCache reports to the coordinator counts for the engines on its host', async (t) => {
+  const lmcacheCoordinator = { host: '127.0.0.1', port: 0 };
+  const { router, route, known } = await stack(t, 'predictive', { lmcacheCoordinator });
+  const send = async (path: string, body: object) => {
+    const url = `${router.lmcacheCoordinatorUrl}${path}`;
+    const response = await fetch(url, { method: 'POST', body: JSON.stringify(body) });
+    assert.equal(response.status, 200, await response.text());
+  };
+  await send('/instances', { instance_id: 'node', ip: '127.0.0.1', http_port: 1 });
+  const entries = chunkHashes(promptOf(1)).map((chunk_hash_hex) => ({
+    key: { chunk_hash_hex, model_name: 'tiny', kv_rank: 0x01000100 },
+    size_bytes: 1000,
+  }));
+  const batch = { instance_id: 'node', incarnation: 1, seq: 0, event_type: 'store', tier: 'l1' };
+  await send('/events', { batches: [{ ...batch, entries }] });
+  await known(0);
+  assert.equal((await route(promptOf(1))).cachedTokens, 4096);
+  assert.equal((await route(promptOf(2))).cachedTokens, 0);
 });
 
 /** LMCache of an embedded engine, with a controller. */

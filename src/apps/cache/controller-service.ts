@@ -2,13 +2,13 @@
 import type { Server } from 'node:http';
 import type { Clock } from '../../core/base/index.ts';
 import type { MetricsRegistry } from '../../core/metrics/index.ts';
+import { listenOn } from '../../io/listen/index.ts';
 import {
   type Controller,
   declareController,
   openController,
 } from '../../io/lmcache-controller/index.ts';
 import { createControllerServer } from './controller.ts';
-import { listen } from './listen.ts';
 
 /** The controller of LMCache in engines. */
 export interface CacheController {
@@ -50,7 +50,7 @@ export class ControllerService {
     const urls = controller.endpoints.map((endpoint, i) => `${names[i]}=${endpoint}`);
     if (httpPort === undefined) return urls;
     this.#server = createControllerServer(controller, hashSeed);
-    const opened = await listen(this.#server, host, httpPort, '--controller-http-port');
+    const opened = await listenOn(this.#server, host, httpPort, '--controller-http-port');
     return [...urls, `controller-http=http://${host}:${opened}`];
   }
 

@@ -8,9 +8,9 @@ import {
   noneHash,
   type Worker,
 } from '../../core/lmcache/index.ts';
+import { type Answer, createJsonServer } from '../../io/json-server/index.ts';
 import type { Controller, Order } from '../../io/lmcache-controller/index.ts';
 import { controllerRequests } from './controller-requests.ts';
-import { type Answer, createJsonServer } from './json-server.ts';
 
 /** @param hashSeed PYTHONHASHSEED of the engines. */
 export function createControllerServer(controller: Controller, hashSeed: number): Server {

@@ -9,6 +9,8 @@ import {
 } from '../../core/cache/index.ts';
 import { createEvictionOrder, type EvictionName } from '../../core/eviction/index.ts';
 import type { DiskStats } from '../../io/disk/index.ts';
+import { listenOn } from '../../io/listen/index.ts';
+import { createCoordinator } from '../../io/lmcache-coordinator/index.ts';
 import type { ObjectStats } from '../../io/object-store/index.ts';
 import { declareSpanMetrics, type OpenTracing } from '../../io/otlp/index.ts';
 import { createAdminServer } from './admin-server.ts';
@@ -17,9 +19,7 @@ import { CacheTls, type CacheTlsOptions } from './cache-tls.ts';
 import { type ClientLimits, Clients } from './clients.ts';
 import { CommandTurns } from './command-turns.ts';
 import { type CacheController, ControllerService } from './controller-service.ts';
-import { createCoordinator } from './coordinator.ts';
 import { KeySpaces } from './key-spaces.ts';
-import { listen } from './listen.ts';
 import { declarePeers, type PeerOptions, Peers } from './peers.ts';
 import { lmConversation, respConversation } from './protocols.ts';
 import type { ClusterRedirects } from './resp-connection.ts';
@@ -174,20 +174,20 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   try {
     const [lmScheme, respScheme] = tls === undefined ? ['lm', 'redis'] : ['lms', 'rediss'];
     if (options.lmPort !== undefined) {
-      urls.push(`${lmScheme}://${host}:${await listen(lm, host, options.lmPort, '--port')}`);
+      urls.push(`${lmScheme}://${host}:${await listenOn(lm, host, options.lmPort, '--port')}`);
     }
     urls.push(
-      `${respScheme}://${host}:${await listen(resp, host, options.respPort, '--resp-port')}`,
+      `${respScheme}://${host}:${await listenOn(resp, host, options.respPort, '--resp-port')}`,
     );
     if (options.unixSocket !== undefined) {
       await listenOnPath(unix, options.unixSocket);
       urls.push(`unix://${options.unixSocket}`);
     }
     if (options.httpPort !== undefined) {
-      urls.push(`http://${host}:${await listen(http, host, options.httpPort, '--http-port')}`);
+      urls.push(`http://${host}:${await listenOn(http, host, options.httpPort, '--http-port')}`);
     }
     if (options.coordinatorPort !== undefined) {
-      const port = await listen(
+      const port = await listenOn(
         coordinator.server,
         host,
         options.coordinatorPort,

@@ -98,6 +98,8 @@ export interface RouterOptions {
   readonly kvEventSources?: ReadonlyMap<string, KvEventAddress>;
   /** LMCache in engines reports here what it has. @default no controller */
   readonly lmcacheController?: LmcacheControllerOptions | undefined;
+  /** LMCache's servers in multiprocess mode report here what they have. @default no coordinator */
+  readonly lmcacheCoordinator?: { readonly host: string; readonly port: number } | undefined;
   /** Links of engines to host memory, disks and shared stores. */
   readonly tiers?: TierSettings | undefined;
   /** Where the tokenizers of models come from. @default 'auto' for all */

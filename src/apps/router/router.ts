@@ -32,6 +32,7 @@ import { checkPeerKey } from './settings/keys.ts';
 import type { LiveSettings } from './settings/live-settings.ts';
 import { routerPolicy, statsIntervalMs } from './settings/router-policy.ts';
 import { openRouterTls, type RouterTls } from './settings/router-tls.ts';
+import type { RunningCoordinator } from './tiers/lmcache-coordinator.ts';
 import { RouterTiers } from './tiers/router-tiers.ts';
 
 /** Peer routers are expected to notice an added or removed engine within this time. */
@@ -88,6 +89,7 @@ class Router {
   readonly #tracing: OpenTracing | undefined;
   #source: FollowedSource | undefined;
   #controller: Controller | undefined;
+  #coordinator: RunningCoordinator | undefined;
   #settings: LiveSettings;
   #isDraining = false;
 
@@ -195,6 +197,7 @@ class Router {
       : (this.#options.engines as EndpointSource);
     this.#source = await FollowedSource.begin(source, this.#fleet, this.#options.log);
     await this.#openController();
+    await this.#openCoordinator();
     const address = await this.#listeners.listen();
     void this.#source.follow();
     this.#file?.follow((settings) => this.#apply(settings));
@@ -204,6 +207,7 @@ class Router {
     return {
       ...address,
       lmcacheEndpoints: this.#controller?.endpoints ?? [],
+      lmcacheCoordinatorUrl: this.#coordinator?.url,
       probed: this.#fleet.start(),
       retire: () => this.#retire(),
       close: (shutdownTimeoutMs) => this.#close(shutdownTimeoutMs),
@@ -220,6 +224,14 @@ class Router {
       engines: () => this.#fleet.engines.values(),
       nowSeconds: () => this.#clock.nowSeconds(),
     });
+  }
+
+  /** @throws {InputError} If its port cannot be listened on. */
+  async #openCoordinator(): Promise<void> {
+    const { lmcacheCoordinator: asked } = this.#options;
+    if (asked === undefined) return;
+    const { openLmcacheCoordinator } = await import('./tiers/lmcache-coordinator.ts');
+    this.#coordinator = await openLmcacheCoordinator(asked, this.#tiers);
   }
 
   /** Stops everything at once. */
@@ -261,6 +273,7 @@ class Router {
     this.#events.close();
     void this.#feed.close();
     void this.#controller?.close();
+    this.#coordinator?.close();
     this.#shared?.close();
   }
 

@@ -8,6 +8,8 @@ export interface RunningRouter {
   readonly adminUrl: string | undefined;
   /** Where LMCache in engines reports what it has: pull, reply and heartbeat; empty without a controller. */
   readonly lmcacheEndpoints: readonly string[];
+  /** Where LMCache's servers report what they have; undefined without a coordinator. */
+  readonly lmcacheCoordinatorUrl: string | undefined;
   /** Resolves once every engine's health has been checked once. */
   readonly probed: Promise<void>;
   /**

@@ -246,6 +246,9 @@ async function run(flags: Flags): Promise<void> {
   const signals = watchStopSignals();
   process.stdout.write(`router: ${router.url}\n`);
   if (router.adminUrl !== undefined) process.stdout.write(`admin: ${router.adminUrl}\n`);
+  if (router.lmcacheCoordinatorUrl !== undefined) {
+    process.stdout.write(`lmcache coordinator: ${router.lmcacheCoordinatorUrl}\n`);
+  }
   for (const endpoint of router.lmcacheEndpoints) {
     process.stdout.write(`lmcache controller: ${endpoint}\n`);
   }

@@ -1,6 +1,10 @@
 // KV cache below the GPUs: the controller to which LMCache in engines reports, and the cost of loads.
 import { type Command, Option } from 'commander';
-import type { LmcacheControllerOptions, TierRates, TierSettings } from '../../apps/router/index.ts';
+import type {
+  LmcacheControllerOptions,
+  RouterOptions,
+  TierRates,
+} from '../../apps/router/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import { type CacheTier, cacheTiers, tierRates } from '../../core/routing/index.ts';
 import { integer, portOrAny } from '../arguments/numbers.ts';
@@ -10,6 +14,7 @@ export interface LmcacheFlags {
   readonly lmcacheControllerPort?: number;
   readonly lmcacheControllerReplyPort?: number;
   readonly lmcacheControllerHeartbeatPort?: number;
+  readonly lmcacheCoordinatorPort?: number;
   readonly lmcacheHealthCheckInterval: number;
   readonly lmcacheWorkerTimeout: number;
   readonly engineHashSeed: number;
@@ -42,6 +47,11 @@ export function addLmcacheFlags(command: Command): Command {
     .option(
       '--lmcache-controller-heartbeat-port <port>',
       'port of its heartbeats (default: the controller’s port plus 2)',
+      portOrAny,
+    )
+    .option(
+      '--lmcache-coordinator-port <port>',
+      'port of the coordinator for LMCache’s servers in multiprocess mode, whose usual port is 9300; on --host (default: none)',
       portOrAny,
     )
     .option(
@@ -84,19 +94,17 @@ export function addLmcacheFlags(command: Command): Command {
 
 export function lmcacheFrom(
   flags: LmcacheFlags,
-  host: string | undefined,
-): { lmcacheController: LmcacheControllerOptions | undefined; tiers: TierSettings } {
-  const { kvBytesPerToken, kvRate: rates } = flags;
+  host = '127.0.0.1',
+): Pick<RouterOptions, 'lmcacheController' | 'lmcacheCoordinator' | 'tiers'> {
+  const { kvBytesPerToken, kvRate: rates, lmcacheCoordinatorPort: port } = flags;
   return {
     lmcacheController: controllerOf(flags, host),
+    lmcacheCoordinator: port === undefined ? undefined : { host, port },
     tiers: { kvBytesPerToken, rates: rates.all, engineRates: rates.byEngine },
   };
 }
 
-function controllerOf(
-  flags: LmcacheFlags,
-  host = '127.0.0.1',
-): LmcacheControllerOptions | undefined {
+function controllerOf(flags: LmcacheFlags, host: string): LmcacheControllerOptions | undefined {
   const { lmcacheControllerPort: pull, lmcacheControllerReplyPort: reply } = flags;
   const { lmcacheControllerHeartbeatPort: heartbeat } = flags;
   if (pull === undefined && reply === undefined && heartbeat === undefined) return undefined;

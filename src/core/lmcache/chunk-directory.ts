@@ -1,14 +1,6 @@
 // Who has which chunk of KV cache, from what LMCache's servers report.
 import { LruMap } from '../base/index.ts';
-
-/** A chunk, under LMCache's own names. */
-export interface ChunkKey {
-  readonly chunk_hash_hex: string;
-  readonly model_name: string;
-  readonly kv_rank: number;
-  readonly object_group_id: number;
-  readonly cache_salt: string;
-}
+import { type ChunkKey, nameOfChunk } from './chunk-key.ts';
 
 export interface Placement {
   readonly instance_id: string;
@@ -60,13 +52,25 @@ interface Reporter {
 
 /** Chunks that are known; beyond it, the one that was reported longest ago is forgotten, which costs hits. */
 const chunksMax = 4_000_000;
+/** Models whose ranks are known, and ranks of each: world sizes and GPUs. */
+const modelsMax = 256;
+const ranksMax = 256;
+/** Groups of objects of one chunk: LMCache separates layers of different kinds, a handful. */
+const groupsMax = 8;
 /** Servers; a further one replaces the one that was heard longest ago. */
 const instancesMax = 4096;
 /** Without a heartbeat for this long, a server is gone, with what it alone has. */
 const silentSecondsMax = 30;
 
 export class ChunkDirectory {
-  readonly #chunks = new LruMap<string, Chunk>({ entriesMax: chunksMax });
+  readonly #chunks = new LruMap<string, Chunk>({
+    entriesMax: chunksMax,
+    onEvict: (_, chunk) => this.#place(chunk, []),
+  });
+  /** Bytes of each tenant in each tier; a store that servers share counts once. */
+  readonly #saltBytes = { l1: new Map<string, number>(), l2: new Map<string, number>() };
+  /** The ranks under which each model has chunks. */
+  readonly #ranks = new LruMap<string, Set<number>>({ entriesMax: modelsMax });
   readonly #reporters = new LruMap<string, Reporter>({ entriesMax: instancesMax });
 
   /** @returns Whether it was registered before. */
@@ -109,8 +113,65 @@ export class ChunkDirectory {
   }
 
   find(key: ChunkKey) {
-    const chunk = this.#chunks.peek(nameOf(key));
+    const chunk = this.#chunks.peek(nameOfChunk(key));
     return { key, placements: chunk?.placements ?? [], accesses: chunk?.accesses ?? 0 };
+  }
+
+  /** A server that has registered. */
+  instance(instanceId: string): Instance | undefined {
+    return this.#reporters.peek(instanceId)?.instance;
+  }
+
+  /** The server that registered last. */
+  anyInstance(): Instance | undefined {
+    return this.instances.at(-1)?.instance;
+  }
+
+  /** The key, and the same in the other groups of objects that servers have reported. */
+  inAllGroups(key: ChunkKey): ChunkKey[] {
+    const groups = Array.from({ length: groupsMax }, (_, object_group_id) => object_group_id);
+    return groups
+      .map((object_group_id) => ({ ...key, object_group_id }))
+      .filter((one) => one.object_group_id === key.object_group_id || this.#has(one));
+  }
+
+  /** The ranks under which a model has chunks. */
+  ranksOf(model: string): ReadonlySet<number> {
+    return this.#ranks.peek(model) ?? new Set();
+  }
+
+  /** Whether any server has reported a chunk. */
+  get isEmpty(): boolean {
+    return this.#chunks.size === 0;
+  }
+
+  /** Bytes of each tenant in a tier. */
+  bytesBySalt(tier: 'l1' | 'l2'): ReadonlyMap<string, number> {
+    return this.#saltBytes[tier];
+  }
+
+  /**
+   * The chunks of a tenant in the shared store, least recently reported first.
+   *
+   * @param bytes At least so many, if there are.
+   * @param limit At most so many chunks.
+   */
+  oldestInStore(
+    salt: string,
+    bytes: number,
+    limit: number,
+    isWanted: (key: ChunkKey) => boolean,
+  ): ChunkKey[] {
+    const found: ChunkKey[] = [];
+    let left = bytes;
+    for (const [, { key, placements }] of this.#chunks.entries()) {
+      if (left <= 0 || found.length >= limit) break;
+      const size = key.cache_salt === salt ? bytesIn(placements, 'l2') : 0;
+      if (size === 0 || !isWanted(key)) continue;
+      found.push(key);
+      left -= size;
+    }
+    return found;
   }
 
   /** Chunks that are placed, and all placements. */
@@ -201,7 +262,7 @@ export class ChunkDirectory {
     { key, size_bytes }: { readonly key: ChunkKey; readonly size_bytes: number },
   ): void {
     const { instance_id, incarnation, tier, backend, shared, event_type: type } = batch;
-    const name = nameOf(key);
+    const name = nameOfChunk(key);
     const known = this.#chunks.get(name);
     if (known === undefined && type !== 'store') return;
     const chunk = known ?? { key, placements: [], accesses: 0 };
@@ -211,10 +272,34 @@ export class ChunkDirectory {
         (one) => one.instance_id !== instance_id || one.tier !== tier || one.backend !== backend,
       );
       const placement = { instance_id, incarnation, tier, backend, size_bytes, shared };
-      chunk.placements = type === 'store' ? [...others, placement] : others;
+      this.#place(chunk, type === 'store' ? [...others, placement] : others);
     }
+    if (type === 'store') this.#noteRank(key);
     if (chunk.placements.length === 0) this.#chunks.delete(name);
     else this.#chunks.set(name, chunk);
+  }
+
+  #has(key: ChunkKey): boolean {
+    return this.#chunks.has(nameOfChunk(key));
+  }
+
+  #place(chunk: Chunk, placements: readonly Placement[]): void {
+    const { cache_salt: salt } = chunk.key;
+    for (const tier of ['l1', 'l2'] as const) {
+      const more = bytesIn(placements, tier) - bytesIn(chunk.placements, tier);
+      if (more === 0) continue;
+      const all = this.#saltBytes[tier];
+      const bytes = (all.get(salt) ?? 0) + more;
+      if (bytes === 0) all.delete(salt);
+      else all.set(salt, bytes);
+    }
+    chunk.placements = placements;
+  }
+
+  #noteRank({ model_name, kv_rank }: ChunkKey): void {
+    const ranks = this.#ranks.get(model_name) ?? new Set();
+    if (ranks.size < ranksMax) ranks.add(kv_rank);
+    this.#ranks.set(model_name, ranks);
   }
 
   /** What a store that servers share has stays there when one of them leaves. */
@@ -224,13 +309,20 @@ export class ChunkDirectory {
         ({ instance_id: id, shared }) => id !== instanceId || shared,
       );
       if (left.length === chunk.placements.length) continue;
-      chunk.placements = left;
+      this.#place(chunk, left);
       if (left.length === 0) this.#chunks.delete(name);
     }
   }
 }
 
-function nameOf(key: ChunkKey): string {
-  const { model_name, kv_rank, object_group_id, chunk_hash_hex, cache_salt } = key;
-  return `${model_name}@${kv_rank}@${object_group_id}@${chunk_hash_hex}@${cache_salt}`;
+function bytesIn(placements: readonly Placement[], tier: 'l1' | 'l2'): number {
+  let bytes = 0;
+  const shared = new Set<string>();
+  for (const placement of placements) {
+    if (placement.tier !== tier) continue;
+    if (placement.shared && shared.has(placement.backend)) continue;
+    if (placement.shared) shared.add(placement.backend);
+    bytes += placement.size_bytes;
+  }
+  return bytes;
 }

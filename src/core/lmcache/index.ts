@@ -2,7 +2,6 @@
 export { blake3 } from './blake3.ts';
 export {
   ChunkDirectory,
-  type ChunkKey,
   type EventBatch,
   type Instance,
   type Placement,
@@ -10,9 +9,11 @@ export {
 export {
   chunkHashes,
   controllerChunkTokens,
+  eachChunkHash,
   inProcessChunkHashes,
   noneHash,
 } from './chunk-hashes.ts';
+export { type ChunkKey, kvRank } from './chunk-key.ts';
 export {
   type ControllerReply,
   decodeControllerReply,
@@ -23,6 +24,7 @@ export {
   type OrderReply,
   type WorkerMessage,
 } from './controller-messages.ts';
+export { PinTable, Quotas } from './fleet-policy.ts';
 export { errorMessage, handlePushed, handleRequest } from './worker-messages.ts';
 export {
   type Holder,

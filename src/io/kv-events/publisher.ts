@@ -2,7 +2,13 @@
 import { RingBuffer } from '../../core/base/index.ts';
 import { encodeKvEventBatch, type KvEvent } from '../../core/protocol/index.ts';
 import type { KvEventsConfig } from '../../core/vllm-config/index.ts';
-import { offsetZmqEndpoint, PublisherSocket, type RouterPeer, RouterSocket } from '../zmq/index.ts';
+import {
+  type ListeningSocket,
+  offsetZmqEndpoint,
+  openRouterSocket,
+  PublisherSocket,
+  type RouterPeer,
+} from '../zmq/index.ts';
 import { readSequence, sequenceBytes } from './sequence.ts';
 
 /** How a batch is sent; values other than `once` are faults, for tests of subscribers. */
@@ -27,7 +33,7 @@ export class KvEventPublisher {
   readonly #topic: Uint8Array;
   readonly #rank: number;
   readonly #publisher: PublisherSocket;
-  readonly #router: RouterSocket | undefined;
+  readonly #router: ListeningSocket | undefined;
   readonly #buffer: RingBuffer<readonly [sequence: number, payload: Uint8Array]>;
   #sequence = 0;
 
@@ -36,7 +42,7 @@ export class KvEventPublisher {
     rank: number,
     buffer: RingBuffer<readonly [number, Uint8Array]>,
     publisher: PublisherSocket,
-    router: RouterSocket | undefined,
+    router: ListeningSocket | undefined,
   ) {
     this.config = {
       ...config,
@@ -76,7 +82,7 @@ export class KvEventPublisher {
       const router =
         config.replay_endpoint === null
           ? undefined
-          : await RouterSocket.open({
+          : await openRouterSocket({
               endpoint: offsetZmqEndpoint(config.replay_endpoint, rank),
               onMessage: (peer, frames) => replay(peer, frames, config.topic, buffer),
             });

@@ -1,2 +1,3 @@
-// Explains why a program cannot listen on its address.
+// Listens on a port, and explains why a program cannot listen on its address.
 export { endpointError, portError } from './listen-error.ts';
+export { listenOn } from './listen-on.ts';

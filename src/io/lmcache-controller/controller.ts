@@ -12,10 +12,10 @@ import {
 } from '../../core/lmcache/index.ts';
 import {
   formatZmqEndpoint,
-  PullSocket,
+  openPullSocket,
+  openRouterSocket,
   parseZmqEndpoint,
   type RouterPeer,
-  RouterSocket,
 } from '../zmq/index.ts';
 import { type Order, sendOrder } from './orders.ts';
 
@@ -97,10 +97,10 @@ export async function openController(options: ControllerOptions): Promise<Contro
       }
     };
     const replies = { onMessage: reply, limits };
-    opened.push(await PullSocket.open({ endpoint: endpoint(options.pullPort), onMessage, limits }));
-    opened.push(await RouterSocket.open({ endpoint: endpoint(options.replyPort), ...replies }));
+    opened.push(await openPullSocket({ endpoint: endpoint(options.pullPort), onMessage, limits }));
+    opened.push(await openRouterSocket({ endpoint: endpoint(options.replyPort), ...replies }));
     if (options.heartbeatPort !== undefined) {
-      const socket = await RouterSocket.open({
+      const socket = await openRouterSocket({
         endpoint: endpoint(options.heartbeatPort),
         ...replies,
       });

@@ -7,9 +7,10 @@ export {
   type ZmqEndpoint,
 } from './endpoint.ts';
 export { ZmqTimeoutError, ZmtpError } from './errors.ts';
+export type { ListeningSocket } from './listening-socket.ts';
 export { PublisherSocket, type PublisherSocketOptions } from './publisher-socket.ts';
-export { PullSocket, type PullSocketOptions } from './pull-socket.ts';
+export { openPullSocket, type PullSocketOptions } from './pull-socket.ts';
 export { PushSocket } from './push-socket.ts';
-export { type RouterPeer, RouterSocket, type RouterSocketOptions } from './router-socket.ts';
+export { openRouterSocket, type RouterPeer, type RouterSocketOptions } from './router-socket.ts';
 export { SubscriberSocket, type SubscriberSocketOptions } from './subscriber-socket.ts';
 export type { ZmtpLimits } from './zmtp-connection.ts';

@@ -1,8 +1,7 @@
 // ROUTER: replies to each of many clients individually.
-import type { Socket } from 'node:net';
-import { ZmqListener } from './listener.ts';
+import { ListeningSocket } from './listening-socket.ts';
 import { encodeMessage } from './zmtp.ts';
-import { ZmtpConnection, type ZmtpLimits } from './zmtp-connection.ts';
+import type { ZmtpConnection, ZmtpLimits } from './zmtp-connection.ts';
 
 /** One client of a ROUTER. */
 export interface RouterPeer {
@@ -25,52 +24,36 @@ export interface RouterSocketOptions {
   readonly limits?: Partial<ZmtpLimits>;
 }
 
-export class RouterSocket {
-  /** As requested, with the port that the system chose in place of 0. */
-  readonly endpoint: string;
-  readonly #listener: ZmqListener;
-  readonly #connections: Set<ZmtpConnection>;
+/**
+ * Listens.
+ *
+ * @throws {InputError} If the endpoint is malformed or cannot be listened on.
+ */
+export function openRouterSocket({
+  endpoint,
+  onMessage,
+  limits,
+}: RouterSocketOptions): Promise<ListeningSocket> {
+  const accept = (connection: ZmtpConnection) => {
+    const peer = peerOf(connection);
+    return (frames: readonly Uint8Array[]) => onMessage(peer, frames);
+  };
+  return ListeningSocket.open({ endpoint, socketType: 'ROUTER', limits, accept });
+}
 
-  private constructor(listener: ZmqListener, connections: Set<ZmtpConnection>) {
-    this.#listener = listener;
-    this.endpoint = listener.endpoint;
-    this.#connections = connections;
-  }
-
-  /** @throws {InputError} If the endpoint is malformed or cannot be listened on. */
-  static async open(options: RouterSocketOptions): Promise<RouterSocket> {
-    const connections = new Set<ZmtpConnection>();
-    const accept = (socket: Socket): void => {
-      const connection = new ZmtpConnection(socket, {
-        socketType: 'ROUTER',
-        limits: options.limits,
-        handlers: {
-          message: (frames) => options.onMessage(peer, frames),
-          closed: () => connections.delete(connection),
-        },
-      });
-      const peer: RouterPeer = {
-        send: (frames) => connection.send(encodeMessage(frames)),
-        drained: () => connection.drained(),
-        fail: (error) => connection.fail(error),
-        get queuedMessages() {
-          return connection.queuedMessages;
-        },
-        get connected() {
-          return connection.ready;
-        },
-        get localAddress() {
-          return connection.localAddress;
-        },
-      };
-      connections.add(connection);
-    };
-    return new RouterSocket(await ZmqListener.listen(options.endpoint, accept), connections);
-  }
-
-  async close(): Promise<void> {
-    const closing = [this.#listener.close()];
-    for (const connection of this.#connections) closing.push(connection.close());
-    await Promise.all(closing);
-  }
+function peerOf(connection: ZmtpConnection): RouterPeer {
+  return {
+    send: (frames) => connection.send(encodeMessage(frames)),
+    drained: () => connection.drained(),
+    fail: (error) => connection.fail(error),
+    get queuedMessages() {
+      return connection.queuedMessages;
+    },
+    get connected() {
+      return connection.ready;
+    },
+    get localAddress() {
+      return connection.localAddress;
+    },
+  };
 }

@@ -8,9 +8,9 @@ import { InputError } from '../../core/base/index.ts';
 import {
   dealerRequest,
   formatZmqEndpoint,
+  openRouterSocket,
   PublisherSocket,
   parseZmqEndpoint,
-  RouterSocket,
   SubscriberSocket,
   ZmqTimeoutError,
   ZmtpError,
@@ -135,7 +135,7 @@ test('a PING is answered with a PONG that carries its context', async () => {
 });
 
 test('only the dealer that sent a request receives its responses', async () => {
-  const router = await RouterSocket.open({
+  const router = await openRouterSocket({
     endpoint: local,
     onMessage: (peer, frames) => {
       const [, count = bytes('0')] = frames;
@@ -161,7 +161,7 @@ test('only the dealer that sent a request receives its responses', async () => {
 });
 
 test('a request to a silent peer fails at its deadline, and at once when cancelled', async () => {
-  const router = await RouterSocket.open({ endpoint: local, onMessage: () => {} });
+  const router = await openRouterSocket({ endpoint: local, onMessage: () => {} });
   const request = (signal?: AbortSignal): Promise<void> =>
     dealerRequest({
       endpoint: router.endpoint,

@@ -1,6 +1,5 @@
 // What other servers send: replies of cache servers, traces of callers, Kubernetes, LMCache's servers, traces of traffic.
 import { ZodError } from 'zod';
-import { coordinatorRequests } from '../../../src/apps/cache/coordinator-requests.ts';
 import { ManualClock, SpillwayError, seededRandom } from '../../../src/core/base/index.ts';
 import {
   ClusterProtocolError,
@@ -28,6 +27,7 @@ import {
   parseTraceparent,
 } from '../../../src/core/telemetry/index.ts';
 import { parseTrace } from '../../../src/core/traces/index.ts';
+import { coordinatorRequests } from '../../../src/io/lmcache-coordinator/coordinator-requests.ts';
 import { refusalOf } from '../../../src/io/otlp/export-response.ts';
 import { check, jsonTokens, pieceBytesOf, type Target, target } from './target.ts';
 

@@ -9,8 +9,8 @@ import { defaultKvEventsConfig } from '../../../src/core/vllm-config/index.ts';
 import { KvEventPublisher, KvEventSource } from '../../../src/io/kv-events/index.ts';
 import {
   dealerRequest,
+  openRouterSocket,
   PublisherSocket,
-  RouterSocket,
   SubscriberSocket,
 } from '../../../src/io/zmq/index.ts';
 
@@ -116,7 +116,7 @@ test('our dealer and a router of libzmq exchange messages', async (t) => {
 });
 
 test('a REQ of libzmq is served by our router', async (t) => {
-  const router = await RouterSocket.open({
+  const router = await openRouterSocket({
     endpoint: local,
     onMessage: (peer, [delimiter = hex(''), body = hex('')]) => {
       peer.send([delimiter, text(`${Buffer.from(body)}!`)]);

@@ -2,9 +2,18 @@
 // who has a chunk.
 import type { IncomingMessage, Server } from 'node:http';
 import type { Clock } from '../../core/base/index.ts';
-import { ChunkDirectory, type ChunkKey, chunkHashes } from '../../core/lmcache/index.ts';
+import {
+  ChunkDirectory,
+  type ChunkKey,
+  chunkHashes,
+  kvRank,
+  PinTable,
+  Quotas,
+} from '../../core/lmcache/index.ts';
+import { type Answer, createJsonServer } from '../json-server/index.ts';
 import { coordinatorRequests, type Lookup } from './coordinator-requests.ts';
-import { type Answer, createJsonServer } from './json-server.ts';
+import { type FleetState, fleetRoute } from './fleet-routes.ts';
+import { QuotaSweep } from './quota-sweep.ts';
 
 /** How often silent servers are forgotten. */
 const expiryMs = 5_000;
@@ -13,27 +22,37 @@ const keysMax = 10_000;
 
 export interface Coordinator {
   readonly server: Server;
+  /** What the servers have reported. */
+  readonly directory: ChunkDirectory;
   close(): void;
 }
 
 /** @param wallClock Seconds since 1970. */
 export function createCoordinator(wallClock: Clock): Coordinator {
   const directory = new ChunkDirectory();
+  const state: FleetState = { directory, pins: new PinTable(), quotas: new Quotas() };
   const server = createJsonServer((request, body) =>
-    route(directory, wallClock.nowSeconds(), request, body),
+    route(state, wallClock.nowSeconds(), request, body),
   );
   const timer = setInterval(() => directory.expire(wallClock.nowSeconds()), expiryMs).unref();
-  return { server, close: () => clearInterval(timer) };
+  const sweep = new QuotaSweep(state);
+  const close = () => {
+    clearInterval(timer);
+    sweep.close();
+  };
+  return { server, directory, close };
 }
 
 /** @throws {z.ZodError | SyntaxError} If the body is not what the route takes. */
-function route(
-  directory: ChunkDirectory,
+async function route(
+  state: FleetState,
   nowSeconds: number,
-  { method = '', url = '' }: IncomingMessage,
+  { method = '', url: path = '' }: IncomingMessage,
   body: string,
-): Answer {
-  const { pathname, searchParams } = new URL(url, 'http://coordinator');
+): Promise<Answer> {
+  const { directory } = state;
+  const url = new URL(path, 'http://coordinator');
+  const { pathname, searchParams } = url;
   const ok = (value: unknown): Answer => ({ status: 200, body: value });
   const [, instanceId, rest] = /^\/instances\/([^/]+)(\/heartbeat)?$/.exec(pathname) ?? [];
   switch (`${method} ${pathname}`) {
@@ -80,13 +99,14 @@ function route(
       return { status: 404, body: { detail: `There is no instance ${id}.` } };
     }
   }
-  return { status: 404, body: { detail: 'Not Found' } };
+  const answer = await fleetRoute(state, { method, url, body });
+  return answer ?? { status: 404, body: { detail: 'Not Found' } };
 }
 
 /** By keys, or by the tokens of a prompt: the keys of rank 0 of each chunk. */
 function lookup(directory: ChunkDirectory, asked: Lookup) {
   const { keys, token_ids = [], model_name, world_size, cache_salt } = asked;
-  const kv_rank = world_size * 2 ** 24 + world_size * 2 ** 8;
+  const kv_rank = kvRank(world_size, 0);
   const wanted: readonly ChunkKey[] =
     keys ??
     chunkHashes(token_ids).map((chunk_hash_hex) => ({

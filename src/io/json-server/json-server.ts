@@ -1,7 +1,7 @@
 // Small HTTP servers that take and return JSON: LMCache's coordinator and controller.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { createServer } from '../../io/node-http/index.ts';
+import { createServer } from '../node-http/index.ts';
 
 /** Largest body: an event of a server has some hundred bytes for each chunk. */
 const bodyBytesMax = 32 << 20;

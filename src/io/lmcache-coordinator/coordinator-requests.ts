@@ -9,9 +9,36 @@ const key = z.object({
   cache_salt: z.string().max(128).default(''),
 });
 const count = z.number().int().min(0);
+/** LMCache's own limit. */
+const tokensMax = 1_000_000;
+/** A prompt of a model on so many GPUs. */
+const tokens = z.object({
+  model_name: z.string().max(512),
+  world_size: z.number().int().min(1).max(255),
+  token_ids: z.array(z.number().int().min(0).max(0xffffffff)).max(tokensMax).default([]),
+  cache_salt: z.string().max(128).default(''),
+});
+const instanceId = z.string().min(1).max(256);
+const tier = z.enum(['l1', 'l2', 'all']);
+const gibibytes = z
+  .number()
+  .min(0)
+  .max(2 ** 23);
 export const coordinatorRequests = {
+  tokens,
+  prefetch: tokens.extend({ instance_id: instanceId }),
+  delete: tokens.extend({
+    instance_id: instanceId,
+    tier: tier.default('all'),
+    force: z.boolean().default(false),
+  }),
+  quota: z.object({ limit_gb: gibibytes, tier: tier.default('l2') }),
+  quotaConfig: z.object({
+    default_limit_gb: gibibytes.nullish(),
+    tier: tier.default('l2'),
+  }),
   instance: z.object({
-    instance_id: z.string().min(1).max(256),
+    instance_id: instanceId,
     ip: z.string().max(256),
     http_port: count,
     metadata: z.record(z.string(), z.unknown()).default({}),
@@ -21,7 +48,7 @@ export const coordinatorRequests = {
   events: z.object({
     batches: z.array(
       z.object({
-        instance_id: z.string().min(1).max(256),
+        instance_id: instanceId,
         incarnation: count,
         seq: count,
         event_type: z.enum(['store', 'delete', 'access', 'config']),
@@ -43,3 +70,4 @@ export const coordinatorRequests = {
 };
 
 export type Lookup = z.infer<typeof coordinatorRequests.lookup>;
+export type KeysOfTokens = z.infer<typeof tokens>;

@@ -1,0 +1,2 @@
+// Small HTTP servers that take and return JSON.
+export { type Answer, createJsonServer } from './json-server.ts';
