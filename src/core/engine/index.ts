@@ -99,6 +99,7 @@ export type { EngineRequest, FinishReason } from './request.ts';
 export { onlyCheaperLoads } from './tiers/cheaper-loads.ts';
 export { ChunkStore, type ChunkStoreOptions } from './tiers/chunk-store.ts';
 export type {
+  HeldRun,
   HitSource,
   KvConnector,
   LmcacheStore,

@@ -7,6 +7,7 @@ import {
   type EngineRequest,
   type EngineStats,
   type EngineStep,
+  type KvConnector,
 } from '../engine/index.ts';
 import { BusyTime } from './busy-time.ts';
 import type { EngineRole } from './disaggregation.ts';
@@ -37,6 +38,7 @@ export class FleetEngine {
   isUp = true;
   readonly #options: FleetEngineOptions;
   #model: EngineModel;
+  #connector: KvConnector | undefined;
   #step: EngineStep | undefined;
   readonly #busy = new BusyTime();
   #computedTokens = 0;
@@ -51,6 +53,11 @@ export class FleetEngine {
     this.index = options.index;
     this.url = options.url;
     this.#model = this.#newModel();
+  }
+
+  /** The tiers below its cache; a restart replaces them. */
+  get connector(): KvConnector | undefined {
+    return this.#connector;
   }
 
   get config(): EngineConfig {
@@ -159,6 +166,7 @@ export class FleetEngine {
       onAdmitted(request, cachedTokens, externalTokens);
     };
     const connector = createConnector?.(index);
+    this.#connector = connector;
     const { countsEvicted } = engine;
     return new EngineModel({
       ...{ config, cost, listener: { ...listener, admitted }, connector, countsEvicted },

@@ -76,6 +76,8 @@ export interface FleetSimulationOptions {
    * time. @default false
    */
   readonly kvEvents?: boolean | undefined;
+  /** Whether LMCache in the engines tells the routers what it has. @default false */
+  readonly reportsTiers?: boolean | undefined;
   /** Values of policy parameters by name; bytes are those of pseudo text, which has four per token. */
   readonly policyParameters?: ParameterValues | undefined;
   /** The router has no key by which to identify sessions. @default false */

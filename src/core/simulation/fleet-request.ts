@@ -28,14 +28,21 @@ export function wordsOf(
   };
 }
 
+/** A request to a simulated router. */
+export interface FleetRoutingRequest extends RoutingRequest {
+  /** The keys of the prompt's full blocks in an engine with such blocks. */
+  readonly blockKeys: (blockSize: number) => (block: number) => BlockKey;
+}
+
 /** The prompt as pseudo text and as tokens, and the block names, which are those of the trace. */
 export function routingRequestOf(
   { promptTokens, blockIds, session }: WorkloadRequest,
   index: number,
   traceBlockTokens: number,
   words: () => Uint32Array<ArrayBuffer>,
-): RoutingRequest {
+): FleetRoutingRequest {
   return {
+    blockKeys: (blockSize) => blockKeysOf(blockIds, traceBlockTokens / blockSize),
     id: String(index),
     model: 'm',
     session,
@@ -90,7 +97,7 @@ export function engineRequestOf(
   traceBlockTokens: number,
   blockSize: number,
 ): EngineRequest {
-  const perTraceBlock = traceBlockTokens / blockSize;
+  const known = blockKeysOf(blockIds, traceBlockTokens / blockSize);
   // A trace does not contain the outputs, so the blocks of an output are unique.
   const knownBlocks = coversAnswer
     ? Math.floor((promptTokens + outputTokens) / blockSize)
@@ -104,9 +111,19 @@ export function engineRequestOf(
     adapterId,
     blockKey(block) {
       if (block >= knownBlocks) return -(index * 65_536 + block) - 1;
-      const id = blockIds[Math.floor(block / perTraceBlock)] as number;
-      return id * perTraceBlock + (block % perTraceBlock);
+      return known(block);
     },
+  };
+}
+
+/** @param perTraceBlock Blocks of an engine per block of the trace. */
+function blockKeysOf(
+  blockIds: readonly number[],
+  perTraceBlock: number,
+): (block: number) => number {
+  return (block) => {
+    const id = blockIds[Math.floor(block / perTraceBlock)] as number;
+    return id * perTraceBlock + (block % perTraceBlock);
   };
 }
 

@@ -14,6 +14,7 @@ import {
   type RoutingRequest,
   type SaturationLimits,
   type Ticket,
+  type TierIndex,
 } from '../routing/index.ts';
 import { attemptOf } from './attempt.ts';
 import { hashOf, storedEvent } from './fleet-request.ts';
@@ -28,6 +29,8 @@ export interface FleetRoutersOptions {
   readonly policyParameters?: ParameterValues | undefined;
   /** Whether policies that do not require KV events use them. @default false */
   readonly kvEvents?: boolean | undefined;
+  /** What engines have below their GPUs. @default unknown */
+  readonly tiers?: TierIndex | undefined;
   /** @default false */
   readonly sharesAttempts?: boolean | undefined;
   /** When an engine counts as saturated; undefined: never. */
@@ -174,7 +177,8 @@ export class FleetRouters {
     } = this.#options;
     if (typeof policy === 'object') return policy;
     const [random, kvIndex] = [seededRandom(seed), this.#kvIndex];
-    const options = { random, kvIndex, followsKvEvents, parameters };
+    const { tiers } = this.#options;
+    const options = { random, kvIndex, followsKvEvents, tiers, parameters };
     return typeof policy === 'function' ? policy(options) : createPolicy(policy, options);
   }
 }

@@ -13,6 +13,7 @@ import type { FleetSimulationResult } from './fleet-result.ts';
 import { FleetRouters } from './fleet-routers.ts';
 import { FleetScaling } from './fleet-scaling.ts';
 import { FleetSeries } from './fleet-series.ts';
+import { FleetTiers, type TieredEngine } from './fleet-tiers.ts';
 import { Handoffs } from './handoffs.ts';
 import { type OutageEdge, outageEdges } from './outages.ts';
 import { RequestLog } from './request-log.ts';
@@ -51,7 +52,10 @@ class Fleet {
     this.#source = sourceOf(options);
     this.#networkSeconds = options.networkSeconds ?? networkSecondsDefault;
     const saturation = options.admission?.saturation;
-    this.#routers = new FleetRouters({ ...options, saturation }, this.#clock);
+    const tiers = options.reportsTiers
+      ? new FleetTiers((url) => this.#tieredEngine(url), this.#clock)
+      : undefined;
+    this.#routers = new FleetRouters({ ...options, saturation, tiers }, this.#clock);
     const { disaggregation, routers = 1, seed = 1 } = options;
     this.#handoffs = disaggregation && new Handoffs<Attempt>(disaggregation, this.#networkSeconds);
     this.#decodeRouters = disaggregation
@@ -166,6 +170,11 @@ class Fleet {
     return new FleetEngine({
       ...{ index, url, engine: connected, role, listener, onAdmitted, onTokens },
     });
+  }
+
+  #tieredEngine(url: string): TieredEngine | undefined {
+    const engine = this.#engineOf.get(url);
+    return engine && { connector: engine.connector, blockSize: engine.config.blockSize };
   }
 
   #routersOf(role: EngineRole | undefined): FleetRouters {

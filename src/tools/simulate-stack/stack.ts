@@ -102,6 +102,7 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
       policyParameters: policyParametersOf(routerSpec),
       // All engines publish events if one pool needs them.
       kvEvents: policyNames.some(requiresKvEvents) || publishesKvEvents(values),
+      reportsTiers: reportsTiers(values),
       admission: simulatedAdmission(routerSpec.admission),
       hidesSessions: routerSpec.sessionKey === '',
       ...{ keepTokens: true, keepSeries: true, onSent: (request) => meter.add(request) },
@@ -161,6 +162,14 @@ function publishesKvEvents({ servingEngineSpec, routerSpec }: Values): boolean {
   if (routerSpec.extraArgs.includes('--no-kv-events')) return false;
   return servingEngineSpec.modelSpec.some(
     (entry) => readEntry(entry).settings.kvEventsConfig?.enable_kv_cache_events === true,
+  );
+}
+
+/** Returns whether LMCache in the engines reports to the router; if one does, all are assumed to. */
+function reportsTiers({ servingEngineSpec }: Values): boolean {
+  return servingEngineSpec.modelSpec.some(
+    ({ lmcacheConfig: { enabled, enableController } = {} }) =>
+      enabled === true && enableController === true,
   );
 }
 

@@ -32,6 +32,8 @@ export function onlyCheaperLoads(options: {
       return connector.nextSeconds;
     },
     reset: () => connector.reset(),
+    leading: (...given) => connector.leading?.(...given) ?? [],
+    loadSecondsPerToken: (source) => connector.loadSecondsPerToken?.(source),
     get stats(): TierStats {
       return connector.stats;
     },

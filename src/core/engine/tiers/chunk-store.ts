@@ -61,6 +61,10 @@ export class ChunkStore implements LmcacheStore {
     this.usesChains = eviction === 'prefix';
   }
 
+  get chunkReadSeconds(): number {
+    return this.#options.chunkBytes / this.#options.read.bytesPerSecond;
+  }
+
   /** Chunks of this store, then those below. */
   get residencies(): readonly TierResidency[] {
     const { name, chunksMax, chunkBytes, below } = this.#options;

@@ -37,6 +37,13 @@ export interface TierHit {
   readonly loadSeconds?: number;
 }
 
+/** A part of a prompt that would be loaded from one store; it begins where the run before ends. */
+export interface HeldRun {
+  readonly source: HitSource;
+  /** Its end, in tokens from the start of the prompt. */
+  readonly endTokens: number;
+}
+
 /** A planned step of the engine; without sequences when nothing can run. */
 export interface TierStep {
   readonly startSeconds: number;
@@ -96,6 +103,18 @@ export interface KvConnector {
   readonly nextSeconds: number;
   /** Forgets everything that is stored. @returns False if that is not possible. */
   reset(): boolean;
+  /**
+   * What a prompt would find, without looking it up: what LMCache tells its controller.
+   *
+   * @param keyOf Keys of the prompt's full blocks.
+   */
+  leading?(
+    keyOf: (block: number) => BlockKey,
+    promptTokens: number,
+    nowSeconds: number,
+  ): readonly HeldRun[];
+  /** Time to load one token from a store, on an idle link; undefined if there is no such store. */
+  loadSecondsPerToken?(source: HitSource): number | undefined;
   readonly stats: TierStats;
 }
 
@@ -136,6 +155,8 @@ export interface LmcacheStore {
   follows?(key: BlockKey, before: BlockKey): void;
   /** Sends what is due by now. */
   advance?(nowSeconds: number): void;
+  /** Time to read one chunk on an idle link, without latency. */
+  readonly chunkReadSeconds?: number;
   /** When the next chunk is to be sent; Infinity for none. */
   readonly nextSeconds?: number;
   clear(): void;

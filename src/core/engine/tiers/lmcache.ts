@@ -4,6 +4,7 @@ import { LruMap } from '../../base/index.ts';
 import type { BlockKey } from '../../kv/index.ts';
 import type { EngineRequest } from '../request.ts';
 import type {
+  HeldRun,
   KvConnector,
   LmcacheStore,
   TieredSequence,
@@ -140,6 +141,35 @@ export class Lmcache implements KvConnector {
       source,
       loadSeconds: this.#estimate(tokens, below, nowSeconds),
     };
+  }
+
+  leading(
+    keyOf: (block: number) => BlockKey,
+    promptTokens: number,
+    nowSeconds: number,
+  ): readonly HeldRun[] {
+    const runs: { source: HeldRun['source']; endTokens: number }[] = [];
+    const { blocksPerChunk } = this.#config;
+    for (let end = 1; end * this.#chunkTokens <= promptTokens; end++) {
+      const key = keyOf(end * blocksPerChunk - 1);
+      const source = this.#local?.has(key)
+        ? 'host'
+        : this.#stores.find((store) => store.has(key, nowSeconds))?.source;
+      if (source === undefined) break;
+      const endTokens = end * this.#chunkTokens;
+      const last = runs.at(-1);
+      if (last?.source === source) last.endTokens = endTokens;
+      else runs.push({ source, endTokens });
+    }
+    return runs;
+  }
+
+  loadSecondsPerToken(source: HeldRun['source']): number | undefined {
+    const { link, chunkBytesPerGpu } = this.#config;
+    if (source === 'host') return chunkBytesPerGpu / link.bytesPerSecond / this.#chunkTokens;
+    const store = this.#stores.find((one) => one.source === source);
+    const seconds = store?.chunkReadSeconds;
+    return seconds === undefined ? undefined : seconds / this.#chunkTokens;
   }
 
   load(sequence: TieredSequence, localTokens: number, hit: TierHit): void {

@@ -58,13 +58,10 @@ export const engineKeys: Readonly<Record<string, EngineKeyEffects>> = {
   ]),
   'lmcacheConfig.kvRole': noRole,
   ...rows(handOver, ['lmcacheConfig.enablePD', 'lmcacheConfig.nixlRole']),
+  'lmcacheConfig.enableController': { engine: used, serve: used, simulate: used },
   ...rows(
-    { engine: used, serve: used, simulate: missing('a simulation has no LMCache controller') },
-    [
-      'lmcacheConfig.enableController',
-      'lmcacheConfig.instanceId',
-      'lmcacheConfig.workerHeartbeatTime',
-    ],
+    { engine: used, serve: used, simulate: none('the routers of a simulation are always told') },
+    ['lmcacheConfig.instanceId', 'lmcacheConfig.workerHeartbeatTime'],
   ),
   'lmcacheConfig.workerPorts': {
     engine: missing('an emulated engine takes no orders of the controller'),
