@@ -33,6 +33,8 @@ const syncBatchKeys = 2000;
 /** A controller that is there replies at once. */
 const replyMs = 5_000;
 const retryMs = 2_000;
+/** After so many requests in a row without a reply, this is logged once: a router may start after its engines. */
+const failuresMax = 10;
 /** How often the end of a full sync is asked for; then the worker goes on. */
 const statusPollsMax = 60;
 const statusPollMs = 500;
@@ -45,7 +47,8 @@ export class LmcacheReporter {
   #timer: NodeJS.Timeout | undefined;
   #isRegistered = false;
   #isSyncing = false;
-  #isTroubled = false;
+  /** Requests in a row without a reply. */
+  #failures = 0;
 
   /** Starts at once. @throws {InputError} If an address is malformed. */
   constructor(options: LmcacheReporterOptions) {
@@ -184,13 +187,13 @@ export class LmcacheReporter {
           return true;
         },
       });
-      this.#isTroubled = false;
+      this.#failures = 0;
     } catch (error) {
-      if (!this.#isTroubled && !this.#closed.signal.aborted) {
+      this.#failures++;
+      if (this.#failures === failuresMax && !this.#closed.signal.aborted) {
         const reason = error instanceof Error ? error.message : String(error);
         this.#options.log?.(`LMCache's controller at ${url} does not reply: ${reason}`);
       }
-      this.#isTroubled = true;
     }
     return reply;
   }
