@@ -4,12 +4,12 @@
 //   node bench/idle/engines.ts PAGE
 //
 // PAGE is a recorded page of vLLM's metrics, which every engine returns. Prints the port.
-import { readFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { metricsRoute } from './metrics-route.ts';
 
 const [page = ''] = process.argv.slice(2);
-const metrics = readFileSync(page);
+const answerMetrics = metricsRoute(page);
 const models = JSON.stringify({
   object: 'list',
   data: [{ id: 'm', object: 'model', created: 1, owned_by: 'vllm' }],
@@ -17,13 +17,13 @@ const models = JSON.stringify({
 
 const answers: Readonly<Record<string, (response: ServerResponse) => void>> = {
   '/health': (response) => response.end(),
-  '/metrics': (response) =>
-    response.setHeader('Content-Type', 'text/plain; version=1.0.0; charset=utf-8').end(metrics),
   '/v1/models': (response) => response.setHeader('Content-Type', 'application/json').end(models),
 };
 
 const server = createServer((request, response) => {
-  const answer = answers[request.url ?? ''];
+  const { url = '' } = request;
+  if (answerMetrics(url, response)) return;
+  const answer = answers[url];
   if (answer !== undefined) answer(response);
   else response.writeHead(404).end();
 });

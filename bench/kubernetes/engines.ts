@@ -4,17 +4,16 @@
 //   node bench/kubernetes/engines.ts PAGE
 //
 // PAGE is a recorded page of vLLM's metrics, which every engine returns. Prints the port.
-import { readFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { metricsRoute } from '../idle/metrics-route.ts';
 
 const [page = ''] = process.argv.slice(2);
-const metrics = readFileSync(page);
+const answerMetrics = metricsRoute(page);
 const json = { 'content-type': 'application/json' };
 
 const answers: Readonly<Record<string, (response: ServerResponse, model: string) => void>> = {
   '/health': (response) => response.end(),
-  '/metrics': (response) => response.end(metrics),
   '/v1/models': (response, id) => {
     const data = [{ id, object: 'model', created: 1, owned_by: 'vllm' }];
     response.writeHead(200, json).end(JSON.stringify({ object: 'list', data }));
@@ -24,7 +23,9 @@ const answers: Readonly<Record<string, (response: ServerResponse, model: string)
 
 const server = createServer((request, response) => {
   request.resume();
-  const answer = answers[request.url ?? ''];
+  const { url = '' } = request;
+  if (answerMetrics(url, response)) return;
+  const answer = answers[url];
   const isSpecial = request.socket.localAddress?.endsWith('127.9.0.1') === true;
   if (answer !== undefined) answer(response, isSpecial ? 'special' : 'm');
   else response.writeHead(404).end();

@@ -71,6 +71,16 @@ test('metrics answer to every method, and below their path', async () => {
   }
 });
 
+test('metrics can be asked for by name below their path, and only there', async () => {
+  const query = '?name%5B%5D=vllm:num_requests_running&name[]=vllm:none';
+  const { body = '' } = await send(`GET /metrics/${query} HTTP/1.1`);
+  const lines = body.trim().split('\n');
+  assert.equal(lines.length, 3, body);
+  assert.match(lines[2] ?? '', /^vllm:num_requests_running\{/);
+  const whole = await send(`GET /metrics${query} HTTP/1.1`);
+  assert.match(whole.body ?? '', /^vllm:e2e_request_latency_seconds_count/m);
+});
+
 test('a path with a slash too many is sent to the one without, with its query', async () => {
   const answer = await send('GET /v1/models/?a=b HTTP/1.1\r\nX-Forwarded-Proto: https');
   assert.equal(answer.status, 307);

@@ -28,7 +28,7 @@ export interface Script {
   readonly listing?: string;
   /** Responds to a request by writing to its socket; health, models, metrics and KV events have default responses. */
   readonly onRequest?: (request: ReceivedRequest) => void;
-  /** Text of /metrics. */
+  /** Text of /metrics, and of the metrics that are asked for by name. */
   readonly metrics?: () => string;
   /** Status of /health. */
   readonly health?: () => number;
@@ -46,7 +46,7 @@ export async function startScriptedEngine(script: Script = {}): Promise<Scripted
   const serve = (request: ReceivedRequest) => {
     const { target, socket } = request;
     if (target === '/health') respond(socket, script.health?.() ?? 200, '');
-    else if (target === '/metrics') respond(socket, 200, script.metrics?.() ?? '');
+    else if (/^\/metrics(\/\?.*)?$/.test(target)) respond(socket, 200, script.metrics?.() ?? '');
     else if (target === '/kv_event_sources') respond(socket, 404, '{"detail":"Not Found"}');
     else if (target === '/v1/models' && isRefused(request)) {
       respond(socket, 401, '{"error":"Unauthorized"}');

@@ -1,4 +1,5 @@
 // An engine's report on /metrics, summed over its data-parallel ranks.
+import { decimalAt } from './decimal.ts';
 
 /** Figures of vLLM's /metrics that a router uses; undefined if the engine does not report them. */
 export interface EngineReport {
@@ -21,7 +22,7 @@ export interface EngineReport {
   /** Unix time at which the process started. */
   readonly startedAtSeconds: number | undefined;
   /** Whether it sleeps (`/sleep`): it then accepts requests, and does not answer them. */
-  readonly isAsleep?: boolean | undefined;
+  readonly isAsleep: boolean | undefined;
 }
 
 const fields = [
@@ -54,6 +55,10 @@ const fieldOfMetric: Readonly<Record<string, Field>> = {
 };
 const configMetric = 'vllm:cache_config_info';
 const sleepMetric = 'vllm:engine_sleep_state';
+const metricNames = [...Object.keys(fieldOfMetric), configMetric, sleepMetric];
+
+/** The query that asks Prometheus' client libraries for the metrics of a report only. */
+export const engineReportQuery = metricNames.map((name) => `name%5B%5D=${name}`).join('&');
 
 /**
  * Reads a page in the Prometheus text format, in time linear in its length. Only wanted lines become strings:
@@ -87,6 +92,7 @@ export function parseEngineReport(page: string | Uint8Array): EngineReport {
       add(field, sampleAt(bytes, start + name.length, end));
     }
   }
+  const awake = sum('awake');
   return {
     running: sum('running'),
     waiting: sum('waiting'),
@@ -101,7 +107,7 @@ export function parseEngineReport(page: string | Uint8Array): EngineReport {
     blocksTotal: sum('blocksTotal'),
     blockTokens: mean('blockTokens'),
     startedAtSeconds: mean('startedAtSeconds'),
-    ...(sum('awake') !== undefined && { isAsleep: sum('awake') === 0 }),
+    isAsleep: awake === undefined ? undefined : awake === 0,
   };
 }
 
@@ -187,7 +193,7 @@ interface WantedName {
 /** The two letters after `vllm:` tell most lines of a page apart. */
 const keyOffset = 'vllm:'.length;
 const namesOfKey = new Map<number, readonly WantedName[]>();
-for (const name of [...Object.keys(fieldOfMetric), configMetric, sleepMetric]) {
+for (const name of metricNames) {
   const bytes = new TextEncoder().encode(name);
   const key = keyAt(bytes, 0);
   namesOfKey.set(key, [...(namesOfKey.get(key) ?? []), { name, bytes }]);
@@ -218,9 +224,7 @@ function sampleAt(bytes: Uint8Array, labelsAt: number, end: number): number {
   let at = end;
   while (at > labelsAt && bytes[at - 1] !== closingBrace) at--;
   while (at < end && bytes[at] === space) at++;
-  let text = '';
-  for (; at < end && bytes[at] !== space && text.length < valueLengthMax; at++) {
-    text += String.fromCharCode(bytes[at] as number);
-  }
-  return text === '' ? Number.NaN : Number(text);
+  const start = at;
+  while (at < end && bytes[at] !== space && at - start < valueLengthMax) at++;
+  return decimalAt(bytes, start, at);
 }

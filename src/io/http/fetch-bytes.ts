@@ -26,10 +26,10 @@ export interface FetchOptions {
   readonly bytesMax: number;
 }
 
-export interface FetchedAnswer<Body = Buffer> {
+export interface FetchedAnswer {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: Body;
+  readonly body: Buffer;
 }
 
 /**
@@ -38,34 +38,68 @@ export interface FetchedAnswer<Body = Buffer> {
  * @throws {Error} On a broken connection, a timeout, or a response over `bytesMax`.
  */
 export function fetchBytes(pool: UpstreamPool, options: FetchOptions): Promise<FetchedAnswer> {
-  return fetchRead(pool, options, (body) => Buffer.from(body));
-}
-
-/**
- * The same, for a response that is read at once: a body that arrives in one piece is not copied.
- *
- * @param read Called with the whole body, which is valid during the call only. What it throws rejects the promise.
- */
-export function fetchRead<Body>(
-  pool: UpstreamPool,
-  options: FetchOptions,
-  read: (body: Buffer, status: number) => Body,
-): Promise<FetchedAnswer<Body>> {
+  const { body, timeoutMs, bytesMax } = options;
+  const sent = { head: headText(pool, options), body, timeoutMs, bytesMax };
   return new Promise((resolve, reject) => {
-    new Fetch(pool, options, read, resolve, reject);
+    new Fetch(pool, sent, copied, resolve, reject);
   });
 }
 
+/** A GET that is sent over and over: its head is written once. */
+export class RepeatedGet {
+  readonly #pool: UpstreamPool;
+  readonly #head: string;
+  readonly #timeoutMs: () => number;
+  readonly #bytesMax: number;
+
+  constructor(
+    pool: UpstreamPool,
+    options: Pick<FetchOptions, 'target' | 'headers' | 'bytesMax'> & {
+      readonly timeoutMs: () => number;
+    },
+  ) {
+    this.#pool = pool;
+    this.#head = headText(pool, options);
+    this.#timeoutMs = options.timeoutMs;
+    this.#bytesMax = options.bytesMax;
+  }
+
+  /**
+   * @param read Called with the response, whose body is valid during the call only. What it throws rejects the promise.
+   * @returns What `read` returns.
+   * @throws {Error} As `fetchBytes`.
+   */
+  send<Read>(read: (answer: FetchedAnswer) => Read): Promise<Read> {
+    const timeoutMs = this.#timeoutMs();
+    const sent = { head: this.#head, body: undefined, timeoutMs, bytesMax: this.#bytesMax };
+    return new Promise((resolve, reject) => {
+      new Fetch(this.#pool, sent, read, resolve, reject);
+    });
+  }
+}
+
+/** The response with a body of its own. */
+export function copied(answer: FetchedAnswer): FetchedAnswer {
+  return { ...answer, body: Buffer.from(answer.body) };
+}
+
+interface SentRequest {
+  readonly head: string;
+  readonly body: Buffer | undefined;
+  readonly timeoutMs: number;
+  readonly bytesMax: number;
+}
+
 /** One request. A router with a thousand engines makes 400 per second, so it is one object. */
-class Fetch<Body> implements ResponseSink {
+class Fetch<Read> implements ResponseSink {
   readonly keepsNothing = true;
-  readonly #options: FetchOptions;
-  readonly #read: (body: Buffer, status: number) => Body;
-  readonly #resolve: (answer: FetchedAnswer<Body>) => void;
+  readonly #sent: SentRequest;
+  readonly #read: (answer: FetchedAnswer) => Read;
+  readonly #resolve: (read: Read) => void;
   readonly #reject: (error: unknown) => void;
   readonly #exchange: UpstreamExchange;
-  /** Parts of a body that does not arrive in one piece. */
-  #chunks: Buffer[] | undefined = undefined;
+  /** Of the body. Those that arrived in earlier reads are copies. */
+  #parts: Buffer[] = [];
   #received = 0;
   #head: ResponseHead | undefined = undefined;
   #reader: ChunkedReader | undefined = undefined;
@@ -75,17 +109,17 @@ class Fetch<Body> implements ResponseSink {
 
   constructor(
     pool: UpstreamPool,
-    options: FetchOptions,
-    read: (body: Buffer, status: number) => Body,
-    resolve: (answer: FetchedAnswer<Body>) => void,
+    sent: SentRequest,
+    read: (answer: FetchedAnswer) => Read,
+    resolve: (read: Read) => void,
     reject: (error: unknown) => void,
   ) {
-    const { body, timeoutMs } = options;
-    this.#options = options;
+    const { head, body, timeoutMs } = sent;
+    this.#sent = sent;
     this.#read = read;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#exchange = pool.send({ head: headText(pool, options), body, toHead: false }, this);
+    this.#exchange = pool.send({ head, body, toHead: false }, this);
     this.#dueMs = performance.now() + timeoutMs;
     this.#timer = setTimeout(expire, timeoutMs, this);
   }
@@ -97,17 +131,14 @@ class Fetch<Body> implements ResponseSink {
   }
 
   onBytes(bytes: Buffer, ended: boolean): boolean {
-    const { bytesMax } = this.#options;
-    if (ended && this.#received === 0 && this.#reader === undefined && bytes.length <= bytesMax) {
-      this.#finish(bytes);
-      return false;
-    }
-    if (this.#reader === undefined) this.#keep(bytes, 0, bytes.length);
-    else {
-      this.#reader.read(bytes, 0, bytes.length, (from, start, end) => this.#keep(from, start, end));
-    }
+    const earlier = this.#parts.length;
+    if (this.#reader === undefined) this.#add(bytes, 0, bytes.length);
+    else
+      this.#reader.read(bytes, 0, bytes.length, (from, start, end) => this.#add(from, start, end));
+    const { bytesMax } = this.#sent;
     if (this.#received > bytesMax) this.#fail(`the response is larger than ${bytesMax} bytes`);
-    else if (ended) this.#finish(Buffer.concat(this.#chunks ?? []));
+    else if (ended) this.#finish();
+    else for (let i = earlier; i < this.#parts.length; i++) this.#keep(i);
     return false;
   }
 
@@ -117,7 +148,7 @@ class Fetch<Body> implements ResponseSink {
   }
 
   expire(): void {
-    const { timeoutMs } = this.#options;
+    const { timeoutMs } = this.#sent;
     if (performance.now() - this.#dueMs < pauseMs || this.#extensions++ >= extensionsMax) {
       this.#fail(`no complete response within ${timeoutMs / 1000} s`);
       return;
@@ -126,18 +157,25 @@ class Fetch<Body> implements ResponseSink {
     this.#timer = setTimeout(expire, timeoutMs, this);
   }
 
-  #keep(bytes: Buffer, start: number, end: number): void {
+  #add(bytes: Buffer, start: number, end: number): void {
     this.#received += end - start;
-    if (this.#received > this.#options.bytesMax) return;
-    this.#chunks ??= [];
-    this.#chunks.push(Buffer.from(bytes.subarray(start, end)));
+    if (this.#received <= this.#sent.bytesMax && end > start) {
+      this.#parts.push(bytes.subarray(start, end));
+    }
   }
 
-  #finish(body: Buffer): void {
+  /** The bytes of this part are valid during the read only. */
+  #keep(index: number): void {
+    this.#parts[index] = Buffer.from(this.#parts[index] as Buffer);
+  }
+
+  #finish(): void {
     clearTimeout(this.#timer);
     const { status, headers } = this.#head as ResponseHead;
+    const [first = noBytes, ...more] = this.#parts;
+    const body = more.length === 0 ? first : Buffer.concat(this.#parts);
     try {
-      this.#resolve({ status, headers, body: this.#read(body, status) });
+      this.#resolve(this.#read({ status, headers, body }));
     } catch (error) {
       this.#reject(error);
     }
@@ -154,7 +192,12 @@ function expire(fetch: { expire(): void }): void {
   fetch.expire();
 }
 
-function headText({ origin: { host, port } }: UpstreamPool, options: FetchOptions): string {
+const noBytes = Buffer.alloc(0);
+
+function headText(
+  { origin: { host, port } }: UpstreamPool,
+  options: Pick<FetchOptions, 'method' | 'target' | 'headers' | 'body'>,
+): string {
   const { method = 'GET', target, headers, body } = options;
   let text = `${method} ${target} HTTP/1.1\r\nHost: ${host.includes(':') ? `[${host}]` : host}:${port}\r\n`;
   for (const line of headers ?? []) text += `${line}\r\n`;

@@ -1,7 +1,7 @@
 // HTTP/1.1 on node:net: a strict server, and connection pools to engines.
 export { unsharedBytesMax } from './buffer-pool.ts';
 export { ChunkedReader } from './chunked-reader.ts';
-export { type FetchedAnswer, type FetchOptions, fetchBytes, fetchRead } from './fetch-bytes.ts';
+export { copied, type FetchedAnswer, fetchBytes, RepeatedGet } from './fetch-bytes.ts';
 export { Headers } from './header-lines.ts';
 export { type HeaderKind, headerKinds } from './header-names.ts';
 export type { RequestHead } from './request-head.ts';

@@ -1,33 +1,37 @@
 // GET /metrics, and the application that is mounted there
-import { metricsContentType } from '../../../core/metrics/index.ts';
+import { metricsContentType, restrictedPage } from '../../../core/metrics/index.ts';
 import type { Faults } from '../faults/faults.ts';
 import type { Handler } from '../http/server.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 
-/**
- * Content type of the application mounted at /metrics, which serves other methods and longer paths,
- * as in vLLM.
- */
+/** Of the application mounted at /metrics, which serves other methods and longer paths, as in vLLM. */
 const mountedContentType = 'text/plain; version=0.0.4; charset=utf-8';
 
-export function metricsRoute(
-  engine: EmbeddedEngine,
-  faults: Faults,
-  contentType: string = metricsContentType,
-): Handler {
-  let stale: { readonly page: string; readonly renderedMs: number } | undefined;
+/** The whole page, whatever the query says: vLLM's route does not read it. */
+export function metricsRoute(engine: EmbeddedEngine, faults: Faults): Handler {
+  const page = pageOf(engine, faults);
+  return (exchange) => exchange.send(200, metricsContentType, page());
+}
+
+/** Responds to every path below /metrics, with the metrics that `name[]` in the query names, or with all. */
+export function mountedMetricsRoute(engine: EmbeddedEngine, faults: Faults): Handler {
+  const page = pageOf(engine, faults);
   return (exchange) => {
-    const fault = faults.options.staleMetrics;
-    const isOld =
-      stale === undefined || !fault || performance.now() - stale.renderedMs > fault.seconds * 1000;
-    if (isOld || stale === undefined) {
-      stale = { page: engine.metrics.render(), renderedMs: performance.now() };
-    }
-    exchange.send(200, contentType, stale.page);
+    const names = exchange.url.searchParams.getAll('name[]').filter((name) => name !== '');
+    const text = names.length === 0 ? page() : restrictedPage(page(), new Set(names));
+    exchange.send(200, mountedContentType, text);
   };
 }
 
-/** Responds to every path below /metrics. */
-export function mountedMetricsRoute(engine: EmbeddedEngine, faults: Faults): Handler {
-  return metricsRoute(engine, faults, mountedContentType);
+function pageOf(engine: EmbeddedEngine, faults: Faults): () => string {
+  let last: { readonly page: string; readonly renderedMs: number } | undefined;
+  return () => {
+    const fault = faults.options.staleMetrics;
+    const isStale =
+      last !== undefined && fault && performance.now() - last.renderedMs <= fault.seconds * 1000;
+    if (last === undefined || !isStale) {
+      last = { page: engine.metrics.render(), renderedMs: performance.now() };
+    }
+    return last.page;
+  };
 }

@@ -20,8 +20,9 @@ test('an engine’s URL may have a path, and its id is its URL', async (t) => {
     t,
     {
       onRequest: ({ target, socket }) => {
-        received.push(target);
-        respond(socket, 200, '{"data":[{"id":"m"}]}');
+        const [path = ''] = target.split('/?');
+        received.push(path);
+        respond(socket, 200, path === '/base/metrics' ? running(0) : '{"data":[{"id":"m"}]}');
       },
     },
     { basePath: '/base' },
@@ -178,7 +179,7 @@ test('the reason of a failed check is told in words', async (t) => {
 });
 
 test('models that only the source names are worth no warning', async (t) => {
-  const { engine, logged } = await oneEngine(t, { models: [] });
+  const { engine, logged } = await oneEngine(t, { models: [], metrics: () => running(0) });
   engine.assumeModels(['m']);
   await engine.learnModels();
   assert.doesNotMatch(logged(), /WARNING/);
@@ -242,7 +243,7 @@ test('metrics that cannot be read leave the last report, and the reason is told 
     t,
     {
       onRequest: ({ socket, target }) =>
-        respond(socket, target === '/base/metrics' ? status : 200, body),
+        respond(socket, target.startsWith('/base/metrics') ? status : 200, body),
     },
     { basePath: '/base', level: 'debug' },
   );
@@ -264,7 +265,7 @@ test('a report that arrives once the engine is no longer listed does not count',
 });
 
 test('the models of a live engine are read again with every so many metrics', async (t) => {
-  const { engine, asked } = await oneEngine(t, {});
+  const { engine, asked } = await oneEngine(t, { metrics: () => running(0) });
   await engine.scrape(() => 1, 1);
   assert.deepEqual(asked(), ['/metrics'], 'it is not live');
   await engine.probe();
@@ -284,7 +285,7 @@ test('the models of a live engine are read again with every so many metrics', as
 });
 
 test('the models of an engine that lists none are not read with its metrics', async (t) => {
-  const { engine, asked, state } = await oneEngine(t, { models: [] });
+  const { engine, asked, state } = await oneEngine(t, { models: [], metrics: () => running(0) });
   await engine.probe();
   assert.equal(state(), 'live');
   asked();

@@ -1,10 +1,11 @@
 // One engine behind the router: its connections, its health, and what it reports.
-import { type EngineReport, parseEngineReport } from '../../../core/protocol/index.ts';
+import type { EngineReport } from '../../../core/protocol/index.ts';
 import type { EndpointState, RoutingCore } from '../../../core/routing/index.ts';
 import { addressOf } from '../../../io/endpoints/index.ts';
 import {
-  fetchBytes,
-  fetchRead,
+  copied,
+  type FetchedAnswer,
+  RepeatedGet,
   type Ticker,
   type UpstreamLimits,
   UpstreamPool,
@@ -16,6 +17,7 @@ import type { RouterMetrics } from '../metrics/router-metrics.ts';
 import type { ProxyTarget } from '../requests/proxy-target.ts';
 import { EngineModels, type ModelCard } from './engine-models.ts';
 import { ReportRateMeter, type ReportRates } from './report-rates.ts';
+import { ReportReader } from './report-reader.ts';
 
 export interface EngineOptions {
   /** Without a trailing slash. */
@@ -48,6 +50,9 @@ const restartLookIntervalMs = 1_000;
 /** Why an engine is in the state of this name. */
 const asleep = 'asleep, as it reports';
 
+/** Its body is not read. */
+const withoutBody = ({ status, headers }: FetchedAnswer) => ({ status, headers });
+
 export class Engine implements ProxyTarget {
   readonly url: string;
   readonly id: string;
@@ -67,6 +72,8 @@ export class Engine implements ProxyTarget {
   readonly #options: EngineOptions;
   readonly #rates = new ReportRateMeter();
   readonly #models: EngineModels;
+  readonly #health: RepeatedGet;
+  readonly #reports: ReportReader;
   #stateSinceMs = performance.now();
   #failedProbes = 0;
   /** Counts state changes, so that a probe that started before one does not undo it. */
@@ -93,9 +100,12 @@ export class Engine implements ProxyTarget {
     this.host = parsed.host;
     this.basePath = parsed.pathname.replace(/\/$/, '');
     this.metrics = new EngineMetrics(options.metrics, url);
+    this.#health = this.#get('/health', healthBytesMax);
+    this.#reports = new ReportReader((path) => this.#get(path, metricsBytesMax));
+    const models = this.#get('/v1/models', modelsBytesMax);
     this.#models = new EngineModels({
       ...{ url, core, log: options.log, assumed: options.assumedModels },
-      request: () => this.#get('/v1/models', modelsBytesMax),
+      request: () => models.send(copied),
       label: () => this.label,
       isLeaving: () => this.#isLeaving,
     });
@@ -205,7 +215,7 @@ export class Engine implements ProxyTarget {
     const generation = this.#generation;
     let why: string | undefined;
     try {
-      const { status, headers } = await this.#get('/health', healthBytesMax);
+      const { status, headers } = await this.#health.send(withoutBody);
       this.isEmulated = headers.get('x-spillway-emulated') === 'true';
       // A 404 comes from an engine without that route, which is reachable all the same.
       if (status >= 500) why = `/health returned ${status}`;
@@ -215,8 +225,9 @@ export class Engine implements ProxyTarget {
       this.#probing = false;
     }
     if (generation !== this.#generation) return;
-    if (why === undefined) await this.#healthy();
-    else this.#unhealthy(why);
+    if (why !== undefined) this.#unhealthy(why);
+    else if (this.live && this.#models.areListed) this.#failedProbes = 0;
+    else await this.#healthy();
   }
 
   /**
@@ -249,13 +260,9 @@ export class Engine implements ProxyTarget {
     this.#scraping = true;
     const readsModels = ++this.#scrapes % modelsEvery === 0;
     try {
-      const { body } = await fetchRead(
-        this.pool,
-        this.#request('/metrics', metricsBytesMax),
-        (page, status) => (status === 200 ? parseEngineReport(page) : undefined),
-      );
-      if (body === undefined || this.#isLeaving) return;
-      this.#setReport(body, nowSeconds());
+      const report = await this.#reports.read();
+      if (report === undefined || this.#isLeaving) return;
+      this.#setReport(report, nowSeconds());
       // Adapters are loaded and unloaded, and models renamed, while an engine is live.
       if (readsModels && this.live && this.#models.areListed) await this.learnModels();
     } catch (error) {
@@ -274,7 +281,6 @@ export class Engine implements ProxyTarget {
 
   async #healthy(): Promise<void> {
     this.#failedProbes = 0;
-    if (this.live && this.#models.areListed) return;
     const generation = this.#generation;
     // Its start time tells, before the first pick, whether it has lost its cache.
     await Promise.all([this.learnModels(), this.scrape(() => performance.now() / 1000)]);
@@ -333,7 +339,7 @@ export class Engine implements ProxyTarget {
   /** An engine that sleeps accepts requests and does not answer them, with /health 200. */
   #followSleep(isAsleep: boolean): void {
     const { core, log } = this.#options;
-    const isShownAsleep = core.endpoint(this.url)?.state === 'asleep';
+    const isShownAsleep = core.stateOf(this.url) === 'asleep';
     if (isAsleep && this.live) {
       this.#setState('asleep', asleep);
       log.info(`engine ${this.label} is asleep`);
@@ -345,16 +351,10 @@ export class Engine implements ProxyTarget {
     }
   }
 
-  #get(path: string, bytesMax: number) {
-    return fetchBytes(this.pool, this.#request(path, bytesMax));
-  }
-
-  #request(path: string, bytesMax: number) {
-    return {
-      target: this.basePath + path,
-      headers: this.authorizationLines,
-      timeoutMs: this.#options.healthTimeoutMs(),
-      bytesMax,
-    };
+  #get(path: string, bytesMax: number): RepeatedGet {
+    return new RepeatedGet(this.pool, {
+      ...{ target: this.basePath + path, headers: this.authorizationLines, bytesMax },
+      timeoutMs: this.#options.healthTimeoutMs,
+    });
   }
 }

@@ -22,42 +22,44 @@ export interface ReportRates {
 }
 
 export class ReportRateMeter {
-  #reports: { readonly atSeconds: number; readonly counters: Counters }[] = [];
+  readonly #reports: { readonly atSeconds: number; readonly counters: Counters }[] = [];
 
   add(counters: Counters, atSeconds: number): void {
     // The newest report before the window stays: rates need two reports, however far apart.
     const from = this.#reports.findLastIndex(
       (report) => atSeconds - report.atSeconds >= windowSeconds,
     );
-    this.#reports = this.#reports.slice(Math.max(0, from));
+    if (from > 0) this.#reports.splice(0, from);
     if (this.#reports.length >= reportsMax) this.#reports.shift();
     this.#reports.push({ atSeconds, counters });
   }
 
   clear(): void {
-    this.#reports = [];
+    this.#reports.length = 0;
   }
 
   /** Undefined before the second report. */
   get rates(): ReportRates | undefined {
-    const [start] = this.#reports;
+    const start = this.#reports[0];
     const end = this.#reports.at(-1);
     if (start === undefined || end === undefined || end.atSeconds <= start.atSeconds) {
       return undefined;
     }
-    const growth = (key: keyof Counters): number => {
-      const [from, to] = [start.counters[key] ?? 0, end.counters[key] ?? 0];
-      // A counter that fell belongs to an engine that restarted.
-      return to >= from ? to - from : to;
-    };
+    const [before, now] = [start.counters, end.counters];
     const seconds = end.atSeconds - start.atSeconds;
-    const queries = growth('prefixCacheQueries');
+    const queries = growth(before.prefixCacheQueries, now.prefixCacheQueries);
+    const hits = growth(before.prefixCacheHits, now.prefixCacheHits);
     return {
-      promptTokensPerSecond: growth('promptTokens') / seconds,
-      generationTokensPerSecond: growth('generationTokens') / seconds,
-      hitRate: queries > 0 ? Math.min(1, growth('prefixCacheHits') / queries) : null,
-      hbmHitTokensPerSecond: growth('prefixCacheHits') / seconds,
-      lowerTierTokensPerSecond: growth('lowerTierHits') / seconds,
+      promptTokensPerSecond: growth(before.promptTokens, now.promptTokens) / seconds,
+      generationTokensPerSecond: growth(before.generationTokens, now.generationTokens) / seconds,
+      hitRate: queries > 0 ? Math.min(1, hits / queries) : null,
+      hbmHitTokensPerSecond: hits / seconds,
+      lowerTierTokensPerSecond: growth(before.lowerTierHits, now.lowerTierHits) / seconds,
     };
   }
+}
+
+/** Of a counter; one that fell belongs to an engine that restarted. */
+function growth(from = 0, to = 0): number {
+  return to >= from ? to - from : to;
 }

@@ -35,8 +35,10 @@ class SeriesRing<Name extends string> {
   }
 
   push(point: Readonly<Record<Name, number | null>>): void {
-    for (const [i, name] of this.#names.entries()) {
-      this.#values[this.#next * this.#names.length + i] = point[name] ?? Number.NaN;
+    const names = this.#names;
+    const start = this.#next * names.length;
+    for (let i = 0; i < names.length; i++) {
+      this.#values[start + i] = point[names[i] as Name] ?? Number.NaN;
     }
     this.#next = (this.#next + 1) % pointsMax;
     this.#length = Math.min(this.#length + 1, pointsMax);
