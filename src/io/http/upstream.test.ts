@@ -301,11 +301,14 @@ test('bytes that a receiver keeps stay as they are, whatever other connections r
   const bytes = 3_000;
   const pieces = 6;
   const { pool } = await engine(context, (socket, count) => {
-    socket.on('data', () => {
+    socket.on('data', async () => {
       const piece = String.fromCharCode(96 + count).repeat(bytes);
       const head = `HTTP/1.1 200 OK\r\nContent-Length: ${bytes * pieces}\r\n\r\n`;
+      await sleep(count);
+      // One after the other: timers of different lengths may run in another order if they are late.
       for (let i = 0; i < pieces; i++) {
-        setTimeout(() => socket.write(i === 0 ? head + piece : piece), 5 * i + count);
+        socket.write(i === 0 ? head + piece : piece);
+        await sleep(5);
       }
     });
   });
