@@ -12,9 +12,9 @@ import { ControlPlane } from '../../support/kubernetes/control-plane.ts';
 import { fakeNode } from '../../support/kubernetes/kwok-stages.ts';
 import { type RouterScript, scriptedRouter } from '../../support/scripted-router.ts';
 import { until } from '../../support/until.ts';
-import { withoutSubcharts } from '../chart/helm.ts';
+import { upstreamChart } from '../chart/helm.ts';
 
-const { TOOLS: tools = '', UPSTREAM = '' } = process.env;
+const { TOOLS: tools = '' } = process.env;
 const launcher = join(import.meta.dirname, '..', '..', '..', 'bin', 'spillway.mjs');
 /** The API server does not connect to loopback addresses for others. */
 const address = Object.values(networkInterfaces())
@@ -480,10 +480,8 @@ test('status tells why pods do not start: no GPU, an image, a crash with the cau
   assert.deepEqual(await objectsIn(namespace), []);
 });
 
-test('claims stay unless asked for, also those of upstream’s chart', async () => {
+test('claims of upstream’s chart stay unless asked for', async () => {
   const namespace = 'claims';
-  const theirs =
-    UPSTREAM === '' ? undefined : withoutSubcharts(join(UPSTREAM, 'helm'), 'upstream-deploy');
   const values = await valuesFile(
     stackOf(1, {
       kind: 'vllm',
@@ -495,14 +493,14 @@ test('claims stay unless asked for, also those of upstream’s chart', async () 
       pvcStorage: '1Gi',
     }),
   );
-  const chart = theirs === undefined ? [] : ['--chart', theirs];
   const deployed = await spillway([
     'deploy',
     '-f',
     values,
     '-n',
     namespace,
-    ...chart,
+    '--chart',
+    upstreamChart(),
     '--set',
     'servingEngineSpec.runtimeClassName=',
     '--wait',

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The lane "api": router and operator against a real API server of Kubernetes 1.36, whose pods are embedded engines on addresses of this
 # machine's loopback network, and the chart, which Helm installs there. scripts/kubernetes-tools.sh builds the programs.
-# UPSTREAM names a checkout of vllm-project/production-stack (commit a6c01db0), whose releases are upgraded.
+# Releases of upstream's chart (test/support/upstream, or the checkout that UPSTREAM names) are upgraded.
 set -u
 skip() { echo "$1"; exit 77; }
 

@@ -1,12 +1,21 @@
 // Renders charts/spillway with a Helm program. The subcharts, which would have to be downloaded, are left out.
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { parseAllDocuments, stringify } from 'yaml';
 
-const own = join(import.meta.dirname, '..', '..', '..', 'charts', 'spillway');
+const root = join(import.meta.dirname, '..', '..', '..');
+const own = join(root, 'charts', 'spillway');
 const folder = mkdtempSync(join(tmpdir(), 'spillway-chart-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
@@ -23,6 +32,24 @@ export function withoutSubcharts(source: string, name: string): string {
 
 /** This chart, ready to render. */
 export const chart = withoutSubcharts(own, 'spillway');
+
+/** Upstream's repository: the parts in test/support/upstream, or the checkout that UPSTREAM names. */
+export const upstream = process.env['UPSTREAM'] || join(root, 'test', 'support', 'upstream');
+
+/** Upstream's chart, ready to install. */
+export function upstreamChart(): string {
+  return withoutSubcharts(join(upstream, 'helm'), 'upstream');
+}
+
+/** Paths of all values files in upstream's repository, relative to it. */
+export const upstreamValues: readonly string[] = globSync('**/*.yaml', {
+  cwd: upstream,
+  exclude: ['helm/templates/**', 'helm/tests/**', 'operator/**', '.git/**'],
+})
+  .filter((file) =>
+    /^(servingEngineSpec|routerSpec):/m.test(readFileSync(join(upstream, file), 'utf8')),
+  )
+  .toSorted();
 
 /** Helm programs to test with: HELM_PROGRAMS, separated by spaces. */
 export const helms = (process.env['HELM_PROGRAMS'] ?? 'helm').split(' ').filter(Boolean);

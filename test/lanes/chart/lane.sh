@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The lane "chart": Helm 3 and 4 lint and render charts/spillway. HELM_PROGRAMS names the Helm programs to use, by
-# default those that scripts/kubernetes-tools.sh builds with Go. UPSTREAM names a checkout of
-# vllm-project/production-stack (commit a6c01db0), for what is compared with its chart; without it that part is skipped.
+# default those that scripts/kubernetes-tools.sh builds with Go. Upstream's chart, tests and values files are in
+# test/support/upstream; UPSTREAM names a checkout of another version.
 set -eu
 skip() { echo "$1"; exit 77; }
 

@@ -8,30 +8,17 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { parse, parseAllDocuments } from 'yaml';
 import { decidePlan, planValues } from '../../../src/tools/plan/index.ts';
+import { chart as spillwayChart, upstreamChart } from '../chart/helm.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-helm-'));
 after(() => rmSync(directory, { recursive: true }));
-const chart = join(directory, 'chart');
-const { HELM = 'helm', CHART = '' } = process.env;
-const fixtures = join(import.meta.dirname, 'fixtures', 'vllm-stack');
+const { HELM = 'helm' } = process.env;
 const schema = 'src/tools/plan/fixtures/production-stack-values.schema.json';
-
-const spillwayChart = join(directory, 'spillway');
-
-/** Copies a chart without its subcharts, which would have to be downloaded. */
-function copyChart(from: string, to: string): void {
-  cpSync(from, to, { recursive: true });
-  const file = join(to, 'Chart.yaml');
-  const [own = ''] = readFileSync(file, 'utf8').split(/^dependencies:/m);
-  writeFileSync(file, own);
-  rmSync(join(to, 'Chart.lock'), { force: true });
-}
+const chart = upstreamChart();
 
 before(() => {
-  copyChart(CHART || fixtures, chart);
-  copyChart('charts/spillway', spillwayChart);
-  if (CHART === '') cpSync(schema, join(chart, 'values.schema.json'));
-  // It keeps the schema out of Helm's sight.
+  cpSync(schema, join(chart, 'values.schema.json'));
+  // A checkout has one, which keeps the schema out of Helm's sight.
   rmSync(join(chart, '.helmignore'), { force: true });
 });
 

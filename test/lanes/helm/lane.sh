@@ -1,14 +1,10 @@
 #!/usr/bin/env bash
 # The lane "helm": Helm 3 and Helm 4 render the values files of the worked plans with upstream's chart, whose templates are
-# in fixtures/. CHART names another copy, the folder helm/ of a checkout of vllm-project/production-stack; HELM names the
-# only helm to use. Otherwise the lane builds both with Go.
+# in test/support/upstream, or in the checkout of vllm-project/production-stack that UPSTREAM names. HELM names the only helm
+# to use. Otherwise the lane builds both with Go.
 set -eu
 skip() { echo "$1"; exit 77; }
 
-if [ -n "${CHART:-}" ] && [ ! -f "$CHART/Chart.yaml" ]; then
-  echo "CHART names no chart: there is no file $CHART/Chart.yaml"
-  exit 1
-fi
 if [ -n "${HELM:-}" ]; then
   [ -x "$(command -v "$HELM")" ] || { echo "HELM names no program: $HELM"; exit 1; }
   helms=("$HELM")
@@ -21,6 +17,6 @@ else
 fi
 for HELM in "${helms[@]}"; do
   "$HELM" version --short
-  HELM=$HELM CHART=${CHART:-} "$NODE" --test --test-timeout=120000 --test-reporter=./scripts/test-reporter.mjs \
+  HELM=$HELM "$NODE" --test --test-timeout=120000 --test-reporter=./scripts/test-reporter.mjs \
     'test/lanes/helm/*.test.ts'
 done
