@@ -2,6 +2,7 @@
 import type { KubernetesObject } from './kubernetes-object.ts';
 import { podUrl } from './pod-address.ts';
 import { versionLabel } from './rollout/engine-version.ts';
+import { watchedPod } from './watched-pod.ts';
 
 export interface EnginePod {
   readonly name: string;
@@ -63,20 +64,9 @@ const startFailures = new Set([
 const linesMax = 3;
 const charactersMax = 400;
 
-/** Keeps the few fields of a pod that are read, so that a thousand pods take kilobytes. */
+/** The pod as it is kept while it is watched. */
 export function enginePodObject(pod: KubernetesObject): KubernetesObject {
-  const { name, namespace, uid, labels, resourceVersion } = pod.metadata;
-  return {
-    ...{ apiVersion: 'v1', kind: 'Pod' },
-    metadata: {
-      name,
-      ...(namespace !== undefined && { namespace }),
-      ...(uid !== undefined && { uid }),
-      ...(resourceVersion !== undefined && { resourceVersion }),
-      ...(labels !== undefined && { labels }),
-    },
-    engine: readEnginePod(pod),
-  };
+  return watchedPod(pod, pod.metadata.labels, readEnginePod(pod));
 }
 
 export function readEnginePod(pod: KubernetesObject): EnginePod {

@@ -1,6 +1,7 @@
 // A pod of an engine, as far as adapters are concerned.
 import type { KubernetesObject } from '../kubernetes-object.ts';
 import { addressUrl, podUrl } from '../pod-address.ts';
+import { watchedPod } from '../watched-pod.ts';
 
 /** Label of an engine's pods that LoraAdapter.spec.baseModel names. */
 export const modelLabel = 'model';
@@ -50,21 +51,10 @@ const sidecarFolderDefault = '/data/lora-adapters';
 /** Environment variable by which a container is known to be the sidecar. */
 const folderVariable = 'LORA_DOWNLOAD_BASE_DIR';
 
-/** Keeps the few fields of a pod that are read, so that a thousand pods take kilobytes. */
+/** The pod as it is kept while it is watched. */
 export function adapterPodObject(pod: KubernetesObject): KubernetesObject {
-  const { name, namespace, uid, labels, resourceVersion, deletionTimestamp } = pod.metadata;
-  return {
-    ...{ apiVersion: 'v1', kind: 'Pod' },
-    metadata: {
-      name,
-      ...(namespace !== undefined && { namespace }),
-      ...(uid !== undefined && { uid }),
-      ...(resourceVersion !== undefined && { resourceVersion }),
-      ...(deletionTimestamp !== undefined && { deletionTimestamp }),
-      labels: { [modelLabel]: labels?.[modelLabel] ?? '' },
-    },
-    engine: readAdapterPod(pod),
-  };
+  const labels = { [modelLabel]: pod.metadata.labels?.[modelLabel] ?? '' };
+  return watchedPod(pod, labels, readAdapterPod(pod));
 }
 
 export function readAdapterPod(pod: KubernetesObject): AdapterPod {
