@@ -1,8 +1,10 @@
 // Checks of a values file beyond its schema, and notes about keys without effect.
 import { counted } from '../core/base/index.ts';
-import { engineFaults, type VainKey, vainKeys } from '../core/layout/index.ts';
+import { engineFaults, type Target, type VainKey, vainKeys } from '../core/layout/index.ts';
 import {
+  type EngineKind,
   engineKind,
+  type ModelEntry,
   type Problem,
   pathText,
   placeAt,
@@ -24,14 +26,24 @@ export async function valuesChecks(): Promise<Pick<LoadOptions, 'catalogue' | 'c
   return { catalogue, checks: [check] };
 }
 
-/** Returns the keys without effect under `spillway up`, one sentence each, from top to bottom. */
-export function keysWithoutEffect({ values, written }: ResolvedValues): readonly Problem[] {
-  return vainKeys(values, toPlain(written), engineKind).map(({ path, reason }) => ({
+/** Returns the keys without effect in a target, one sentence each, from top to bottom. */
+export function keysWithoutEffect(
+  { values, written }: ResolvedValues,
+  target: Target,
+): readonly Problem[] {
+  const kindOf = target === 'up' ? engineKind : kindInChart;
+  const where = target === 'up' ? 'under "spillway up"' : 'on Kubernetes';
+  return vainKeys(values, toPlain(written), kindOf, target).map(({ path, reason }) => ({
     place: placeAt(written, path, 'key'),
     sentence: isArgument(path)
       ? `${pathText(path)}: ${reason}`
-      : `${pathText(path)} has no effect under "spillway up": ${reason}`,
+      : `${pathText(path)} has no effect ${where}: ${reason}`,
   }));
+}
+
+/** As in the chart, which runs vLLM where `spillway up` runs an embedded engine. */
+function kindInChart({ kind, urls }: ModelEntry): EngineKind {
+  return kind ?? (urls === undefined ? 'vllm' : 'url');
 }
 
 /**

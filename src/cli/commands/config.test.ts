@@ -123,6 +123,39 @@ loraController: {enableLoraController: false}
   });
 });
 
+test('validate --for kubernetes names the keys that the chart does not use', async () => {
+  const path = file(
+    'for-cluster.yaml',
+    `servingEngineSpec:
+  modelSpec:
+    - name: a
+      modelURL: org/a
+      requestCPU: 4
+      keda: {enabled: true}
+      vllmConfig: {runner: generate, extraArgs: [--enforce-eager, --magic]}
+    - name: b
+      modelURL: Qwen/Qwen3-8B
+      kind: embedded
+      vllmConfig: {runner: generate}
+grafanaDashboards: {enabled: true}
+routerSpec: {host: 127.0.0.1}
+kube-prometheus-stack: {enabled: true}
+spillway: {enginePort: 8100}
+cacheserverSpec: {capacityGB: 1}
+`,
+  );
+  const { out, err, status } = await run('validate', '-f', path, '--for', 'kubernetes');
+  assert.deepEqual([out, status], ['valid\n', 0], err);
+  const spec = 'servingEngineSpec.modelSpec';
+  const vain = 'has no effect on Kubernetes';
+  assert.deepEqual(err.replaceAll(`${path}:`, '').trimEnd().split('\n'), [
+    `11:20: ${spec}[1].vllmConfig.runner ${vain}: only text generation is emulated.`,
+    `13:14: routerSpec.host ${vain}: a pod listens on all its addresses.`,
+    `15:12: spillway.enginePort ${vain}: it is for spillway up; servingEngineSpec.containerPort is the port of engines.`,
+    `16:19: cacheserverSpec.capacityGB ${vain}: it is for simulations.`,
+  ]);
+});
+
 test('validate refuses what vLLM would refuse', async () => {
   const refused: readonly (readonly [yaml: string, expected: RegExp])[] = [
     ['vllmConfig: {dtype: foo}', /vllmConfig\.dtype is "foo"; it must be one of auto, half,/],

@@ -1,6 +1,7 @@
 // `spillway config`: shows, checks and describes values files.
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
+import type { Target } from '../../core/layout/index.ts';
 import {
   defaultPreset,
   findPreset,
@@ -54,17 +55,22 @@ export function configCommand(
 
   withSources(command.command('validate'))
     .description(
-      'Check values: exit status 0 if they are valid, 2 if not. Warns about keys without effect under "spillway up".',
+      'Check values: exit status 0 if they are valid, 2 if not. Warns about keys without effect.',
+    )
+    .addOption(
+      new Option('--for <target>', 'what the values are for: "spillway up" or the Helm chart')
+        .choices(['up', 'kubernetes'])
+        .default('up'),
     )
     .option('--json', 'print problems and warnings as JSON')
-    .action(async (flags: SourceFlags & { json?: boolean }) => {
+    .action(async (flags: SourceFlags & { for: Target; json?: boolean }) => {
       const given = await sources(flags, undefined);
       if (!given.preset && [...flags.file, ...flags.set, ...flags.setString].length === 0) {
         throw new InputError('nothing to check; give -f FILE, --preset NAME or --set KEY=VALUE.');
       }
       try {
         const read = await readValues(given);
-        const warnings = [...read.warnings, ...keysWithoutEffect(read)];
+        const warnings = [...read.warnings, ...keysWithoutEffect(read, flags.for)];
         if (flags.json) {
           const result = { valid: true, problems: [], warnings: warnings.map(flat) };
           output.write(`${JSON.stringify(result, null, 2)}\n`);

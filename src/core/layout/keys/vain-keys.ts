@@ -1,10 +1,11 @@
-// Finds the keys in a values file without effect under `spillway up`, each with the reason.
-import type { EngineKind, ModelEntry, Values } from '../../values/index.ts';
+// Finds the keys in a values file without effect under `spillway up` or on Kubernetes, each with the reason.
+import { type EngineKind, type ModelEntry, pathText, type Values } from '../../values/index.ts';
 import { effectNotes, vainSettings } from '../effect-notes.ts';
 import { isOff } from '../entry-values.ts';
 import { readEntry } from '../read-settings.ts';
 import { type Effect, none, used } from '../setting.ts';
 import { settingNames, settingsTable } from '../table.ts';
+import { vainChartKeys } from './chart-keys.ts';
 import { engineKeys } from './engine-keys.ts';
 import { stackKeys } from './stack-keys.ts';
 
@@ -21,6 +22,9 @@ export interface VainKey {
   readonly reason: string;
 }
 
+/** What runs a values file: this machine (`spillway up`), or a cluster by the chart. */
+export type Target = 'up' | 'kubernetes';
+
 /**
  * @param values Validated, with defaults.
  * @param written The same as plain data, without defaults. Values that are off, empty or null count
@@ -31,9 +35,11 @@ export function vainKeys(
   values: Values,
   written: unknown,
   kindOf: (entry: ModelEntry) => EngineKind,
+  target: Target = 'up',
 ): readonly VainKey[] {
   const entries = values.servingEngineSpec.modelSpec;
   const found: VainKey[] = [];
+  const effectAt = target === 'up' ? effectUnderUp : effectOnKubernetes;
   const walk = (data: unknown, path: VainKey['path']): void => {
     if (isOff(data)) return;
     const effect = effectAt(path, entries, kindOf);
@@ -51,12 +57,14 @@ export function vainKeys(
   return found;
 }
 
-/** Undefined for a map if only the keys below it have effects. */
-function effectAt(
+type EffectAt = (
   path: VainKey['path'],
   entries: readonly ModelEntry[],
   kindOf: (entry: ModelEntry) => EngineKind,
-): Effect | undefined {
+) => Effect | undefined;
+
+/** Undefined for a map if only the keys below it have effects. */
+const effectUnderUp: EffectAt = (path, entries, kindOf) => {
   const [top, list, index, ...rest] = path;
   if (top !== 'servingEngineSpec' || list !== 'modelSpec') return stackKeys[path.join('.')]?.up;
   const entry = entries[Number(index)];
@@ -71,7 +79,18 @@ function effectAt(
     case 'vllm':
       return engineKeys[key]?.serve ?? settingEffects.get(key)?.serve;
   }
-}
+};
+
+/** The chart's templates read every key but these; an embedded engine in a pod does what one on this machine does. */
+const effectOnKubernetes: EffectAt = (path, entries, kindOf) => {
+  const reason = vainChartKeys[pathText(path).replace(/\[\d+\]/g, '[]')];
+  if (reason !== undefined) return none(reason);
+  const [, list, index, ...rest] = path;
+  const entry = list === 'modelSpec' ? entries[Number(index)] : undefined;
+  if (entry === undefined || rest.length === 0) return undefined;
+  if (!entry.enabled) return used;
+  return kindOf(entry) === 'embedded' ? settingEffects.get(rest.join('.'))?.engine : undefined;
+};
 
 const urlKeys = ['name', 'enabled', 'kind', 'urls', 'modelURL'];
 const runsAlready = none('the engine at this URL is already running');
