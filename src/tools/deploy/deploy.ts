@@ -15,6 +15,7 @@ import { Kinds } from './kinds.ts';
 import { type Manifest, parseManifests } from './manifests.ts';
 import type { ObservedStack } from './observe.ts';
 import { type Release, readRelease, readReleases } from './release.ts';
+import { checkRouterImage } from './router-image.ts';
 import type { Served } from './serving-wait.ts';
 import { waitUntilServed } from './wait-until-served.ts';
 
@@ -67,8 +68,11 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
     const chart = await prepareChart({ ...options, scratch, helm });
     const former = await readRelease(cluster, namespace, release);
     const manifests = await rendered(helm, chart, options);
-    if (options.mirror) {
-      onStep(await mirrorLine(options.mirror, imagesOf(manifests), signal));
+    const images = imagesOf(manifests);
+    if (options.mirror) onStep(await mirrorLine(options.mirror, images, signal));
+    else {
+      const line = await checkRouterImage({ images, cluster, signal });
+      if (line !== undefined) onStep(line);
     }
     const changes = changesBetween(former?.manifests ?? [], manifests);
     const common = { helmVersion: helm.version, clusterVersion, changes };

@@ -21,10 +21,10 @@ async function opened(t: TestContext, script: RegistryScript = {}) {
 test('an image is found with its digest; the registry that the mirror stands for is named', async (t) => {
   const { registry, digest, requests } = await opened(t);
   await registry.check();
-  assert.deepEqual(await registry.find(image), { digest, problem: '' });
+  assert.deepEqual(await registry.find(image), { digest, problem: '', status: 200 });
   assert.equal(requests.at(-1), 'HEAD /v2/team/app/manifests/1?ns=ghcr.io');
   const other = await registry.find(parseImage('ghcr.io/team/other:1'));
-  assert.deepEqual(other, { digest: '', problem: 'it does not have it' });
+  assert.deepEqual(other, { digest: '', problem: 'it does not have it', status: 404 });
 });
 
 test('an image by digest must have that digest', async (t) => {

@@ -25,6 +25,8 @@ export interface Finding {
   readonly digest: string;
   /** Why not; '' if it has the image. */
   readonly problem: string;
+  /** Of the response. */
+  readonly status: number;
 }
 
 /** A download that failed: the registry lacks a part, or sent other bytes than the digest says. */
@@ -59,18 +61,19 @@ export class Registry {
   /**
    * Looks for an image. An image named by digest must have that digest here.
    *
+   * @param timeoutMs Time without a byte. @default 30 s
    * @throws {NoResponseError} If the registry does not respond.
    */
-  async find(image: ImageReference): Promise<Finding> {
-    const response = await this.#reach('HEAD', manifestPath(image, image.version));
+  async find(image: ImageReference, timeoutMs?: number): Promise<Finding> {
+    const response = await this.#reach('HEAD', manifestPath(image, image.version), timeoutMs);
     response.destroy();
-    const { statusCode = 0, headers } = response;
-    if (statusCode !== 200) return { digest: '', problem: statusText(statusCode) };
+    const { statusCode: status = 0, headers } = response;
+    if (status !== 200) return { digest: '', problem: statusText(status), status };
     const digest = String(headers['docker-content-digest'] ?? '');
     if (image.digest !== undefined && digest !== '' && digest !== image.digest) {
-      return { digest: '', problem: `it has ${digest} under this digest` };
+      return { digest: '', problem: `it has ${digest} under this digest`, status };
     }
-    return { digest: digest || (image.digest ?? ''), problem: '' };
+    return { digest: digest || (image.digest ?? ''), problem: '', status };
   }
 
   /**
