@@ -23,6 +23,7 @@ test('what an engine reports reaches the policy, and /engines with its age', asy
   assert.deepEqual(core.endpoint(engine.url)?.reported, {
     ...{ atSeconds: 100, running: 7, waiting: 3, kvUsage: 0.25 },
     ...{ blocksTotal: 101, blockTokens: 16, startedAtSeconds: 12 },
+    ...{ prefixCacheHits: 300, lowerTierHits: undefined, lowerTierQueries: undefined },
   });
   assert.deepEqual(view(101.5).reported, {
     ...{ ageSeconds: 1.5, running: 7, waiting: 3, kvUsage: 0.25, blocksTotal: 101 },

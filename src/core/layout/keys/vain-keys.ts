@@ -1,5 +1,5 @@
 // Finds the keys in a values file without effect under `spillway up` or on Kubernetes, each with the reason.
-import { type EngineKind, type ModelEntry, pathText, type Values } from '../../values/index.ts';
+import type { EngineKind, ModelEntry, Values } from '../../values/index.ts';
 import { effectNotes, vainSettings } from '../effect-notes.ts';
 import { isOff } from '../entry-values.ts';
 import { readEntry } from '../read-settings.ts';
@@ -83,7 +83,7 @@ const effectUnderUp: EffectAt = (path, entries, kindOf) => {
 
 /** The chart's templates read every key but these; an embedded engine in a pod does what one on this machine does. */
 const effectOnKubernetes: EffectAt = (path, entries, kindOf) => {
-  const reason = vainChartKeys[pathText(path).replace(/\[\d+\]/g, '[]')];
+  const reason = vainChartKeys[keyOf(path)];
   if (reason !== undefined) return none(reason);
   const [, list, index, ...rest] = path;
   const entry = list === 'modelSpec' ? entries[Number(index)] : undefined;
@@ -91,6 +91,14 @@ const effectOnKubernetes: EffectAt = (path, entries, kindOf) => {
   if (!entry.enabled) return used;
   return kindOf(entry) === 'embedded' ? settingEffects.get(rest.join('.'))?.engine : undefined;
 };
+
+/** Without indexes: `a.b[].c`. */
+function keyOf(path: VainKey['path']): string {
+  return path
+    .map((part) => (typeof part === 'number' ? '[]' : `.${part}`))
+    .join('')
+    .slice(1);
+}
 
 const urlKeys = ['name', 'enabled', 'kind', 'urls', 'modelURL'];
 const runsAlready = none('the engine at this URL is already running');
