@@ -8,9 +8,8 @@ export {
   engineShape,
   type SchedulerSettings,
 } from './engine-spec.ts';
-export { subchartKeys, vainChartKeys } from './keys/chart-keys.ts';
 export { engineKeys } from './keys/engine-keys.ts';
-export { stackKeys } from './keys/stack-keys.ts';
+export { stackKeys, subchartKeys, vainChartKeys } from './keys/stack-keys.ts';
 export { vainEntryKeys } from './keys/vain-entry-keys.ts';
 export { type Target, type VainKey, vainKeys } from './keys/vain-keys.ts';
 export { publishesWhereChosen } from './kv-event-flags.ts';

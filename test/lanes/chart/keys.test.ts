@@ -1,4 +1,4 @@
-// Each key of the values schema changes what is rendered, and its value is there, unless core/layout/keys/chart-keys.ts says
+// Each key of the values schema changes what is rendered, and its value is there, unless core/layout/keys/stack-keys.ts says
 // why not.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

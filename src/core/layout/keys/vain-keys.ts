@@ -5,9 +5,8 @@ import { isOff } from '../entry-values.ts';
 import { readEntry } from '../read-settings.ts';
 import { type Effect, none, used } from '../setting.ts';
 import { settingNames, settingsTable } from '../table.ts';
-import { vainChartKeys } from './chart-keys.ts';
 import { engineKeys } from './engine-keys.ts';
-import { stackKeys } from './stack-keys.ts';
+import { stackKeys, vainChartKeys } from './stack-keys.ts';
 
 /** A key without effect. */
 export interface VainKey {
