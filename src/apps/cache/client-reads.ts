@@ -35,23 +35,49 @@ const shared = new Uint8Array(64 << 10);
  */
 const afterValue = shared.subarray(0, 4 << 10);
 
+/** A connection as Node has it below its sockets; one process can send it to another. */
+export interface ClientHandle {
+  close(): void;
+  useUserBuffer?: unknown;
+}
+
 /** What Node has beside its documented interface; a version that has it not is served by 'data' events. */
-interface AcceptedSocket {
-  _handle?: { useUserBuffer?: unknown } | null;
+interface InnerSocket {
+  _handle?: ClientHandle | null;
   _server?: unknown;
 }
 
 /** @param accepted As it comes from a server with `pauseOnConnect`. */
 export function clientSocket(accepted: Socket): ClientSocket {
-  const inner = accepted as unknown as AcceptedSocket;
+  const inner = accepted as unknown as InnerSocket;
   if (typeof inner._handle?.useUserBuffer !== 'function') return eventSocket(accepted);
+  const client = handleSocket(inner._handle);
+  // The server counts its connections by this property.
+  (client.socket as unknown as InnerSocket)._server = inner._server;
+  inner._server = null;
+  inner._handle = null;
+  return client;
+}
+
+/** Takes the connection out of a socket that is not read from; the socket is closed without it. */
+export function detached(socket: Socket): ClientHandle {
+  const inner = socket as unknown as InnerSocket;
+  const handle = inner._handle;
+  if (!handle) throw new Error('The socket has no connection.');
+  inner._handle = null;
+  socket.destroy();
+  return handle;
+}
+
+/** A client whose connection was taken out of a socket. */
+export function handleSocket(handle: ClientHandle): ClientSocket {
   let reader: ClientReader | undefined;
   let isInPlace = false;
   let rest = shared;
   /** Whether more came than `rest` holds. */
   let isFull = false;
   const socket = new Socket({
-    ...({ handle: inner._handle } as object),
+    ...({ handle } as object),
     onread: {
       buffer: () => {
         const space = reader?.space();
@@ -68,10 +94,6 @@ export function clientSocket(accepted: Socket): ClientSocket {
       },
     },
   });
-  // The server counts its connections by this property.
-  (socket as unknown as AcceptedSocket)._server = inner._server;
-  inner._server = null;
-  inner._handle = null;
   return {
     ...plainOutput(socket),
     start(given) {

@@ -4,7 +4,14 @@ import type { MemoryStore } from '../../core/cache/index.ts';
 import { errorReply } from '../../core/resp/index.ts';
 import { type CacheMetrics, type CacheProtocol, cacheMetrics } from './cache-metrics.ts';
 import type { CacheTls } from './cache-tls.ts';
-import { type ClientSocket, clientSocket, secureSocket } from './client-reads.ts';
+import {
+  type ClientHandle,
+  type ClientSocket,
+  clientSocket,
+  detached,
+  handleSocket,
+  secureSocket,
+} from './client-reads.ts';
 import {
   type Conversation,
   converse,
@@ -27,8 +34,27 @@ export interface ClientLimits {
   readonly deadlines?: RequestDeadlines | undefined;
 }
 
-/** Begins the conversation with one client. */
-type Speak = (replies: ReplyWriter, metrics: ReturnType<CacheMetrics['of']>) => Conversation;
+/** Begins the conversation with one client. @param session What another process left of it. */
+export type Speak = (
+  replies: ReplyWriter,
+  metrics: ReturnType<CacheMetrics['of']>,
+  session?: unknown,
+) => Conversation;
+
+/** A client from another process. */
+export interface HandedOver {
+  /** Of `Conversation.session`. */
+  readonly session: unknown;
+  /** Called before and after each request in progress. @default not called */
+  readonly mark: ((isBusy: boolean) => void) | undefined;
+  /** Called when the client has left or was disconnected. */
+  readonly closed: () => void;
+}
+
+export interface AdoptedClient {
+  /** Calls `then` once no request is in progress; never if the client leaves before. */
+  release(then: (handle: ClientHandle, session: unknown) => void): void;
+}
 
 /** The connections of all clients. */
 export class Clients {
@@ -42,6 +68,7 @@ export class Clients {
   readonly #sentBytes = { lm: 0, resp: 0 };
   /** From clients that are gone. */
   readonly #receivedBytes = { lm: 0, resp: 0 };
+  #whenGone = () => {};
   readonly #connectionsMax: number;
   readonly #deadlines: RequestDeadlines;
 
@@ -83,7 +110,35 @@ export class Clients {
     return createServer({ noDelay: true }, (accepted) => acceptor.accept(accepted));
   }
 
-  #open(protocol: CacheProtocol, speak: Speak, client: ClientSocket): void {
+  /** Serves a client that another process has accepted. */
+  adopt(
+    protocol: CacheProtocol,
+    speak: Speak,
+    handle: ClientHandle,
+    { session, mark, closed }: HandedOver,
+  ): AdoptedClient {
+    const client = handleSocket(handle);
+    let isReleased = false;
+    client.socket.once('close', () => {
+      if (!isReleased) closed();
+    });
+    const opened = this.#open(protocol, (replies, of) => speak(replies, of, session), client, mark);
+    return {
+      release: (then) =>
+        opened?.open.release(() => {
+          isReleased = true;
+          then(detached(client.socket), opened.conversation.session);
+        }),
+    };
+  }
+
+  /** @returns Undefined if the client was rejected. */
+  #open(
+    protocol: CacheProtocol,
+    speak: Speak,
+    client: ClientSocket,
+    mark?: (isBusy: boolean) => void,
+  ): { open: OpenConversation; conversation: Conversation } | undefined {
     const metrics = this.metrics.of(protocol);
     const { socket, output } = client;
     if (this.count('lm') + this.count('resp') >= this.#connectionsMax) {
@@ -91,17 +146,20 @@ export class Clients {
       if (protocol === 'resp') output.write(errorReply('ERR max number of clients reached'));
       socket.on('error', () => {});
       client.endSoon();
-      return;
+      return undefined;
     }
     metrics.connections.inc();
     const clients = this.#clients[protocol];
     socket.once('close', () => {
       clients.delete(socket);
+      if (this.count('lm') + this.count('resp') === 0) this.#whenGone();
       this.#sentBytes[protocol] += socket.bytesWritten;
       this.#receivedBytes[protocol] += socket.bytesRead;
     });
     const conversation = speak(new ReplyWriter(output), metrics);
-    clients.set(socket, converse(client, conversation, this.#deadlines, metrics.closed));
+    const open = converse(client, conversation, this.#deadlines, metrics.closed, mark);
+    clients.set(socket, open);
+    return { open, conversation };
   }
 
   finish(): void {
@@ -109,6 +167,14 @@ export class Clients {
     for (const clients of Object.values(this.#clients)) {
       for (const conversation of clients.values()) conversation.finish();
     }
+  }
+
+  /** Resolves when there is no client. */
+  async gone(): Promise<void> {
+    if (this.count('lm') + this.count('resp') === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#whenGone = resolve;
+    });
   }
 
   destroy(): void {

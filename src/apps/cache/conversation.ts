@@ -19,6 +19,8 @@ export interface Conversation {
   readonly requests: number;
   /** Whether the last of them is not complete. */
   readonly isWaiting: boolean;
+  /** What another process has to know between two requests to go on with this client, as JSON; undefined if nothing. */
+  readonly session: unknown;
   close(): void;
 }
 
@@ -36,22 +38,44 @@ export type CloseReason = 'stalled' | 'too slow' | 'syntax';
 export interface OpenConversation {
   /** Closes the connection once the request that has begun is complete and its reply is written. */
   finish(): void;
+  /** As `finish`, but the connection stays, and is not read from any more. @param then Called then; never if the client leaves before. */
+  release(then: () => void): void;
 }
 
 /**
  * Connects a socket with its protocol.
  *
  * @param onClosing Called when the server closes the connection on its own.
+ * @param mark Called before and after each request in progress.
  */
 export function converse(
   { socket, output, endSoon, start }: ClientSocket,
   conversation: Conversation,
   deadlines: RequestDeadlines,
   onClosing: (reason: CloseReason) => void,
+  mark: (isBusy: boolean) => void = () => {},
 ): OpenConversation {
-  let isFinishing = false;
+  /** What happens between two requests, once. */
+  let atEnd: (() => void) | undefined;
   /** Whether what the client has sent waits until it has read replies. */
   let isPaused = false;
+  const isIdle = () => !isPaused && !conversation.isWaiting;
+  /** Calls a function when the kernel has all replies so far. */
+  const afterReplies = (then: () => void) => {
+    output.write(new Uint8Array(0), (error) => {
+      // Not within a read of the same connection.
+      if (!error) setImmediate(then);
+    });
+  };
+  let isMarked = false;
+  const unmark = () => {
+    if (!isMarked || !isIdle()) return;
+    if (output.writableLength > 0) afterReplies(unmark);
+    else {
+      isMarked = false;
+      mark(false);
+    }
+  };
   const closeFor = (reason: CloseReason) => {
     onClosing(reason);
     socket.destroy();
@@ -63,7 +87,11 @@ export function converse(
   /** The request that `late` is for: a client that sends one upload after the other has a deadline for each. */
   let watched = 0;
   const watch = () => {
-    if (isFinishing && !isPaused && !conversation.isWaiting) endSoon();
+    if (atEnd !== undefined && isIdle()) {
+      const end = atEnd;
+      atEnd = undefined;
+      end();
+    }
     if (conversation.isWaiting && conversation.requests === watched) return;
     clearTimeout(late);
     watched = conversation.requests;
@@ -92,6 +120,7 @@ export function converse(
     isPaused = false;
     socket.resume();
     guarded(() => conversation.resume());
+    unmark();
     watch();
   };
   conversation.whenReady = () => {
@@ -100,7 +129,10 @@ export function converse(
   };
   const take = (step: () => boolean) => {
     if (!output.writable) return;
+    if (!isMarked) mark(true);
+    isMarked = true;
     guarded(step);
+    unmark();
     watch();
   };
   start({
@@ -115,7 +147,14 @@ export function converse(
   });
   return {
     finish() {
-      isFinishing = true;
+      atEnd = endSoon;
+      watch();
+    },
+    release(then) {
+      atEnd = () => {
+        socket.pause();
+        afterReplies(then);
+      };
       watch();
     },
   };

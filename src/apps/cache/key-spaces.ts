@@ -12,6 +12,13 @@ interface SpaceOptions {
   readonly tracing: OpenTracing | undefined;
 }
 
+/** Size of the values of one model, rank and group in the key space of a tenant. */
+export interface KnownSize {
+  readonly space: string;
+  readonly group: string;
+  readonly size: number;
+}
+
 export class KeySpaces {
   readonly #store: TieredStore;
   readonly #options: SpaceOptions;
@@ -39,6 +46,18 @@ export class KeySpaces {
   lm(): { readonly store: ClientStore; readonly load: LoadValues } {
     const store = new TenantStore(this.#store, '');
     return { store, load: this.#loader(store, 'lm') };
+  }
+
+  /** The sizes of values that were learned, for another process. */
+  get sizes(): readonly KnownSize[] {
+    return [...this.#known].flatMap(([space, { sizes }]) =>
+      sizes.known.map(([group, size]) => ({ space, group, size })),
+    );
+  }
+
+  /** Takes `sizes` of another process. */
+  learn(known: readonly KnownSize[]): void {
+    for (const { space, group, size } of known) this.resp(space).sizes.learnOf(group, size);
   }
 
   #loader(store: ClientStore, protocol: CacheProtocol): LoadValues {

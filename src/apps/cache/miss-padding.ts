@@ -23,6 +23,16 @@ export class ValueSizes {
     if (group !== undefined) this.#sizes.set(group, size);
   }
 
+  /** All sizes by group, for another process. */
+  get known(): readonly (readonly [string, number])[] {
+    return [...this.#sizes.entries()];
+  }
+
+  /** @param group As in `known`. */
+  learnOf(group: string, size: number): void {
+    this.#sizes.set(group, size);
+  }
+
   of(key: string): number | undefined {
     const group = keyShape.exec(key)?.[1];
     return group === undefined ? undefined : this.#sizes.get(group);
@@ -33,10 +43,16 @@ export class ValueSizes {
 export class MissPadding {
   /** Those of the client's tenant. */
   sizes: ValueSizes;
-  #isPadded = true;
+  #isPadded: boolean;
 
-  constructor(sizes: ValueSizes) {
+  constructor(sizes: ValueSizes, isPadded = true) {
     this.sizes = sizes;
+    this.#isPadded = isPadded;
+  }
+
+  /** Whether all commands so far were that client's. */
+  get isPadded(): boolean {
+    return this.#isPadded;
   }
 
   /** Takes note of a command, by its name in capitals. */

@@ -1,10 +1,41 @@
 // The two protocols as conversations.
+import type { CacheProtocol } from './cache-metrics.ts';
+import type { Speak } from './clients.ts';
+import { CommandTurns } from './command-turns.ts';
 import type { Conversation } from './conversation.ts';
+import type { KeySpaces } from './key-spaces.ts';
 import { LmConnection, type LmService } from './lm-connection.ts';
 import type { ReplyWriter } from './reply-writer.ts';
-import { RespConnection, type RespService } from './resp-connection.ts';
+import { RespConnection, type RespService, type RespSession } from './resp-connection.ts';
 
-export function lmConversation(service: LmService, replies: ReplyWriter): Conversation {
+export interface SpokenOptions
+  extends Pick<RespService, 'users' | 'wallClock' | 'watchesChains' | 'redirects' | 'cluster'> {
+  readonly spaces: KeySpaces;
+}
+
+/** The protocols as they are spoken to the clients of one store. */
+export function spoken({
+  spaces,
+  ...service
+}: SpokenOptions): Readonly<Record<CacheProtocol, Speak>> {
+  const lmSpace = spaces.lm();
+  const space = (name: string) => spaces.resp(name);
+  const turns = new CommandTurns(setImmediate);
+  let ids = 0;
+  return {
+    lm: (replies, { requested }) =>
+      lmConversation({ ...lmSpace, watchesChains: service.watchesChains, requested }, replies),
+    resp: (replies, { requested }, session) =>
+      respConversation(
+        { ...service, space, whole: spaces.whole, turns, requested },
+        replies,
+        ++ids,
+        session as RespSession | undefined,
+      ),
+  };
+}
+
+function lmConversation(service: LmService, replies: ReplyWriter): Conversation {
   const connection = new LmConnection(service, replies);
   let kept: Uint8Array = new Uint8Array(0);
   const goesOn = () => kept.length === 0 && !connection.isBusy;
@@ -35,16 +66,18 @@ export function lmConversation(service: LmService, replies: ReplyWriter): Conver
     set whenReady(ready: () => void) {
       connection.whenReady = ready;
     },
+    session: undefined,
     close: () => connection.close(),
   };
 }
 
-export function respConversation(
+function respConversation(
   service: RespService,
   replies: ReplyWriter,
   id: number,
+  session: RespSession | undefined,
 ): Conversation {
-  const connection = new RespConnection(service, replies, id);
+  const connection = new RespConnection(service, replies, id, session);
   return {
     push(bytes) {
       connection.push(bytes);
@@ -70,6 +103,9 @@ export function respConversation(
     },
     set whenReady(ready: () => void) {
       connection.whenReady = ready;
+    },
+    get session() {
+      return connection.session;
     },
     close: () => connection.close(),
   };

@@ -56,6 +56,18 @@ export interface RespService {
   readonly requested: (command: string) => void;
 }
 
+/** State of a connection between two requests. */
+export interface RespSession {
+  readonly version: RespVersion;
+  readonly name: string;
+  readonly isPeer: boolean;
+  readonly isClusterClient: boolean;
+  /** Of `MissPadding`. */
+  readonly isPadded: boolean;
+  /** Name of its user; undefined for a client that has to authenticate. */
+  readonly user?: string | undefined;
+}
+
 export class RespConnection {
   readonly #call: RespCall;
   readonly #reader: RequestReader;
@@ -70,14 +82,19 @@ export class RespConnection {
   /** Called when it is no longer busy. */
   whenReady = () => {};
 
-  /** @param id Number of the connection. */
-  constructor(service: RespService, replies: ReplyWriter, id: number) {
+  /**
+   * @param id Number of the connection.
+   * @param session What another process knew of the client. @default a new client
+   */
+  constructor(service: RespService, replies: ReplyWriter, id: number, session?: RespSession) {
     const { wallClock, users, whole } = service;
-    this.#space = service.space('');
-    const misses = new MissPadding(this.#space.sizes);
+    const { version = 2, name = '', isPeer = false, isClusterClient = false } = session ?? {};
+    const user = session === undefined ? users.unnamed : users.named(session.user);
+    this.#space = service.space(user?.space ?? '');
+    const misses = new MissPadding(this.#space.sizes, session?.isPadded);
     this.#call = {
-      ...{ store: this.#space.store, whole: whole.store, wallClock, replies, id, version: 2 },
-      ...{ name: '', user: defaultUser, misses, isPeer: false, isClusterClient: false },
+      ...{ store: this.#space.store, whole: whole.store, wallClock, replies, id, version },
+      ...{ name, user: user?.name ?? defaultUser, misses, isPeer, isClusterClient },
       get cluster() {
         return service.cluster();
       },
@@ -86,7 +103,7 @@ export class RespConnection {
     if (service.watchesChains) {
       this.#chains = new ChainWatch((key, before) => this.#call.store.follows(key, before));
     }
-    this.#isAllowed = users.unnamed !== undefined;
+    this.#isAllowed = user !== undefined;
     this.#reader = new RequestReader({
       command: (args, isInline) => {
         if (this.#isQuitting) return;
@@ -111,6 +128,13 @@ export class RespConnection {
       },
     });
     this.#reader.isStranger = !this.#isAllowed;
+  }
+
+  /** What another process has to know to go on with this client. */
+  get session(): RespSession {
+    const { version, name, isPeer, isClusterClient, misses, user } = this.#call;
+    const known = this.#isAllowed ? { user } : {};
+    return { version, name, isPeer, isClusterClient, isPadded: misses.isPadded, ...known };
   }
 
   /** Requests that have begun. */

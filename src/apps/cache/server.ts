@@ -17,11 +17,11 @@ import { createAdminServer } from './admin-server.ts';
 import { declareDisk, declareObjects, declareTenants } from './cache-metrics.ts';
 import { CacheTls, type CacheTlsOptions } from './cache-tls.ts';
 import { type ClientLimits, Clients } from './clients.ts';
-import { CommandTurns } from './command-turns.ts';
 import { type CacheController, ControllerService } from './controller-service.ts';
+import type { StoreLink } from './front/index.ts';
 import { KeySpaces } from './key-spaces.ts';
 import { declarePeers, type PeerOptions, Peers } from './peers.ts';
-import { lmConversation, respConversation } from './protocols.ts';
+import { spoken } from './protocols.ts';
 import type { ClusterRedirects } from './resp-connection.ts';
 import { type CacheBucket, type CacheDisk, openTiers } from './tiers.ts';
 import { listenOnPath } from './unix-socket.ts';
@@ -37,6 +37,8 @@ export interface CacheOptions extends ClientLimits {
   readonly tls?: CacheTlsOptions | undefined;
   /** Path of a Unix socket for RESP; only this user may connect. @default none */
   readonly unixSocket?: string | undefined;
+  /** The front from which clients come, in place of both ports and the Unix socket. @default none */
+  readonly link?: StoreLink | undefined;
   /** Port of /metrics, /health, /ready and /stats; 0 for any free one. @default none */
   readonly httpPort?: number | undefined;
   /** Port of LMCache's coordinator; 0 for any free one. @default none */
@@ -122,37 +124,14 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   if (peers !== undefined) declarePeers(clients.metrics.registry, peers);
   if (options.tracing) declareSpanMetrics(clients.metrics.registry, options.tracing.exporter);
   declareTenants(clients.metrics.registry, memory);
-  const lmSpace = spaces.lm();
   const watchesChains = eviction === 'prefix' || options.disk?.eviction === 'prefix';
-  const lm = clients.serve(
-    'lm',
-    (replies, { requested }) => lmConversation({ ...lmSpace, watchesChains, requested }, replies),
-    tls,
-  );
   const users = new Users(options.users ?? [], password);
-  const space = (name: string) => spaces.resp(name);
   const { redirects = 'auto' } = options;
   const cluster = () => peers?.cluster;
-  const turns = new CommandTurns(setImmediate);
-  let ids = 0;
-  const speakResp: Parameters<Clients['serve']>[1] = (replies, { requested }) =>
-    respConversation(
-      {
-        users,
-        space,
-        whole: spaces.whole,
-        requested,
-        wallClock,
-        turns,
-        watchesChains,
-        redirects,
-        cluster,
-      },
-      replies,
-      ++ids,
-    );
-  const resp = clients.serve('resp', speakResp, tls);
-  const unix = clients.serve('resp', speakResp);
+  const speak = spoken({ spaces, users, wallClock, watchesChains, redirects, cluster });
+  const lm = clients.serve('lm', speak.lm, tls);
+  const resp = clients.serve('resp', speak.resp, tls);
+  const unix = clients.serve('resp', speak.resp);
   const startSeconds = clock.nowSeconds();
   const http = createAdminServer({
     registry: clients.metrics.registry,
@@ -172,16 +151,18 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const servers = [lm, resp, unix, http, coordinator.server];
   const urls: string[] = [];
   try {
-    const [lmScheme, respScheme] = tls === undefined ? ['lm', 'redis'] : ['lms', 'rediss'];
-    if (options.lmPort !== undefined) {
-      urls.push(`${lmScheme}://${host}:${await listenOn(lm, host, options.lmPort, '--port')}`);
-    }
-    urls.push(
-      `${respScheme}://${host}:${await listenOn(resp, host, options.respPort, '--resp-port')}`,
-    );
-    if (options.unixSocket !== undefined) {
-      await listenOnPath(unix, options.unixSocket);
-      urls.push(`unix://${options.unixSocket}`);
+    if (options.link === undefined) {
+      const [lmScheme, respScheme] = tls === undefined ? ['lm', 'redis'] : ['lms', 'rediss'];
+      if (options.lmPort !== undefined) {
+        urls.push(`${lmScheme}://${host}:${await listenOn(lm, host, options.lmPort, '--port')}`);
+      }
+      urls.push(
+        `${respScheme}://${host}:${await listenOn(resp, host, options.respPort, '--resp-port')}`,
+      );
+      if (options.unixSocket !== undefined) {
+        await listenOnPath(unix, options.unixSocket);
+        urls.push(`unix://${options.unixSocket}`);
+      }
     }
     if (options.httpPort !== undefined) {
       urls.push(`http://${host}:${await listenOn(http, host, options.httpPort, '--http-port')}`);
@@ -198,6 +179,11 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
     if (options.controller !== undefined) {
       urls.push(...(await controller.open(options.controller, host, wallClock)));
     }
+    options.link?.start({
+      adopt: (protocol, handle, handedOver) =>
+        clients.adopt(protocol, speak[protocol], handle, handedOver),
+      ...{ spaces, urls },
+    });
   } catch (error) {
     coordinator.close();
     await controller.close();
@@ -242,7 +228,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       tls?.stop();
       clients.finish();
       // The HTTP port stays: /ready says that the server stops.
-      await Promise.all([closed(lm), closed(resp), closed(unix)]);
+      await Promise.all([closed(lm), closed(resp), closed(unix), clients.gone()]);
       await Promise.race([tiers.flushed(), isOver]);
       clearTimeout(timer);
       await close();

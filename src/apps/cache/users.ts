@@ -43,6 +43,13 @@ export class Users {
     return this.#isOpen ? nobodyButDefault : undefined;
   }
 
+  /** A user who authenticated before; undefined if there is none of that name any more. */
+  named(name: string | undefined): KnownUser | undefined {
+    if (name === undefined) return undefined;
+    if (this.#isOpen && name === defaultUser) return nobodyButDefault;
+    return this.#digests.get(name)?.user;
+  }
+
   /**
    * Checks a name and a password in constant time, whether there is such a user or not.
    *

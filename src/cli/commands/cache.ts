@@ -9,6 +9,7 @@ import {
   type CacheTlsOptions,
   type ClusterRedirects,
   clusterRedirects,
+  linkToFront,
   membershipOf,
   startCache,
 } from '../../apps/cache/index.ts';
@@ -25,9 +26,11 @@ import { readUsersFile } from '../cache/users-file.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
 import { addTraceFlags, type TraceFlags, tracingFrom } from '../trace-flags.ts';
 import { cacheCheckCommand } from './cache-check.ts';
+import { runCacheFront } from './cache-front.ts';
 
 interface CacheFlags extends TraceFlags, LogFlags {
   readonly config?: string;
+  readonly front?: true;
   readonly host: string;
   readonly port: number;
   readonly lm: boolean;
@@ -77,6 +80,10 @@ export function cacheCommand(): Command {
     .option(
       '--config <file>',
       'YAML file with these options by name; the command line takes precedence',
+    )
+    .option(
+      '--front',
+      'keep the connections of clients while the store restarts: on SIGHUP, for an upgrade, and after a crash',
     )
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port of lm://; 0 chooses a free one', portOrAny, 65_432)
@@ -244,6 +251,14 @@ async function run(command: Command): Promise<void> {
     level: flags.logLevel,
     format: flags.logFormat,
   });
+  const link = linkToFront();
+  if (flags.front && link === undefined) {
+    const { users = [] } = usersOf(flags);
+    await runCacheFront(flags, { password, users, log, signals });
+    log.flush();
+    signals.release();
+    return;
+  }
   const traces = tracingFrom(flags, serviceNameDefault);
   const tracing = traces && (await openTracing(traces, log));
   const membership =
@@ -253,6 +268,7 @@ async function run(command: Command): Promise<void> {
     lmPort: flags.lm ? flags.port : undefined,
     respPort: flags.respPort,
     unixSocket: flags.unixSocket,
+    link,
     httpPort: flags.httpPort,
     coordinatorPort: flags.coordinatorPort,
     controller: controllerOf(flags),
@@ -275,17 +291,24 @@ async function run(command: Command): Promise<void> {
     clock: { nowSeconds: () => performance.now() / 1000 },
     wallClock: { nowSeconds: () => Date.now() / 1000 },
   });
-  process.stdout.write(`ready: ${server.urls.join(' ')}\n`);
+  if (link === undefined) process.stdout.write(`ready: ${server.urls.join(' ')}\n`);
   const watch = membership?.watch((members) => void server.peers?.change(members));
-  await stopped(signals);
+  const drainTimeoutMs = 1000 * flags.drainTimeout;
+  await Promise.race([stopped(signals), link?.stopped].filter((event) => event !== undefined));
   watch?.stop();
-  await server.drain(1000 * flags.drainTimeout);
+  await link?.giveBack(drainTimeoutMs);
+  await server.drain(drainTimeoutMs);
+  link?.close();
   await tracing?.exporter.close(tracesCloseMs);
   log.flush();
   signals.release();
 }
 
-function usersOf({ users: path, passwordEnv, peers }: CacheFlags) {
+function usersOf({
+  users: path,
+  passwordEnv,
+  peers,
+}: CacheFlags): Partial<ReturnType<typeof readUsersFile>> {
   if (path === undefined) return {};
   if (peers !== undefined && passwordEnv === undefined) {
     throw new InputError(

@@ -36,6 +36,14 @@ for (const [name, min] of [
   });
 }
 
+test('LMCache’s client keeps its connection while the store behind a front restarts', async (t) => {
+  const disk = mkdtempSync(join(tmpdir(), 'cache-lane-'));
+  t.after(() => rmSync(disk, { recursive: true, force: true }));
+  const flags = ['--disk', disk, '--disk-size', '256MiB', '--memory', '64MiB'];
+  const server = await startCache(t, ['--front', ...flags, '--read-timeout', '10s']);
+  await runPythonTests('lmcache_client.py', server, { only: 'LmKept', min: 1 });
+});
+
 test('LMCache’s worker registers, reports and syncs its chunks, and takes orders', async (t) => {
   const [port] = await freePortRuns([3]);
   const flags = ['--controller-port', `${port}`, '--controller-http-port', '0'];

@@ -10,8 +10,10 @@ import hashlib
 import json
 import os
 import select
+import signal
 import sys
 import threading
+import time
 import unittest
 
 import torch
@@ -34,6 +36,7 @@ TOKENS = 256
 # Layers, keys and values, tokens of a chunk, heads, size of a head: 1 MiB in bfloat16.
 KV_SHAPE = (4, 2, TOKENS, 2, 128)
 PUT_SECONDS_MAX = 20
+RESTART_SECONDS_MAX = 60
 
 
 class InProcess:
@@ -137,6 +140,38 @@ class Missing:
 class Lm(InProcessTest, Missing, unittest.TestCase):
     url = f"lm://{HOST}:{LM_PORT}"
     closes = True
+
+
+class LmKept(unittest.TestCase):
+    """`spillway cache --front` keeps this client, which never reconnects, while its store restarts. CACHE_PID is the front."""
+
+    def setUp(self):
+        self.client = InProcess(f"lm://{HOST}:{LM_PORT}", f"fake/{type(self).__name__}")
+        self.addCleanup(self.client.backend.close)
+
+    def test_a_restart_of_the_store_costs_misses_only(self):
+        client = self.client
+        kept = client.value(1)
+        client.put("kept", kept)
+        self.assertTrue(client.backend.contains(client.key("kept")))
+        os.kill(int(os.environ["CACHE_PID"]), signal.SIGHUP)
+        misses, longest = 0, 0.0
+        deadline = time.monotonic() + RESTART_SECONDS_MAX
+        loaded = None
+        while loaded is None or misses == 0:
+            self.assertLess(time.monotonic(), deadline, f"{misses} misses")
+            began = time.monotonic()
+            loaded = client.backend.get_blocking(client.key("kept"))
+            longest = max(longest, time.monotonic() - began)
+            misses += loaded is None
+            # A test client on one core should not keep the store from starting.
+            time.sleep(0.01)
+        self.assertTrue(torch.equal(loaded.tensor, kept.tensor))
+        self.assertLess(longest, 1.0)
+        client.put("after", client.value(2))
+        self.assertTrue(client.backend.contains(client.key("after")))
+        loaded = client.backend.get_blocking(client.key("after"))
+        self.assertTrue(torch.equal(loaded.tensor, client.value(2).tensor))
 
 
 class Redis(InProcessTest, Missing, unittest.TestCase):

@@ -24,6 +24,7 @@ export const redisMissing = existsSync(join(bin, 'redis-server'))
 export interface CachePorts {
   readonly lm: number;
   readonly resp: number;
+  readonly pid: number | undefined;
   /** Its first port and the URL of its API; undefined without a controller. */
   readonly controller?: { readonly port: number; readonly http: string } | undefined;
 }
@@ -41,7 +42,7 @@ export async function startCache(
   const [, controllerPort, http] =
     /controller=tcp:\/\/[^ ]+:(\d+) .*controller-http=(\S+)/.exec(line) ?? [];
   const controller = http === undefined ? undefined : { port: Number(controllerPort), http };
-  return { lm, resp, controller, stop: () => ended(child) };
+  return { lm, resp, pid: child.pid, controller, stop: () => ended(child) };
 }
 
 /** Starts Redis without persistence. @returns Its port. */
@@ -123,7 +124,7 @@ function lanePython(): string {
  */
 export async function runPythonTests(
   file: string,
-  { lm, resp, controller }: CachePorts,
+  { lm, resp, pid, controller }: CachePorts,
   { only, min }: { readonly only?: string; readonly min: number },
 ): Promise<void> {
   const run = promisify(execFile)(
@@ -136,6 +137,7 @@ export async function runPythonTests(
       env: {
         ...process.env,
         ...{ CACHE_HOST: host, CACHE_LM_PORT: `${lm}`, CACHE_RESP_PORT: `${resp}` },
+        CACHE_PID: `${pid}`,
         ...(controller && {
           ...{ CONTROLLER_PORT: `${controller.port}`, CONTROLLER_HTTP: controller.http },
         }),

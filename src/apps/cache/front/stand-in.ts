@@ -1,0 +1,42 @@
+// Serves clients while there is no store: every value is a miss, and what is stored is dropped.
+import type { Clock } from '../../../core/base/index.ts';
+import { MemoryStore, TieredStore } from '../../../core/cache/index.ts';
+import { Clients } from '../clients.ts';
+import { KeySpaces } from '../key-spaces.ts';
+import { spoken } from '../protocols.ts';
+import { type CacheUser, Users } from '../users.ts';
+import type { LinkedStore } from './store-link.ts';
+
+/** A store without room. It takes values of any size, because a client should see a value evicted, not an error. */
+class EmptyStore extends TieredStore {
+  override get valueBytesMax(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
+/** What clients of the store need, too. */
+export interface StandInOptions {
+  readonly password?: string | undefined;
+  readonly users?: readonly CacheUser[] | undefined;
+  readonly clock: Clock;
+  /** Seconds since 1970. */
+  readonly wallClock: Clock;
+}
+
+export function standIn({ clock, wallClock, password, users }: StandInOptions): LinkedStore {
+  const memory = new MemoryStore({ bytesMax: 0, clock, checksum: () => 0 });
+  const store = new EmptyStore(memory, wallClock);
+  const spaces = new KeySpaces(store, { readTimeoutMs: 0, tracing: undefined });
+  const speak = spoken({
+    ...{ spaces, users: new Users(users ?? [], password), wallClock },
+    ...{ watchesChains: false, redirects: 'auto', cluster: () => undefined },
+  });
+  // The store itself limits connections.
+  const clients = new Clients({ connectionsMax: Number.POSITIVE_INFINITY }, memory);
+  return {
+    adopt: (protocol, handle, handedOver) =>
+      clients.adopt(protocol, speak[protocol], handle, handedOver),
+    spaces,
+    urls: [],
+  };
+}
