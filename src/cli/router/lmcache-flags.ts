@@ -75,20 +75,21 @@ export function addLmcacheFlags(command: Command): Command {
     .addOption(
       new Option(
         '--kv-bytes-per-token <model=bytes>',
-        'size of the KV cache of one token of a model, over all GPUs of an engine; may be repeated (default: that of the ' +
-          'catalogue or, for unknown models, 131072)',
+        'size of the KV cache of one token of a model, over all GPUs of an engine; may be repeated',
       )
         .argParser(kvBytes)
-        .default(new Map<string, number>(), 'none'),
+        .default(new Map<string, number>(), 'that of the catalogue or, for unknown models, 131072'),
     )
     .addOption(
       new Option(
         '--kv-rate <[url=]tier:bytes>',
-        'bytes per second that an engine, or all of them, load from a tier: host, disk or store; may be repeated (default: ' +
-          `${cacheTiers.map((tier) => `${tier} ${tierRates[tier] / 1e9}GB`).join(', ')})`,
+        'bytes per second that an engine, or all of them, load from a tier: host, disk or store; may be repeated',
       )
         .argParser(kvRate)
-        .default({ all: {}, byEngine: new Map() } satisfies Rates, 'none'),
+        .default(
+          { all: {}, byEngine: new Map() } satisfies Rates,
+          cacheTiers.map((tier) => `${tier}:${tierRates[tier] / 1e9}GB`).join(', '),
+        ),
     );
 }
 

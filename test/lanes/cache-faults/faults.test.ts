@@ -16,6 +16,7 @@ import { bytesOfKey, sizeOfKey, writeUntilBroken } from '../../support/cache-loa
 import { cuttableLine } from '../../support/cuttable-line.ts';
 import { type S3Fault, s3Server } from '../../support/s3-server.ts';
 import { testSeed } from '../../support/seed.ts';
+import { until } from '../../support/until.ts';
 import { between, checkedLoad } from './checked-load.ts';
 
 process.env['AWS_ACCESS_KEY_ID'] = 'access';
@@ -125,6 +126,8 @@ faults('changed bytes in memory, on disk, in S3 and on another server', async (t
   });
   const load = checkedLoad(t, server, random);
   await load.fill();
+  // Files that are being written have names of their own, which are gone a moment later.
+  await until(() => server.diskStats?.waitingBytes === 0 && server.objectStats?.waitingBytes === 0);
   for (const { store } of [server, other]) {
     for (const key of store.keys()) {
       if (random.next() < 0.5) continue;
@@ -218,8 +221,10 @@ function damage(path: string, random: Random): void {
   const at = between(random, 0, Math.max(0, bytes.length - 1));
   const kind = pick(random, ['cut', 'flip', 'zeros', 'longer', 'none'] as const);
   if (kind === 'cut') writeFileSync(path, bytes.subarray(0, at));
-  else if (kind === 'zeros') writeFileSync(path, Buffer.from(bytes).fill(0, at, at + 4096));
-  else if (kind === 'longer') writeFileSync(path, Buffer.concat([bytes, bytes.subarray(at)]));
+  else if (kind === 'zeros') {
+    bytes.subarray(at, at + 4096).fill(0);
+    writeFileSync(path, bytes);
+  } else if (kind === 'longer') writeFileSync(path, Buffer.concat([bytes, bytes.subarray(at)]));
   else if (kind === 'flip') {
     flip(bytes, random);
     writeFileSync(path, bytes);

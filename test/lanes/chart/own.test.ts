@@ -251,7 +251,7 @@ test('the cache server is Spillway’s, and LMCache’s for any other image than
   assert.equal(own.image, 'spillway:0.1.0');
   assert.equal(
     own.command.join(' '),
-    'spillway cache --host 0.0.0.0 --port 8000 --resp-port 6379 --http-port 9400 --memory 4GiB --disk /data',
+    'spillway cache --host 0.0.0.0 --port 8000 --resp-port 6379 --http-port 9400 --memory 4GiB --eviction lru --disk /data',
   );
   assert.deepEqual(own.readinessProbe.httpGet, { path: '/ready', port: 9400 });
   assert.deepEqual(own.livenessProbe.httpGet, { path: '/health', port: 9400 });
