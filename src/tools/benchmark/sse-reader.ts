@@ -32,10 +32,16 @@ export class SseReader {
    * @throws {RangeError} If one event grows beyond 4 MiB.
    */
   push(bytes: Buffer, start = 0, end = bytes.length): void {
-    let position = start;
+    // `indexOf` takes no end, and what follows `end` would be searched again for each part of a packet.
+    this.#push(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
+  }
+
+  #push(bytes: Buffer): void {
+    const end = bytes.length;
+    let position = 0;
     while (position < end) {
       const lf = bytes.indexOf(byteLf, position);
-      if (lf < 0 || lf >= end) break;
+      if (lf < 0) break;
       if (this.#restBytes === 0) this.#line(bytes, position, lf);
       else {
         this.#keep(bytes, position, lf);
