@@ -237,7 +237,11 @@ const arrivals = (...seconds: readonly number[]): TraceRequest[] =>
     outputTokens: 2,
     blockIds: [0],
   }));
-const writer: RequestWriter = { api: loadApis.completions, body: () => Buffer.from('{}') };
+const writer: RequestWriter = {
+  api: loadApis.completions,
+  body: () => Buffer.from('{}'),
+  serverTokens: ({ promptTokens }) => promptTokens,
+};
 
 /** Responds with two tokens, the second after `ms`. */
 const twoTokens =

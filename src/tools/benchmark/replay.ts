@@ -199,8 +199,9 @@ class Replay {
       this.#completed++;
       // A response within a prompt may be split into other tokens than those that were generated.
       const isExact = !request.parts?.some((part) => 'response' in part);
-      if (isExact && promptTokens !== request.promptTokens) this.#promptMismatches++;
-      const { lengthField } = this.#options.source.writer.api;
+      const { writer } = this.#options.source;
+      if (isExact && promptTokens !== writer.serverTokens(request)) this.#promptMismatches++;
+      const { lengthField } = writer.api;
       if (lengthField !== undefined && outputTokens !== request.outputTokens) {
         this.#outputMismatches++;
       }

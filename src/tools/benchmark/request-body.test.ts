@@ -137,3 +137,15 @@ function generationPrompt(): number {
   const end = text.lastIndexOf('time') + 'time'.length;
   return tokenizer.encode(text.slice(end), { addSpecialTokens: false }).length;
 }
+
+test('the server counts the tokens of a dataset’s text, and in a chat those of the template too', () => {
+  const text = 'What is the number between three and five? Answer in one word.';
+  const promptTokens = tokenizer.encode(text).length;
+  for (const api of promptApis) {
+    const writer = writers.get(api);
+    assert.ok(writer);
+    const request = { arrivalSeconds: 0, promptTokens, outputTokens: 9, blockIds: [], text };
+    const body: Body = JSON.parse(new TextDecoder().decode(writer.body(request)));
+    assert.equal(writer.serverTokens(request), serverTokens(api, body).length, api);
+  }
+});

@@ -26,6 +26,8 @@ export type PromptPart =
 export interface RequestWriter {
   readonly api: LoadApi;
   body(request: LoadRequest): Uint8Array;
+  /** Number of tokens that a server with this tokenizer counts for the prompt. */
+  serverTokens(request: LoadRequest): number;
 }
 
 /**
@@ -66,6 +68,7 @@ export function createRequestWriter(options: {
         }),
       );
     },
+    serverTokens: (request) => prompts.serverTokens(request),
   };
 }
 
@@ -129,6 +132,12 @@ class Prompts {
     }
     const content = text ?? this.#blocks.text(blockIds, tokens);
     return this.#api.form === 'text' ? content : [{ role: 'user', content }];
+  }
+
+  /** A text from a dataset has its own tokens, and the template comes on top. */
+  serverTokens({ parts, text, promptTokens }: LoadRequest): number {
+    const isTemplated = this.#api.form === 'messages' && text !== undefined && parts === undefined;
+    return isTemplated ? promptTokens + this.#extraTokens : promptTokens;
   }
 
   #ofParts(parts: readonly PromptPart[]): string | readonly number[] | readonly Message[] {
