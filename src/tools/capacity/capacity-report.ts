@@ -13,15 +13,18 @@ export function sweepTable(outcome: SweepOutcome): string {
     pointTable(axis, points),
     '',
   ];
+  const highest = points.reduce((max, { load }) => Math.max(max, load), 0);
   if (knee === undefined || enough === undefined)
     lines.push('No response was complete: there is no knee.');
   else {
+    const figures = `${rate(knee.throughput)} requests/s, ${count(knee.tokenThroughput)} output tokens/s at ${milliseconds(knee.latencySeconds * 1000)} end to end`;
     lines.push(
-      `knee        ${loadText(axis, knee.load)}: ${rate(knee.throughput)} requests/s, ${count(knee.tokenThroughput)} output tokens/s at ${milliseconds(knee.latencySeconds * 1000)} end to end; more load brings more waiting than throughput`,
+      knee.load === highest && points.length > 1
+        ? `knee        not below ${loadText(axis, highest)}, the highest load: ${figures}`
+        : `knee        ${loadText(axis, knee.load)}: ${figures}; more load brings more waiting than throughput`,
       `saturation  ${rate(enough.throughput)} requests/s, ${count(enough.tokenThroughput)} output tokens/s at ${loadText(axis, enough.load)}, within 5 % of the highest throughput`,
     );
   }
-  const highest = points.reduce((max, { load }) => Math.max(max, load), 0);
   if (enough !== undefined && enough.load === highest && points.length > 1) {
     lines.push('WARNING     throughput still grows at the highest load: the server can take more.');
   }
@@ -55,7 +58,7 @@ export function searchTable(outcome: SearchOutcome, level: ServiceLevel, goal: n
       ? `${isPartial ? 'Interrupted: so far, no' : 'No'} rate holds ${what}.`
       : `${isPartial ? 'Interrupted: so far, the' : 'The'} highest rate that holds ${what} is ${rate(holds.rate)} requests/s.`,
     ...(holds === undefined ? [] : [`holds       ${probeText(holds)}`]),
-    ...(fails === undefined ? [] : [`fails       ${probeText(fails)}`]),
+    ...(fails === undefined ? [] : [`fails       ${failText(fails, points)}`]),
   ];
   if (fails === undefined && holds !== undefined && !isPartial) {
     lines.push('WARNING     the search ended at its highest rate: the server can take more.');
@@ -132,6 +135,13 @@ function throughputs({ throughput, tokenThroughput }: LoadPoint): Record<string,
 
 function probeText({ rate: at, share, low, high, total, runs }: Probe & Proportion): string {
   return `${rate(at)} requests/s: ${percent(share)} (95 % interval ${percent(low)} to ${percent(high)}) of ${count(total)} requests in ${runs === 1 ? '1 run' : `${runs} runs`}`;
+}
+
+/** A rate at which the server falls behind fails whatever its share, so that share says nothing. */
+function failText(probe: Probe & Proportion, points: readonly LoadPoint[]): string {
+  return points.some(({ load, isBehind }) => load === probe.rate && isBehind)
+    ? `${rate(probe.rate)} requests/s: the server falls behind, so responses of a longer run would be late`
+    : probeText(probe);
 }
 
 function probeJson(probe: (Probe & Proportion) | undefined): Record<string, number> | null {

@@ -142,7 +142,10 @@ describe('a sweep', () => {
       outcome.points.map(({ load }) => load),
       [1, 2, 3],
     );
-    assert.match(sweepTable(outcome), /WARNING +throughput still grows/);
+    const text = sweepTable(outcome);
+    assert.match(text, /WARNING +throughput still grows/);
+    assert.match(text, /^knee {8}not below 3 users, the highest load: /m);
+    assert.doesNotMatch(text, /more waiting than throughput/);
   });
 
   it('over rates has no knee where the server falls behind', async () => {
@@ -229,6 +232,8 @@ describe('a search within a service level', () => {
     );
     assert.equal(outcome.holds, undefined);
     assert.equal(outcome.fails?.rate, 20);
-    assert.match(searchTable(outcome, limits, 0.9), /^No rate holds/m);
+    const text = searchTable(outcome, limits, 0.9);
+    assert.match(text, /^No rate holds/m);
+    assert.match(text, /^fails {7}20 requests\/s: the server falls behind/m);
   });
 });
