@@ -50,7 +50,7 @@ test('a slower server is worse, a faster one better, with the ratio inside its i
 test('equal servers differ by no more than the interval', () => {
   const { verdict, reason, warnings } = verdictOf(pairsOf(12, 1, 0.1, seededRandom(2)));
   assert.equal(verdict, 'no difference');
-  assert.match(reason, /^No difference of the end-to-end latency larger than \d\.\d %\.$/);
+  assert.match(reason, /^The end-to-end latency differs by no more than \d\.\d %\.$/);
   assert.deepEqual(warnings, []);
 });
 

@@ -187,7 +187,7 @@ function verdictOf(
   if (e2e.high <= 1 + detect) {
     return {
       verdict: 'no difference',
-      reason: `No difference of the end-to-end latency larger than ${percentText(largest)}.`,
+      reason: `The end-to-end latency differs by no more than ${percentText(largest)}.`,
     };
   }
   return {
