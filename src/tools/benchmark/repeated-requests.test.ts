@@ -10,7 +10,7 @@ const lapTraffic = (lap: number) => ({
     outputTokens: 1,
     blockIds: [1],
   })),
-  writer: { api: loadApis.chat, body: () => Buffer.from(`lap ${lap}`) },
+  writer: { api: loadApis.chat, body: () => Buffer.from(`lap ${lap}`), serverTokens: () => 1 },
 });
 
 test('laps follow each other without a gap, each with its own bodies', () => {

@@ -25,6 +25,7 @@ function started(workload: Workload, timeScale = 1) {
         sent.push(request);
         return new Uint8Array();
       },
+      serverTokens: ({ promptTokens }) => promptTokens,
     },
     timeScale,
     modelOf: (adapter) => `adapter-${adapter}`,
