@@ -63,6 +63,25 @@ test('a file that is not there is bad input', async () => {
   ]);
 });
 
+test('flags that contradict each other are bad input', async () => {
+  const file = 'deploy -f docs/guide/clusters/embedded.yaml';
+  await expect(2, /^spillway: --(smoke|bench)\b.* leave out --(dry-run|diff)\.$/m, [
+    `${file} --dry-run --smoke`,
+    `${file} --diff --bench`,
+    `${file} --dry-run --smoke --target bare-metal --hosts h`,
+  ]);
+  await expect(
+    2,
+    /^spillway: --url names the router; leave out --(context|namespace|group|hosts)/m,
+    [
+      'smoke --url http://127.0.0.1:9 --context x',
+      'smoke --url http://127.0.0.1:9 -n x',
+      'smoke --url http://127.0.0.1:9 --group a',
+      'smoke --url http://127.0.0.1:9 --hosts a --target bare-metal',
+    ],
+  );
+});
+
 test('a server that does not respond is named with the reason', async () => {
   const [nobody] = await freePorts(1);
   const url = `http://127.0.0.1:${nobody}`;
@@ -74,6 +93,8 @@ test('a server that does not respond is named with the reason', async () => {
     `up --engines 0 --engine ${url}`,
     `gate --prometheus ${url}`,
     `plan --from-prometheus ${url}`,
+    `smoke --url ${url}`,
+    `smoke --json --url ${url}`,
   ]);
   // `fetch` refuses some ports.
   await expect(4, /^spillway: .*http:\/\/127\.0\.0\.1:1\b.*\bbad port/, [

@@ -9,10 +9,16 @@ export interface RegistryScript {
   readonly status?: number;
   /** Status of /v2/. @default 200 */
   readonly greeting?: number;
-  /** Whether layers are elsewhere, as in registries on object stores. */
+  /** Whether layers are on another host, as in registries on object stores. */
   readonly redirects?: boolean;
   /** Changes what is sent for a path. */
   readonly change?: (path: string, body: Buffer) => Buffer;
+  /** Root of the API of images. @default /v2 */
+  readonly root?: string;
+  /** Value of `authorization` without which it responds with 401. */
+  readonly login?: string;
+  /** Whether the login is for `/token`, which gives out the token that the others want. */
+  readonly givesTokens?: boolean;
   /** Ends the connection in the middle of a layer. */
   readonly cutsLayers?: boolean;
 }
@@ -23,6 +29,8 @@ export interface ScriptedRegistry {
   readonly digest: string;
   /** `METHOD path?query` of each request. */
   readonly requests: string[];
+  /** `path authorization` of each request. */
+  readonly authorizations: string[];
 }
 
 export const layer = Buffer.alloc(300_000, 'layer');
@@ -51,20 +59,50 @@ export async function scriptedRegistry(
     [`/v2/team/app/blobs/${digestOf(layer)}`, layer],
     ['/elsewhere', layer],
   ]);
+  const port = () => (server.address() as AddressInfo).port;
   const requests: string[] = [];
+  const authorizations: string[] = [];
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
-    const path = request.url?.split('?')[0] ?? '';
+    const [asked = '', query = ''] = request.url?.split('?') ?? [];
+    const { authorization } = request.headers;
+    authorizations.push(`${asked} ${authorization ?? 'none'}`);
+    if (asked === '/token' && script.givesTokens) {
+      const isRight = script.login === undefined || authorization === script.login;
+      const token = `for-${new URLSearchParams(query).get('scope')}`.replaceAll(/[^\w-]/g, '.');
+      response.writeHead(isRight ? 200 : 401).end(isRight ? JSON.stringify({ token }) : '{}');
+      return;
+    }
+    const root = script.root ?? '/v2';
+    const path = asked.startsWith(`${root}/team/`) ? asked.replace(root, '/v2') : asked;
+    const isTaken = asked.startsWith('/v2/team/') && root !== '/v2';
+    const scope = 'repository:team/app:pull';
+    const wanted = script.givesTokens
+      ? `Bearer for-${scope.replaceAll(/[^\w-]/g, '.')}`
+      : script.login;
+    if (
+      path !== '/v2/' &&
+      path !== '/elsewhere' &&
+      wanted !== undefined &&
+      authorization !== wanted
+    ) {
+      const realm = `http://${request.headers.host}/token`;
+      const challenge = script.givesTokens
+        ? `Bearer realm="${realm}",service="r",scope="${scope}"`
+        : 'Basic realm="r"';
+      response.writeHead(401, { 'www-authenticate': challenge }).end();
+      return;
+    }
     if (path === '/v2/') {
       response.writeHead(script.greeting ?? 200).end('{}');
       return;
     }
-    const body = bodies.get(path);
+    const body = isTaken ? undefined : bodies.get(path);
     const isLayer = body === layer;
     if (script.status !== undefined || body === undefined) {
       response.writeHead(script.status ?? 404).end();
     } else if (isLayer && script.redirects && path !== '/elsewhere') {
-      response.writeHead(307, { location: '/elsewhere' }).end();
+      response.writeHead(307, { location: `http://localhost:${port()}/elsewhere` }).end();
     } else {
       const sent = script.change?.(path, body) ?? body;
       response.writeHead(200, {
@@ -79,8 +117,8 @@ export async function scriptedRegistry(
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => server.close());
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { url, digest: digestOf(index), requests };
+  const url = `http://127.0.0.1:${port()}`;
+  return { url, digest: digestOf(index), requests, authorizations };
 }
 
 function digestOf(bytes: Buffer): string {

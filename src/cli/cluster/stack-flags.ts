@@ -72,7 +72,7 @@ export async function withStack(
   work: (stack: Stack) => Promise<void>,
 ): Promise<void> {
   checkStackNames(flags);
-  if (flags.hosts !== undefined) {
+  if (flags.hosts !== undefined && flags.target !== 'bare-metal') {
     throw new InputError('--hosts is for --target bare-metal.');
   }
   const access = await openTarget(flags);

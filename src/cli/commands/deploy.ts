@@ -1,5 +1,6 @@
 // `spillway deploy`: from a values file to a stack that serves, on Kubernetes.
 import { Command } from 'commander';
+import { InputError } from '../../core/base/index.ts';
 import {
   checkGroupNodes,
   componentLine,
@@ -91,13 +92,21 @@ function withBenchHint(text: string): string {
   );
 }
 
+/** @throws {InputError} For a test of what is not deployed. */
+function checkFlags({ dryRun, diff, smoke, bench }: Flags): void {
+  if (!(dryRun || diff) || !(smoke || bench)) return;
+  const [test, dry] = [smoke ? '--smoke' : '--bench', dryRun ? '--dry-run' : '--diff'];
+  throw new InputError(`${test} tests what has been deployed; leave out ${dry}.`);
+}
+
 async function run(flags: Flags): Promise<void> {
+  checkFlags(flags);
   if (flags.target === 'bare-metal') {
     const { runDeployOnHosts } = await import('../bare-metal/deploy-on-hosts.ts');
     return runDeployOnHosts(flags);
   }
   const values = await checkedValues(flags);
-  const mirror = namedMirror(process.env);
+  const mirror = await namedMirror(process.env);
   const load = flags.bench === undefined ? undefined : readBenchFlags(flags.bench);
   await withStack(flags, async (stack) => {
     const print = progressOf(flags);

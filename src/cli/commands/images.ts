@@ -34,6 +34,9 @@ interface Flags extends ValueFlags {
   readonly json?: true;
 }
 
+const noMinikube =
+  'minikube: Docker uses no mirror with a path or a login; load the images with "minikube image load"';
+
 export function imagesCommand(): Command {
   const command = new Command('images')
     .description(
@@ -45,7 +48,7 @@ export function imagesCommand(): Command {
     .optionsGroup('Mirror:')
     .option(
       '--mirror <url>',
-      `registry mirror, such as http://10.0.0.1:5000 (default: ${mirrorVariable})`,
+      `registry mirror, such as http://10.0.0.1:5000 or https://HOST/v2/{registry}; logins of Docker and Podman are used (default: ${mirrorVariable})`,
     )
     .option('--insecure', "accept the mirror's certificate unchecked")
     .option(
@@ -70,7 +73,8 @@ export function imagesCommand(): Command {
 }
 
 async function run(flags: Flags): Promise<void> {
-  checkFlags(flags);
+  const mirror = await namedMirror(process.env, flags.mirror, flags.insecure === true);
+  checkFlags(flags, mirror);
   const values = await checkedValues(flags);
   const { helm, chart = ownChart() } = flags;
   const print = progressOf(flags);
@@ -81,7 +85,6 @@ async function run(flags: Flags): Promise<void> {
     const images = await chartImages({
       ...{ chart, helm, values, valueArgs: valueArgs(flags), signal, release: 'vllm' },
     });
-    const mirror = mirrorOf(flags);
     const report = await handleImages({
       ...{ images, mirror, signal, onLine: print, platform: flags.platform },
       ...{ hostsFolder: hostsFolderOf(flags), preload: flags.preload },
@@ -91,6 +94,7 @@ async function run(flags: Flags): Promise<void> {
       print(`a mirror responds at ${found.url} (${found.source}); --mirror ${found.url} uses it`);
     }
     if (report.minikube.length > 0) print(`minikube start ${report.minikube.join(' ')}`);
+    else if (mirror !== undefined) print(noMinikube);
     if (flags.json) printJson(reportJson(report, mirror?.url ?? null, found?.url ?? null));
     process.exitCode = report.ok ? 0 : 1;
   } catch (error) {
@@ -101,16 +105,12 @@ async function run(flags: Flags): Promise<void> {
   }
 }
 
-function mirrorOf({ mirror, insecure }: Flags): Mirror | undefined {
-  return namedMirror(process.env, mirror, insecure === true);
-}
-
 /** @throws {InputError} For flags that need a mirror without one. */
-function checkFlags(flags: Flags): void {
+function checkFlags(flags: Flags, mirror: Mirror | undefined): void {
   if (!/^[a-z0-9]+\/[a-z0-9]+$/.test(flags.platform)) {
     throw new InputError(`--platform ${flags.platform}: it must be as linux/amd64.`);
   }
-  if (mirrorOf(flags) !== undefined) return;
+  if (mirror !== undefined) return;
   const idle = [
     ...(flags.containerd !== undefined ? ['--containerd'] : []),
     ...(flags.preload === 'mirror' ? ['--preload mirror'] : []),

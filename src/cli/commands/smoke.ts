@@ -1,7 +1,9 @@
 // `spillway smoke`: tests a stack that serves.
 
 import { Command } from 'commander';
+import { InputError } from '../../core/base/index.ts';
 import {
+  checkReached,
   observeStack,
   openRouter,
   type SmokeCheck,
@@ -51,8 +53,14 @@ async function run(flags: Flags): Promise<void> {
   const timeoutMs = flags.timeout * 1000;
   const onCheck = (check: SmokeCheck) => progressOf(flags)(checkLine(check));
   if (flags.url !== undefined) {
-    const url = flags.url.href.replace(/\/(v1\/?)?$/, '');
-    return report(flags, await smoke({ url, apiKey: apiKeyOf(), timeoutMs, onCheck }));
+    checkUrlFlags(flags);
+    const options = {
+      url: flags.url.href.replace(/\/(v1\/?)?$/, ''),
+      apiKey: apiKeyOf(),
+      timeoutMs,
+    };
+    await checkReached(options);
+    return report(flags, await smoke({ ...options, onCheck }));
   }
   if (flags.target === 'bare-metal') {
     const { runSmokeOnHosts } = await import('../bare-metal/release-commands.ts');
@@ -61,6 +69,16 @@ async function run(flags: Flags): Promise<void> {
   await withStack(flags, async (stack) => {
     report(flags, await smokeStack(stack, { timeoutMs, onCheck }));
   });
+}
+
+/** @throws {InputError} For flags that name another router. */
+function checkUrlFlags({ context, namespace, group, hosts }: Flags): void {
+  const [other] = Object.entries({ context, namespace, group, hosts }).flatMap(([name, value]) =>
+    value === undefined ? [] : [name],
+  );
+  if (other !== undefined) {
+    throw new InputError(`--url names the router; leave out --${other}.`);
+  }
 }
 
 /** Tests the router of a release. */

@@ -55,6 +55,31 @@ server = "https://registry-1.docker.io"
   assert.match(hostsToml('ghcr.io', insecure), /^ {2}skip_verify = true$/m);
 });
 
+test('containerd is told the path of a mirror and its login', () => {
+  const mirror = { url: 'https://m/v2/{registry}', isInsecure: false };
+  const login = { user: 'ann', password: 'secret' };
+  assert.equal(
+    hostsToml('quay.io', { ...mirror, login }),
+    `# Written by "spillway images".
+server = "https://quay.io"
+
+[host."https://m/v2/quay.io"]
+  capabilities = ["pull", "resolve"]
+  override_path = true
+  [host."https://m/v2/quay.io".header]
+    authorization = "Basic YW5uOnNlY3JldA=="
+`,
+  );
+  // containerd adds /v2 to this one by itself.
+  assert.doesNotMatch(hostsToml('quay.io', { ...mirror, url: 'https://m/hub' }), /override_path/);
+});
+
+test('Docker in minikube uses no mirror with a path or a login', () => {
+  const login = { user: 'ann', password: 'secret' };
+  assert.deepEqual(minikubeFlags({ url: 'https://m', isInsecure: false, login }), []);
+  assert.deepEqual(minikubeFlags({ url: 'https://m/hub', isInsecure: true }), []);
+});
+
 test('minikube trusts a mirror without a certificate only if asked', () => {
   const url = 'https://mirror:5000';
   assert.deepEqual(minikubeFlags({ url, isInsecure: false }), [`--registry-mirror=${url}`]);

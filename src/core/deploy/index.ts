@@ -18,7 +18,17 @@ export {
 export { type Group, groupLabel, groupRelease, groups, groupValues } from './group.ts';
 export { type ImageReference, parseImage } from './image-reference.ts';
 export { causeOf, type LogCause, stageOf } from './log-causes.ts';
-export { hostsFileMark, hostsToml, type Mirror, minikubeFlags } from './mirror-hosts.ts';
+export {
+  apiRoot,
+  basicAuthorization,
+  greetingUrl,
+  hostsFileMark,
+  hostsToml,
+  type Mirror,
+  minikubeFlags,
+  type RegistryLogin,
+  registryUrl,
+} from './mirror-hosts.ts';
 export { type MonitoringService, monitoringServices } from './monitoring-services.ts';
 export { readNode, readNodeSystem, readRequests } from './nodes.ts';
 export {

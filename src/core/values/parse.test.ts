@@ -107,6 +107,12 @@ test('refuses an anchor that contains itself', () => {
   assert.match(problems('a: &a\n  b: *a\n')[0] ?? '', /not valid YAML|contains itself/);
 });
 
+test('a file that is nested too deeply for the parser is reported in one sentence', () => {
+  const said = problems(`a: ${'['.repeat(20_000)}${']'.repeat(20_000)}\n`);
+  assert.equal(said.length, 1, said.join('\n'));
+  assert.match(said[0] ?? '', /^my\.yaml:1:\d+: not valid YAML: it is nested too deeply\.$/);
+});
+
 test('parses a hundred levels, and refuses one more in one sentence', () => {
   const nested = (levels: number) => `${'{a: '.repeat(levels)}1${'}'.repeat(levels)}`;
   assert.deepEqual(problems(nested(100)), []);

@@ -64,7 +64,10 @@ export function parseValues(
     prettyErrors: false,
     uniqueKeys: false,
   });
-  const faults = [...document.errors, ...document.warnings].map((error) => ({
+  const errors = [...document.errors, ...document.warnings];
+  const deep = errors.find(isTooDeep);
+  // The parser goes on after it has run out of stack, with errors that say nothing.
+  const faults = (deep === undefined ? errors : [deep]).map((error) => ({
     place: placeOf(error.pos[0]),
     sentence: `not valid YAML: ${yamlSentence(error)}`,
   }));
@@ -236,10 +239,18 @@ function scalarOf(value: unknown): Scalar {
   return value === null || value === undefined ? null : String(value);
 }
 
+const tooDeep = 'it is nested too deeply';
+
+/** Whether the parser ran out of stack, in its own code or in a regular expression. */
+function isTooDeep({ message }: YAMLError): boolean {
+  return /call stack|stack overflow/i.test(message);
+}
+
 /** Returns the parser's message without its hints, as the rest of a sentence. */
-function yamlSentence({ code, message }: YAMLError): string {
+function yamlSentence(error: YAMLError): string {
+  const { code, message } = error;
   if (code === 'TAB_AS_INDENT') return 'a tab cannot be used for indentation; use spaces';
-  if (/call stack/.test(message)) return 'it is nested too deeply';
+  if (isTooDeep(error)) return tooDeep;
   if (code === 'MULTIPLE_DOCS') {
     return 'a values file has one document; put what follows --- into a separate file';
   }

@@ -23,6 +23,24 @@ test('a server without TLS is bad input, unless the kubeconfig allows it', async
   assert.equal((await kubeconfigAccess()).context, 'here');
 });
 
+test('without a kubeconfig no context is offered, also not to one who names it', async (t) => {
+  const { KUBECONFIG: before, HOME: home } = process.env;
+  delete process.env['KUBECONFIG'];
+  process.env['HOME'] = '/nonexistent';
+  t.after(() => {
+    if (before !== undefined) process.env['KUBECONFIG'] = before;
+    if (home !== undefined) process.env['HOME'] = home;
+  });
+  const choose = (contexts: readonly string[]) => assert.fail(contexts.join());
+  await assert.rejects(kubeconfigAccess(choose), /^InputError: There is no cluster: /);
+});
+
+test('a kubeconfig that is not YAML is reported in one sentence', async (t) => {
+  await use(t, {});
+  await writeFile(process.env['KUBECONFIG'] ?? '', 'a: [\n');
+  await assert.rejects(kubeconfigAccess(), /^InputError: The kubeconfig cannot be read: [^\n]+\.$/);
+});
+
 /** Makes a kubeconfig with this cluster the one of this process until the test ends. */
 async function use(t: TestContext, cluster: object): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'kubeconfig-'));

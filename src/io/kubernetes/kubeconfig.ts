@@ -32,19 +32,17 @@ export async function kubeconfigAccess(
     config.loadFromDefault();
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`The kubeconfig cannot be read: ${why}.`, { cause });
+    const [sentence = ''] = why.split('\n');
+    throw new InputError(`The kubeconfig cannot be read: ${sentence.replace(/[.:]$/, '')}.`, {
+      cause,
+    });
   }
+  if (isFallback(config.getCurrentCluster())) throw noCluster();
   const contexts = config.getContexts().map(({ name }) => name);
   const context = choose(contexts, config.getCurrentContext());
   config.setCurrentContext(context);
   const cluster = config.getCurrentCluster();
-  const isFallback = cluster?.name === 'cluster' && cluster.server === 'http://localhost:8080';
-  if (cluster === null || isFallback) {
-    throw new InputError(
-      'There is no cluster: this program does not run in a pod with a service account, and neither KUBECONFIG nor ' +
-        '~/.kube/config has a current context.',
-    );
-  }
+  if (cluster === null) throw noCluster();
   // The client library refuses them with an error of its own, at the first request.
   if (/^http:/i.test(cluster.server) && !cluster.skipTLSVerify && !cluster.proxyUrl) {
     throw new InputError(
@@ -74,4 +72,16 @@ export async function kubeconfigAccess(
     },
     close: () => {},
   };
+}
+
+/** Whether it is the cluster that Kubernetes' client invents where there is no kubeconfig. */
+function isFallback(cluster: { readonly name: string; readonly server: string } | null): boolean {
+  return cluster?.name === 'cluster' && cluster.server === 'http://localhost:8080';
+}
+
+function noCluster(): InputError {
+  return new InputError(
+    'There is no cluster: this program does not run in a pod with a service account, and neither KUBECONFIG nor ' +
+      '~/.kube/config has a current context.',
+  );
 }

@@ -1,6 +1,6 @@
 // Points containerd of this machine to a mirror, and loads images into it.
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import { hostsFileMark, hostsToml, type Mirror } from '../../core/deploy/index.ts';
@@ -44,7 +44,7 @@ export async function writeHosts(
   const files: HostsFile[] = [];
   for (const [index, { path, registry, text }] of wanted.entries()) {
     const isChanged = before[index] !== text;
-    if (isChanged) await replaceFile(path, text);
+    if (isChanged) await replaceFile(path, text, mirror.login === undefined ? 0o644 : 0o600);
     files.push({ path, registry, isChanged });
   }
   return files;
@@ -105,11 +105,13 @@ interface PullOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-async function replaceFile(path: string, text: string): Promise<void> {
+/** @param mode A file with a login is only for its owner. */
+async function replaceFile(path: string, text: string, mode: number): Promise<void> {
   const scratch = `${path}.new`;
   try {
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(scratch, text);
+    await rm(scratch, { force: true });
+    await writeFile(scratch, text, { mode });
     await rename(scratch, path);
   } catch (error) {
     throw unusable(path, error);

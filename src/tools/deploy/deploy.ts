@@ -14,6 +14,7 @@ import { mirrorLine } from './images.ts';
 import { Kinds } from './kinds.ts';
 import { type Manifest, parseManifests } from './manifests.ts';
 import type { ObservedStack } from './observe.ts';
+import { registryLogin } from './registry-login.ts';
 import { type Release, readRelease, readReleases } from './release.ts';
 import { checkRouterImage } from './router-image.ts';
 import type { Served } from './serving-wait.ts';
@@ -71,7 +72,10 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
     const images = imagesOf(manifests);
     if (options.mirror) onStep(await mirrorLine(options.mirror, images, signal));
     else {
-      const line = await checkRouterImage({ images, cluster, signal });
+      const line = await checkRouterImage({
+        ...{ images, cluster, signal },
+        loginOf: (registry) => registryLogin(registry, process.env),
+      });
       if (line !== undefined) onStep(line);
     }
     const changes = changesBetween(former?.manifests ?? [], manifests);

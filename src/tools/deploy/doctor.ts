@@ -180,7 +180,7 @@ async function checkHub(
 /** From this machine; a mirror that does not respond costs time, but nodes then ask the registries. */
 async function checkMirror({ environment, signal }: DoctorOptions): Promise<Check> {
   const name = 'mirror';
-  const mirror = namedMirror(environment);
+  const mirror = await namedMirror(environment);
   if (mirror === undefined) {
     const found = await findMirror({ signal });
     return found === undefined

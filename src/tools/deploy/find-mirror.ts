@@ -4,6 +4,7 @@ import { InputError, NoResponseError } from '../../core/base/index.ts';
 import type { Mirror } from '../../core/deploy/index.ts';
 import { listAt } from '../../core/kubernetes/index.ts';
 import { Registry } from './registry.ts';
+import { registryLogin } from './registry-login.ts';
 
 /** Environment variable that names a mirror. */
 export const mirrorVariable = 'SPILLWAY_REGISTRY_MIRROR';
@@ -22,19 +23,21 @@ export interface MirrorSearch {
 }
 
 /**
- * Returns the mirror that the user has named, by a flag or by `SPILLWAY_REGISTRY_MIRROR`.
+ * Returns the mirror that the user has named, by a flag or by `SPILLWAY_REGISTRY_MIRROR`, with the login that Docker or Podman has for it.
  *
  * @param flag Value of the flag, which takes precedence.
  * @throws {InputError} If it is not the address of a mirror.
  */
-export function namedMirror(
+export async function namedMirror(
   environment: NodeJS.ProcessEnv,
   flag?: string,
   isInsecure = false,
-): Mirror | undefined {
+): Promise<Mirror | undefined> {
   const text = (flag ?? environment[mirrorVariable])?.trim();
   if (!text) return undefined;
-  return { url: mirrorUrl(text, flag === undefined ? mirrorVariable : '--mirror'), isInsecure };
+  const url = mirrorUrl(text, flag === undefined ? mirrorVariable : '--mirror');
+  const login = await registryLogin(new URL(url).host, environment);
+  return { url, isInsecure, ...(login && { login }) };
 }
 
 /**
@@ -71,14 +74,21 @@ export async function findMirror(search: MirrorSearch = {}): Promise<FoundMirror
  * Reads the address of a mirror; https if it has no scheme.
  *
  * @param source What it comes from, for the error.
- * @throws {InputError} If it is none, or has a path.
+ * @throws {InputError} If it is none, or contains a login, which would be seen in lists of processes.
  */
 function mirrorUrl(text: string, source: string): string {
   const url = URL.parse(text.includes('://') ? text : `https://${text}`);
-  const isBare = url?.username === '' && url.pathname === '/' && url.search + url.hash === '';
-  if (isBare && /^https?:$/.test(url.protocol)) return url.origin;
+  if (url !== null && url.username + url.password !== '') {
+    throw new InputError(
+      `${source}: the address of a mirror has no login in it; run "docker login ${url.host}" or "podman login ${url.host}", whose file is read.`,
+    );
+  }
+  const path = url?.pathname.replaceAll('%7Bregistry%7D', '{registry}').replace(/\/+$/, '') ?? '';
+  const isPath = /^(\/([\w.~-]+|\{registry\}))*$/.test(path) && !/[?#]/.test(text);
+  const isHttp = url !== null && /^https?:$/.test(url.protocol) && !/[{}]/.test(url.host);
+  if (isHttp && isPath) return url.origin + path;
   throw new InputError(
-    `${source}: "${text}" is not the address of a mirror, such as http://10.0.0.1:5000 or mirror.example.com, without a path.`,
+    `${source}: "${text}" is not the address of a mirror, such as http://10.0.0.1:5000 or https://mirror.example.com/v2/{registry}.`,
   );
 }
 

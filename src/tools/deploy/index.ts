@@ -15,6 +15,6 @@ export { observeStack } from './observe.ts';
 export { type Release, readRelease, releaseNames } from './release.ts';
 export { openRouter } from './router-access.ts';
 export { completeAll, type Served, waitUntilServing } from './serving-wait.ts';
-export { type SmokeCheck, type SmokeReport, smoke } from './smoke.ts';
+export { checkReached, type SmokeCheck, type SmokeReport, smoke } from './smoke.ts';
 export { openTarget, type Target, targets } from './targets.ts';
 export { type Teardown, teardown } from './teardown.ts';

@@ -66,16 +66,59 @@ test('a registry that wants a login, breaks off or is no registry is reported', 
   );
 });
 
-test('a mirror is an address without a path; https if it does not say', () => {
-  const variable = { SPILLWAY_REGISTRY_MIRROR: ' mirror.example.com:5000 ' };
-  assert.deepEqual(namedMirror(variable), {
-    ...{ url: 'https://mirror.example.com:5000', isInsecure: false },
-  });
-  assert.equal(namedMirror(variable, 'http://10.0.0.1:5000/')?.url, 'http://10.0.0.1:5000');
-  assert.equal(namedMirror({ SPILLWAY_REGISTRY_MIRROR: ' ' }), undefined);
-  for (const text of ['ftp://a', 'http://a/v2', 'http://u:p@a', 'a b', 'http://a?x']) {
-    assert.throws(() => namedMirror({}, text), /^InputError: --mirror: /, text);
+test('a login is sent as the registry asks for it, and not to where it redirects', async (t) => {
+  const login = { user: 'ann', password: 'pä:ss' };
+  const basic = `Basic ${Buffer.from('ann:pä:ss').toString('base64')}`;
+  for (const givesTokens of [false, true]) {
+    const script = { login: basic, givesTokens, redirects: true };
+    const { url, authorizations } = await scriptedRegistry(t, script);
+    const open = new Registry({ url, isInsecure: false, login });
+    assert.equal(await open.download(image, 'linux/amd64'), layer.length + 24);
+    assert.ok(authorizations.includes('/elsewhere none'), authorizations.join('\n'));
+    const refused = new Registry({ url, isInsecure: false, login: { ...login, password: 'x' } });
+    const { problem } = await refused.find(image);
+    assert.equal(problem, 'status 401, it refuses the login of ann');
+    const anonymous = new Registry({ url, isInsecure: false });
+    assert.equal((await anonymous.find(image)).problem, 'status 401, it wants a login');
   }
+});
+
+test('what anybody may read needs no login, but perhaps a token', async (t) => {
+  const { registry, requests } = await opened(t, { givesTokens: true });
+  assert.equal((await registry.find(image)).problem, '');
+  assert.ok(requests.includes('GET /token?service=r&scope=repository%3Ateam%2Fapp%3Apull'));
+});
+
+test('a mirror below a path is asked there', async (t) => {
+  for (const [path, root] of [
+    ['/nexus', '/nexus/v2'],
+    ['/v2/proxy', '/v2/proxy'],
+    ['/v2/{registry}', '/v2/ghcr.io'],
+  ] as const) {
+    const { url, requests } = await scriptedRegistry(t, { root });
+    const registry = new Registry({ url: `${url}${path}`, isInsecure: false });
+    assert.equal((await registry.find(image)).problem, '', path);
+    assert.equal(requests.at(-1), `HEAD ${root}/team/app/manifests/1?ns=ghcr.io`);
+  }
+});
+
+test('a mirror is an address with or without a path; https if it does not say', async () => {
+  const variable = { SPILLWAY_REGISTRY_MIRROR: ' mirror.example.com:5000 ' };
+  const urlOf = async (text?: string) => (await namedMirror(variable, text))?.url;
+  assert.equal(await urlOf(), 'https://mirror.example.com:5000');
+  assert.equal(await urlOf('http://10.0.0.1:5000/'), 'http://10.0.0.1:5000');
+  assert.equal(await urlOf('h.example/v2/{registry}/'), 'https://h.example/v2/{registry}');
+  assert.equal(await namedMirror({ SPILLWAY_REGISTRY_MIRROR: ' ' }), undefined);
+  for (const text of ['ftp://a', 'a b', 'http://a?x', 'http://a#x', 'http://a/b"c', '{registry}']) {
+    await assert.rejects(namedMirror({}, text), /^InputError: --mirror: /, text);
+  }
+});
+
+test('a login in the address of a mirror is refused and not printed', async () => {
+  await assert.rejects(namedMirror({}, 'http://ann:hush@a'), (error: Error) => {
+    assert.match(error.message, /^--mirror: .*"docker login a" or "podman login a"/);
+    return !error.message.includes('hush');
+  });
 });
 
 test("the gateway is read from Linux's table of routes", () => {

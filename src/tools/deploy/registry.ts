@@ -3,9 +3,10 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { NoResponseError } from '../../core/base/index.ts';
-import type { ImageReference, Mirror } from '../../core/deploy/index.ts';
+import { apiRoot, greetingUrl, type ImageReference, type Mirror } from '../../core/deploy/index.ts';
 import { at, listAt, textAt } from '../../core/kubernetes/index.ts';
 import { https, request as requestPlain } from '../../io/node-http/index.ts';
+import { authorizationFor } from './registry-token.ts';
 
 /** Time without a byte, also in the middle of a download. */
 const idleTimeoutMs = 30_000;
@@ -35,6 +36,8 @@ class ImageError extends Error {}
 export class Registry {
   readonly #mirror: Mirror;
   readonly #signal: AbortSignal | undefined;
+  /** Of the last repository that wanted one. */
+  #authorization: string | undefined;
 
   constructor(mirror: Mirror, signal?: AbortSignal) {
     this.#mirror = mirror;
@@ -48,13 +51,13 @@ export class Registry {
    * @throws {NoResponseError} If it does not respond, or is something else.
    */
   async check(timeoutMs?: number): Promise<void> {
-    const response = await this.#reach('GET', '/v2/', timeoutMs);
+    const response = await this.#reach('GET', greetingUrl(this.#mirror), timeoutMs);
     response.destroy();
     const { statusCode = 0, headers } = response;
     const isRegistry = 'docker-distribution-api-version' in headers || statusCode === 200;
     if (isRegistry && (statusCode === 200 || statusCode === 401)) return;
     throw new NoResponseError(
-      `${this.#mirror.url} is not a registry of images: GET /v2/ has status ${statusCode}.`,
+      `${this.#mirror.url} is not a registry of images: GET ${new URL(greetingUrl(this.#mirror)).pathname} has status ${statusCode}.`,
     );
   }
 
@@ -65,10 +68,10 @@ export class Registry {
    * @throws {NoResponseError} If the registry does not respond.
    */
   async find(image: ImageReference, timeoutMs?: number): Promise<Finding> {
-    const response = await this.#reach('HEAD', manifestPath(image, image.version), timeoutMs);
+    const response = await this.#reach('HEAD', this.#manifestUrl(image, image.version), timeoutMs);
     response.destroy();
     const { statusCode: status = 0, headers } = response;
-    if (status !== 200) return { digest: '', problem: statusText(status), status };
+    if (status !== 200) return { digest: '', problem: this.#statusText(status), status };
     const digest = String(headers['docker-content-digest'] ?? '');
     if (image.digest !== undefined && digest !== '' && digest !== image.digest) {
       return { digest: '', problem: `it has ${digest} under this digest`, status };
@@ -113,7 +116,7 @@ export class Registry {
 
   async #manifest(image: ImageReference, version: string): Promise<unknown> {
     const chunks: Buffer[] = [];
-    await this.#get(manifestPath(image, version), version, manifestBytesMax, (chunk) => {
+    await this.#get(this.#manifestUrl(image, version), version, manifestBytesMax, (chunk) => {
       chunks.push(chunk);
     });
     try {
@@ -124,20 +127,20 @@ export class Registry {
   }
 
   #blob(image: ImageReference, digest: string): Promise<number> {
-    return this.#get(pathOf(image, `blobs/${digest}`), digest, Infinity, () => {});
+    return this.#get(this.#urlOf(image, `blobs/${digest}`), digest, Infinity, () => {});
   }
 
   /** @param version A digest, against which the bytes are checked, or a tag. */
   async #get(
-    path: string,
+    url: string,
     version: string,
     bytesMax: number,
     onChunk: (chunk: Buffer) => void,
   ): Promise<number> {
-    const response = await this.#reach('GET', path);
+    const response = await this.#reach('GET', url);
     if (response.statusCode !== 200) {
       response.destroy();
-      throw new ImageError(`${version}: ${statusText(response.statusCode ?? 0)}`);
+      throw new ImageError(`${version}: ${this.#statusText(response.statusCode ?? 0)}`);
     }
     const hash = createHash('sha256');
     let bytes = 0;
@@ -159,37 +162,80 @@ export class Registry {
     return bytes;
   }
 
-  /** Resolves with the head of the response behind all redirects. */
+  /** Resolves with the head of the response behind all redirects, and behind a login if there is one. */
   async #reach(
     method: 'GET' | 'HEAD',
-    path: string,
+    first: string,
     timeoutMs = idleTimeoutMs,
   ): Promise<IncomingMessage> {
-    let url = new URL(path, this.#mirror.url);
-    for (let redirects = 0; ; redirects += 1) {
-      const response = await this.#send(method, url, timeoutMs).catch((error: unknown) => {
-        throw this.#failure(error);
-      });
+    let url = new URL(first);
+    let hasLoggedIn = false;
+    for (let redirects = 0; ; ) {
+      const response = await this.#ask(method, url, timeoutMs);
       const { statusCode = 0, headers } = response;
+      if (statusCode === 401 && !hasLoggedIn && this.#isOwn(url)) {
+        hasLoggedIn = true;
+        const authorization = await this.#logIn(headers['www-authenticate'], timeoutMs);
+        if (authorization === undefined) return response;
+        this.#authorization = authorization;
+        response.destroy();
+        continue;
+      }
       if (statusCode < 300 || statusCode >= 400 || headers.location === undefined) return response;
       response.destroy();
       const next = URL.parse(headers.location, url.href);
       const isFollowed = next !== null && /^https?:$/.test(next.protocol);
-      if (!isFollowed || redirects === redirectsMax) {
+      redirects += 1;
+      if (!isFollowed || redirects > redirectsMax) {
         throw new NoResponseError(`${url.origin} redirects to no place that can be followed.`);
       }
       url = next;
     }
   }
 
-  #send(method: 'GET' | 'HEAD', url: URL, timeoutMs: number): Promise<IncomingMessage> {
-    const { isInsecure } = this.#mirror;
+  async #logIn(challenge: string | undefined, timeoutMs: number): Promise<string | undefined> {
+    const { login, url } = this.#mirror;
+    return authorizationFor(challenge ?? '', {
+      ...{ login, isPlain: url.startsWith('http:') },
+      get: (realm, headers) => this.#ask('GET', realm, timeoutMs, headers),
+    });
+  }
+
+  /** The login is for the mirror alone, not for where it redirects to. */
+  #isOwn(url: URL): boolean {
+    return url.origin === new URL(this.#mirror.url).origin;
+  }
+
+  async #ask(
+    method: 'GET' | 'HEAD',
+    url: URL,
+    timeoutMs: number,
+    further: Readonly<Record<string, string>> = {},
+  ): Promise<IncomingMessage> {
+    const own = this.#isOwn(url) ? this.#authorization : undefined;
+    const headers = { accept: manifestTypes, ...(own && { authorization: own }), ...further };
+    try {
+      return await this.#send(method, url, timeoutMs, headers);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  #send(
+    method: 'GET' | 'HEAD',
+    url: URL,
+    timeoutMs: number,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<IncomingMessage> {
+    // A login is sent to another host only if that has proved its name.
+    const isUnchecked =
+      this.#mirror.isInsecure && (this.#isOwn(url) || !('authorization' in headers));
     const signal = this.#signal;
     return new Promise((resolve, reject) => {
       const isTls = url.protocol === 'https:';
       const sent = (isTls ? https().request : requestPlain)(url.href, {
-        ...{ method, agent: false, headers: { accept: manifestTypes }, timeout: timeoutMs },
-        ...(isTls && isInsecure && { rejectUnauthorized: false }),
+        ...{ method, agent: false, headers, timeout: timeoutMs },
+        ...(isTls && isUnchecked && { rejectUnauthorized: false }),
         ...(signal && { signal }),
       });
       sent.on('timeout', () => {
@@ -199,6 +245,26 @@ export class Registry {
       sent.on('response', resolve);
       sent.end();
     });
+  }
+
+  #manifestUrl(image: ImageReference, version: string): string {
+    return this.#urlOf(image, `manifests/${version}`);
+  }
+
+  /** containerd names the registry that a mirror stands for in the same way. */
+  #urlOf({ repository, registry }: ImageReference, rest: string): string {
+    const root = apiRoot(this.#mirror, registry);
+    return `${root}/${repository}/${rest}?ns=${encodeURIComponent(registry)}`;
+  }
+
+  #statusText(status: number): string {
+    const { login } = this.#mirror;
+    if (status === 401 || status === 403) {
+      return login === undefined
+        ? `status ${status}, it wants a login`
+        : `status ${status}, it refuses the login of ${login.user}`;
+    }
+    return status === 404 ? 'it does not have it' : `status ${status}`;
   }
 
   #failure(error: unknown): unknown {
@@ -211,24 +277,10 @@ export class Registry {
   }
 }
 
-function manifestPath(image: ImageReference, version: string): string {
-  return pathOf(image, `manifests/${version}`);
-}
-
-/** containerd names the registry that a mirror stands for in the same way. */
-function pathOf({ repository, registry }: ImageReference, rest: string): string {
-  return `/v2/${repository}/${rest}?ns=${encodeURIComponent(registry)}`;
-}
-
 function platformOf(manifest: unknown): string {
   return `${textAt(manifest, 'platform', 'os')}/${textAt(manifest, 'platform', 'architecture')}`;
 }
 
 function isSha256(text: string): boolean {
   return /^sha256:[0-9a-f]{64}$/.test(text);
-}
-
-function statusText(status: number): string {
-  if (status === 401 || status === 403) return `status ${status}, it wants a login`;
-  return status === 404 ? 'it does not have it' : `status ${status}`;
 }

@@ -1,5 +1,5 @@
 // Whether nodes can have the image of the router: Spillway's own, the one image of a stack that users build and push themselves.
-import type { ImageReference } from '../../core/deploy/index.ts';
+import { type ImageReference, type RegistryLogin, registryUrl } from '../../core/deploy/index.ts';
 import { listAt } from '../../core/kubernetes/index.ts';
 import type { Cluster } from './cluster.ts';
 import { DeployError } from './deploy-error.ts';
@@ -17,6 +17,8 @@ export interface RouterImageCheck {
   readonly signal?: AbortSignal | undefined;
   /** Where a registry is asked. @default https at its name */
   readonly urlOf?: (registry: string) => string;
+  /** The user's login for a registry. @default none */
+  readonly loginOf?: (registry: string) => Promise<RegistryLogin | undefined>;
 }
 
 /**
@@ -58,7 +60,7 @@ async function imagesOfNodes(cluster: Pick<Cluster, 'get'>): Promise<readonly st
 
 async function askRegistry(
   image: ImageReference,
-  { signal, urlOf = (host) => `https://${host}` }: RouterImageCheck,
+  { signal, urlOf = registryUrl, loginOf = async () => undefined }: RouterImageCheck,
 ): Promise<{ readonly has: boolean | undefined; readonly reason: string }> {
   const { registry, repository } = image;
   if (registry === 'localhost') {
@@ -68,7 +70,8 @@ async function askRegistry(
     return { has: false, reason: 'its name has no registry' };
   }
   try {
-    const asked = new Registry({ url: urlOf(registry), isInsecure: false }, signal);
+    const login = await loginOf(registry);
+    const asked = new Registry({ url: urlOf(registry), isInsecure: false, login }, signal);
     const { status, problem } = await asked.find(image, registryTimeoutMs);
     if (problem === '') return { has: true, reason: `${registry} has it` };
     return { has: status === 404 ? false : undefined, reason: `${registry}: ${problem}` };
