@@ -291,6 +291,8 @@ test('what contradicts itself is refused in one sentence with status 2', async (
     [['--extra-body', '[]'], /It must be a JSON object/],
     [['--percentile-metrics', 'speed'], /It must be a list of ttft, tpot, itl, e2el/],
     [['--header', 'x'], /--header x must be KEY=VALUE/],
+    [['--header', 'x y=1'], /The header x y cannot be sent/],
+    [['--api-key', 'a\nb'], /The header authorization cannot be sent/],
   ];
   for (const [args, sentence] of cases) {
     const { status, stderr, stdout } = await run(...args);

@@ -1,11 +1,10 @@
 // Sends the requests of a load on the router's own connections to engines, which need a fraction of the processor time of
 // node:http or fetch; otherwise, hundreds of streams on one core would measure the client.
-import { validateHeaderName, validateHeaderValue } from 'node:http';
-import { type Clock, InputError } from '../../core/base/index.ts';
+import type { Clock } from '../../core/base/index.ts';
 import { Ticker, UpstreamPool } from '../../io/http/index.ts';
 import type { LoadApi } from './load-api.ts';
+import { headerLines, headersOf } from './request-headers.ts';
 import { StreamExchange, type StreamedAnswer } from './stream-exchange.ts';
-import { headersOf } from './target.ts';
 
 /** Interval of checks for idle connections. */
 const tickMs = 500;
@@ -57,7 +56,7 @@ export function createStreamClient(options: {
   const pool = new UpstreamPool({ url: url.origin, ticker, limits });
   const base = url.pathname.replace(/\/+$/, '');
   const own = { ...authorization(url), ...lowerCased(headersOf(options)) };
-  const shared = linesOf({ host: url.host, 'content-type': 'application/json', ...own });
+  const shared = headerLines({ host: url.host, 'content-type': 'application/json', ...own });
   const acceptLine = ({ isStreamed }: LoadApi) =>
     'accept' in own ? '' : `accept: ${isStreamed ? 'text/event-stream' : 'application/json'}\r\n`;
   /** One listener per signal: a signal with thousands of them is slow. */
@@ -85,7 +84,7 @@ export function createStreamClient(options: {
         const timer = setTimeout(expire, timeoutMs, exchange, timeoutMs);
         if (signal.aborted) return interrupt(exchange);
         exchanges.add(exchange);
-        const further = headers === undefined ? '' : linesOf(headers);
+        const further = headers === undefined ? '' : headerLines(headers);
         const lines = `${shared}${acceptLine(api)}${further}content-length: ${body.byteLength}\r\n`;
         const head = `POST ${base}${api.path} HTTP/1.1\r\n${lines}\r\n`;
         const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
@@ -119,21 +118,4 @@ function lowerCased(headers: Readonly<Record<string, string>>): Record<string, s
   const entries = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
   const { 'content-length': _, 'transfer-encoding': __, ...rest } = Object.fromEntries(entries);
   return rest;
-}
-
-/** @throws {InputError} If a name or a value is not allowed in a header. */
-function linesOf(headers: Readonly<Record<string, string>>): string {
-  let lines = '';
-  for (const [name, value] of Object.entries(headers)) {
-    try {
-      validateHeaderName(name);
-      validateHeaderValue(name, value);
-    } catch (error) {
-      throw new InputError(`The header ${name} cannot be sent: ${(error as Error).message}.`, {
-        cause: error,
-      });
-    }
-    lines += `${name}: ${value}\r\n`;
-  }
-  return lines;
 }

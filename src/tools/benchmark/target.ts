@@ -2,6 +2,7 @@
 import { request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { InputError, NoResponseError } from '../../core/base/index.ts';
+import { headerLines, headersOf } from './request-headers.ts';
 
 /** Deadline of GET /models; its response is small, so a server that needs longer is not up. */
 const modelsTimeoutMs = 10_000;
@@ -45,9 +46,12 @@ async function listModels(options: {
 }): Promise<TargetModel[]> {
   const { url, signal } = options;
   const address = `${url.href.replace(/\/+$/, '')}/models`;
+  const headers = headersOf(options);
+  // Node would refuse a wrong one as if the server could not be reached.
+  headerLines(headers);
   let response: { readonly status: number; readonly body: string };
   try {
-    response = await get(address, headersOf(options), signal);
+    response = await get(address, headers, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     const reason = error instanceof Error ? error.message || error.name : String(error);
@@ -85,15 +89,6 @@ function modelsIn(body: string, address: string): TargetModel[] {
           }
         : [],
   );
-}
-
-/** Headers of each request to the server. */
-export function headersOf(options: {
-  readonly apiKey?: string | undefined;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-}): Readonly<Record<string, string>> {
-  const { apiKey, headers } = options;
-  return { ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }), ...headers };
 }
 
 /** Sends a GET request. It does not use fetch, which refuses some ports that a server may have. */

@@ -104,6 +104,16 @@ describe('a point of a sweep', () => {
     assert.equal(loadPoint('rate', 20, await atRate(20, 0)).isBehind, true);
   });
 
+  it('of few requests does not fall behind because they came by chance at the end', () => {
+    const arrivals = [0, 10, 11, 12, 16];
+    const point = loadPoint(
+      'rate',
+      0.3,
+      outcomeOf(arrivals.map((at) => record(at, [at + 1, at + 7]))),
+    );
+    assert.equal(point.isBehind, false);
+  });
+
   it('of a run shorter than its responses counts the whole run', () => {
     const point = loadPoint('rate', 5, outcomeOf([record(0, [1, 9]), record(0.2, [1, 10])]));
     assert.equal(point.throughput, 0.2);

@@ -59,13 +59,14 @@ export function loadPoint(axis: LoadAxis, load: number, outcome: LoadOutcome): L
   const latency = report.fromSent.e2el;
   // The fastest response: in an overloaded server, that of a request that did not wait.
   const middle = middleOf(records, (latency?.min ?? 0) / 1000);
+  const latencySeconds = (latency?.mean ?? Number.POSITIVE_INFINITY) / 1000;
   return {
     load,
     report,
     throughput: middle.completed / middle.seconds,
     tokenThroughput: middle.tokens / middle.seconds,
-    latencySeconds: (latency?.mean ?? Number.POSITIVE_INFINITY) / 1000,
-    isBehind: axis === 'rate' && isBehind(middle),
+    latencySeconds,
+    isBehind: axis === 'rate' && isBehind(middle, load * latencySeconds),
     goodShare:
       report.good === undefined
         ? undefined
@@ -82,9 +83,14 @@ interface Middle {
   readonly seconds: number;
 }
 
-/** Whether clearly less was completed than came in; the root is the spread of a Poisson count. */
-function isBehind({ due, completed }: Middle): boolean {
-  return completed < keptUpShare * due - Math.sqrt(due);
+/**
+ * Whether clearly less was completed than came in. The two differ by the change of the number in flight, of which chance
+ * explains two standard deviations: the root of twice the mean for Poisson counts.
+ *
+ * @param inFlight Mean number of requests in flight, by Little's law.
+ */
+function isBehind({ due, completed }: Middle, inFlight: number): boolean {
+  return completed < keptUpShare * due - 2 * Math.sqrt(2 * Math.min(due, inFlight));
 }
 
 /**
