@@ -1,6 +1,7 @@
 // The cache server's RESP port: replies as Redis 7 gives them, and what it promises beyond Redis.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ManualClock } from '../../src/core/base/index.ts';
 import { CacheClient as Client, redisDialogue, testCache } from '../support/cache.ts';
 import { until } from '../support/until.ts';
@@ -141,7 +142,7 @@ test('lm:// does not hand out values of Redis clients, which have no type and no
 });
 
 test('a trickled upload is cut off; uploads one after the other are not', async (t) => {
-  const deadlines = { stalledMs: 60_000, requestMs: 300 };
+  const deadlines = { stalledMs: 60_000, requestMs: 300, unreadMs: 60_000 };
   const server = await testCache(t, { deadlines });
   for (const scheme of ['lm', 'redis'] as const) {
     const trickling = new Client(t, server, scheme);
@@ -168,4 +169,42 @@ test('a trickled upload is cut off; uploads one after the other are not', async 
     assert.equal(busy.isClosed, false, scheme);
     busy.socket.destroy();
   }
+});
+
+test('an upload that pauses is cut off, also by a client that was idle for longer before', async (t) => {
+  const deadlines = { stalledMs: 50, requestMs: 60_000, unreadMs: 60_000 };
+  const server = await testCache(t, { deadlines });
+  const client = new Client(t, server, 'redis');
+  await client.says('PING\r\n', '+PONG\r\n');
+  await sleep(3 * deadlines.stalledMs);
+  await client.says('PING\r\n', '+PONG\r\n');
+  client.socket.write('*2\r\n$3\r\nGET\r\n');
+  await until(() => client.isClosed);
+});
+
+test('a client that reads nothing of its replies is cut off, one that goes on later is not', async (t) => {
+  const deadlines = { stalledMs: 50, requestMs: 60_000, unreadMs: 200 };
+  const server = await testCache(t, { deadlines, httpPort: 0 });
+  const http = server.urls.find((url) => url.startsWith('http:'));
+  const stats = async () =>
+    (await (await fetch(`${http}/stats`)).json()) as { connections: object };
+  const value = Buffer.alloc(16 << 20, 'v');
+  const patient = new Client(t, server, 'redis');
+  await patient.says('PING\r\n', '+PONG\r\n');
+  patient.socket.write(
+    Buffer.concat([Buffer.from(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${value.length}\r\n`), value]),
+  );
+  await patient.says('\r\n', '+OK\r\n');
+  const silent = new Client(t, server, 'redis');
+  await silent.says('PING\r\n', '+PONG\r\n');
+  silent.socket.pause();
+  silent.socket.write('GET k\r\n'.repeat(100));
+  await until(async () => {
+    // Each reply is read a while after it was sent.
+    await patient.says('STRLEN k\r\n', ':16777216\r\n');
+    return JSON.stringify((await stats()).connections) === '{"lm":0,"resp":1}';
+  });
+  assert.equal(patient.isClosed, false);
+  const metrics = await (await fetch(`${http}/metrics`)).text();
+  assert.match(metrics, /closed_connections_total\{protocol="resp",reason="unread"\} 1\.0\n/);
 });

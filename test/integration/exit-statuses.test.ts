@@ -39,7 +39,10 @@ test('a port that is in use, and one that is none, are bad input', async (contex
   await new Promise((resolve) => server.once('listening', resolve));
   context.after(() => server.close());
   const { port } = server.address() as AddressInfo;
-  const programs = ['router --static-backends http://a', 'engine --model Qwen/Qwen3-8B', 'up'];
+  const programs = [
+    ...['router --static-backends http://a', 'engine --model Qwen/Qwen3-8B', 'up'],
+    ...['cache', 'cache --front --resp-port 0'],
+  ];
   const withPort = (value: number) => programs.map((program) => `${program} --port ${value}`);
   await expect(2, /^spillway: Port \d+ on 127\.0\.0\.1 is in use; stop /, withPort(port));
   await expect(2, /a whole number from \d to 65535/, withPort(70_000));
@@ -125,5 +128,16 @@ test('unknown flags, commands and policies are bad input', async () => {
     'router --static-backends http://a --routing-logic nope',
     'up --policy nope',
     `simulate --engines 1 --trace ${trace} --policy nope`,
+  ]);
+});
+
+test('what `cache` cannot use is bad input', async () => {
+  const ports = 'cache --port 0 --resp-port 0';
+  await expect(2, /^spillway: --copies and --peer-address need --peers, the other servers\.$/m, [
+    `${ports} --copies 2`,
+    `${ports} --peer-address 127.0.0.1:1`,
+  ]);
+  await expect(2, /^spillway: --disk \/proc\/none cannot be used: ENOENT: .*Name a folder/m, [
+    `${ports} --disk /proc/none --disk-size 1GiB`,
   ]);
 });

@@ -23,6 +23,8 @@ export interface ClientSocket {
   readonly output: Writable;
   /** Closes the connection when all replies are written. */
   endSoon(): void;
+  /** Bytes of replies that the kernel has not taken. */
+  queuedBytes(): number;
   start(reader: ClientReader): void;
 }
 
@@ -39,6 +41,7 @@ const afterValue = shared.subarray(0, 4 << 10);
 export interface ClientHandle {
   close(): void;
   useUserBuffer?: unknown;
+  readonly writeQueueSize?: number;
 }
 
 /** What Node has beside its documented interface; a version that has it not is served by 'data' events. */
@@ -121,5 +124,10 @@ function eventSocket(socket: Socket): ClientSocket {
 }
 
 function plainOutput(socket: Socket) {
-  return { socket, output: socket, endSoon: () => socket.destroySoon() };
+  return {
+    socket,
+    output: socket,
+    endSoon: () => socket.destroySoon(),
+    queuedBytes: () => (socket as unknown as InnerSocket)._handle?.writeQueueSize ?? 0,
+  };
 }

@@ -23,14 +23,24 @@ import { ReplyWriter } from './reply-writer.ts';
 /** LMCache keeps up to 150 connections for each engine. */
 const defaultConnectionsMax = 10_000;
 
-/** A request that has begun must go on within 30 s, and be complete within 2 minutes: 2 GiB at 18 MB/s. */
-const defaultDeadlines: RequestDeadlines = { stalledMs: 30_000, requestMs: 120_000 };
+/**
+ * A request that has begun must go on within 30 s, and be complete within 2 minutes: 2 GiB at 18 MB/s. Replies may wait longer, for an
+ * engine that is held up, but not for ever, since their values cannot be evicted.
+ */
+const defaultDeadlines: RequestDeadlines = {
+  stalledMs: 30_000,
+  requestMs: 120_000,
+  unreadMs: 300_000,
+};
+
+/** Finds clients whose machine is gone without a word, which otherwise count as connected for ever. */
+export const keepAlive = { keepAlive: true, keepAliveInitialDelay: 60_000 };
 
 /** Bounds of all clients. */
 export interface ClientLimits {
   /** Connections at once; one more is rejected. @default 10,000 */
   readonly connectionsMax?: number | undefined;
-  /** @default 30 s without a byte, 120 s in all */
+  /** @default 30 s without a byte, 120 s in all, 5 minutes for unread replies */
   readonly deadlines?: RequestDeadlines | undefined;
 }
 
@@ -103,11 +113,11 @@ export class Clients {
   serve(protocol: CacheProtocol, speak: Speak, tls?: CacheTls): Server {
     const open = (client: ClientSocket) => this.#open(protocol, speak, client);
     if (tls === undefined) {
-      const options = { noDelay: true, pauseOnConnect: true };
+      const options = { ...keepAlive, noDelay: true, pauseOnConnect: true };
       return createServer(options, (accepted) => open(clientSocket(accepted)));
     }
     const acceptor = tls.acceptor((socket) => open(secureSocket(socket)));
-    return createServer({ noDelay: true }, (accepted) => acceptor.accept(accepted));
+    return createServer({ ...keepAlive, noDelay: true }, (accepted) => acceptor.accept(accepted));
   }
 
   /** Serves a client that another process has accepted. */

@@ -30,10 +30,12 @@ export interface RequestDeadlines {
   readonly stalledMs: number;
   /** In all, for each request. */
   readonly requestMs: number;
+  /** For a client that takes no byte of its replies, whose values cannot be evicted meanwhile. */
+  readonly unreadMs: number;
 }
 
 /** Why the server closed a connection. */
-export type CloseReason = 'stalled' | 'too slow' | 'syntax';
+export type CloseReason = 'stalled' | 'too slow' | 'unread' | 'syntax';
 
 export interface OpenConversation {
   /** Closes the connection once the request that has begun is complete and its reply is written. */
@@ -49,7 +51,7 @@ export interface OpenConversation {
  * @param mark Called before and after each request in progress.
  */
 export function converse(
-  { socket, output, endSoon, start }: ClientSocket,
+  { socket, output, endSoon, queuedBytes, start }: ClientSocket,
   conversation: Conversation,
   deadlines: RequestDeadlines,
   onClosing: (reason: CloseReason) => void,
@@ -80,8 +82,21 @@ export function converse(
     onClosing(reason);
     socket.destroy();
   };
-  socket.setTimeout(deadlines.stalledMs, () => {
-    if (conversation.isWaiting) closeFor('stalled');
+  let seen = '';
+  let silentMs = 0;
+  const { stalledMs, unreadMs } = deadlines;
+  socket.setTimeout(stalledMs);
+  // After a time without a byte; a listener that is given to setTimeout would be called once only.
+  socket.on('timeout', () => {
+    if (!isPaused && output.writableLength === 0) {
+      if (conversation.isWaiting) closeFor('stalled');
+      return;
+    }
+    const now = [socket.bytesRead, socket.bytesWritten, queuedBytes()].join();
+    silentMs = now === seen ? silentMs + stalledMs : stalledMs;
+    seen = now;
+    if (silentMs >= unreadMs) closeFor('unread');
+    else socket.setTimeout(stalledMs);
   });
   let late: NodeJS.Timeout | undefined;
   /** The request that `late` is for: a client that sends one upload after the other has a deadline for each. */

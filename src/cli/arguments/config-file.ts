@@ -49,8 +49,8 @@ function readFile(path: string): Readonly<Record<string, unknown>> {
   try {
     content = parse(readFileSync(path, 'utf8'));
   } catch (cause) {
-    const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
-    throw new InputError(`--config ${path} cannot be read: ${reason}`, { cause });
+    const [reason = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
+    throw new InputError(`--config ${path} cannot be read: ${reason.replace(/:$/, '')}`, { cause });
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw new InputError(

@@ -244,6 +244,9 @@ async function run(command: Command): Promise<void> {
   if (passwordEnv !== undefined && !password) {
     throw new InputError(`--password-env ${passwordEnv}: the environment has no such variable.`);
   }
+  if (flags.peers === undefined && (flags.copies > 1 || flags.peerAddress !== undefined)) {
+    throw new InputError('--copies and --peer-address need --peers, the other servers.');
+  }
   const signals = watchStopSignals();
   endOnHurry(signals);
   const log = createLogger({
@@ -252,6 +255,7 @@ async function run(command: Command): Promise<void> {
     format: flags.logFormat,
   });
   const link = linkToFront();
+  if (link === undefined) warnOfMemory(flags.memory, log);
   if (flags.front && link === undefined) {
     const { users = [] } = usersOf(flags);
     await runCacheFront(flags, { password, users, log, signals });
@@ -331,6 +335,16 @@ function tlsOf(
 function memoryThere(): number {
   const limit = process.constrainedMemory();
   return limit > 0 && limit < totalmem() ? limit : totalmem();
+}
+
+/** Memory is taken as values come, so that too large a bound is found days later, by the kernel. */
+function warnOfMemory(bytes: number, log: Logger): void {
+  const there = memoryThere();
+  if (bytes <= there) return;
+  const gib = (value: number) => (value / 2 ** 30).toFixed(1);
+  log.warning(
+    `--memory is ${gib(bytes)} GiB, but there are ${gib(there)} GiB: the server will be killed when values fill them.`,
+  );
 }
 
 function controllerOf(flags: CacheFlags): CacheController | undefined {

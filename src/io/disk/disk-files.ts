@@ -1,5 +1,6 @@
 // The file operations of the disk tier, so that tests can let them fail.
 import { mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 /** What is used of an open file. */
 export interface OpenFile {
@@ -22,8 +23,22 @@ export interface DiskFiles {
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   readdir(path: string): Promise<string[]>;
-  mkdir(path: string, options: { readonly recursive: true }): Promise<unknown>;
+  /** Makes a folder and those above it; one that is there already is no error. */
+  makeFolder(path: string): Promise<void>;
 }
 
 /** The files of this machine. */
-export const diskFiles: DiskFiles = { open, rename, unlink, readdir, mkdir };
+export const diskFiles: DiskFiles = { open, rename, unlink, readdir, makeFolder };
+
+/** Node's own `recursive` never ends where a folder says that it is not there itself, as /proc does. */
+async function makeFolder(path: string): Promise<void> {
+  const make = () =>
+    mkdir(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  await make().catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await make();
+  });
+}

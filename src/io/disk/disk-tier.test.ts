@@ -301,3 +301,9 @@ test('clear leaves nothing', async (t) => {
   await tier.flushed();
   assert.deepEqual([tier.entries, tier.stats.bytes, filesIn(folder)], [0, 0, []]);
 });
+
+test('a folder that cannot be made is an error, even where Node would try for ever', async () => {
+  for (const folder of ['/proc/none/below', '/dev/null/below']) {
+    await assert.rejects(opened(folder), /--disk .* cannot be used: E[A-Z]+: .*Name a folder/);
+  }
+});

@@ -291,7 +291,7 @@ export class DiskTier implements LowerTier {
     const path = this.#pathOf(source.key, this.#serial);
     const temporary = `${path}.tmp`;
     try {
-      await this.#files.mkdir(dirname(path), { recursive: true });
+      await this.#files.makeFolder(dirname(path));
       await writeFile(this.#files, temporary, [head, ...source.spans], size);
       if (!writing.isCancelled) await this.#files.rename(temporary, path);
       this.#failures = 0;

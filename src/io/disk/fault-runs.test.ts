@@ -81,7 +81,7 @@ class FaultyFiles implements DiskFiles {
     return own.map((path) => path.slice(folder.length + 1)).filter((name) => !name.includes('/'));
   }
 
-  async mkdir(): Promise<void> {}
+  async makeFolder(): Promise<void> {}
 
   /** Changes one bit of one file. */
   corrupt(): void {

@@ -32,7 +32,7 @@ export async function openFolder(folder: string, files: DiskFiles): Promise<Foun
   const root = join(folder, 'v1');
   const paths: string[] = [];
   try {
-    await files.mkdir(root, { recursive: true });
+    await files.makeFolder(root);
     for (const shard of await files.readdir(root)) {
       if (!shardName.test(shard)) continue;
       for (const name of await files.readdir(join(root, shard))) {

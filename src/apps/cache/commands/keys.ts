@@ -8,8 +8,16 @@ import {
   ok,
   simple,
 } from '../../../core/resp/index.ts';
-import { any, type Reply, type RespCall, type RespCommand } from './call.ts';
-import { readExpire, readExpireOptions, readScanOptions } from './set-options.ts';
+import { any, argumentsError, type Reply, type RespCall, type RespCommand } from './call.ts';
+import { unknownSubcommand } from './server.ts';
+import {
+  integerIn,
+  noInteger,
+  readExpire,
+  readExpireOptions,
+  readScanOptions,
+  syntaxError,
+} from './set-options.ts';
 
 export const keyCommands: Readonly<Record<string, RespCommand>> = {
   EXISTS: {
@@ -54,10 +62,16 @@ export const keyCommands: Readonly<Record<string, RespCommand>> = {
   MEMORY: {
     min: 1,
     max: any,
-    run({ store, version }, [what = '', key = '']) {
-      if (what.toUpperCase() !== 'USAGE') {
-        return errorReply(`ERR unknown subcommand '${what.slice(0, 128)}'. Try MEMORY HELP.`);
+    run({ store, version }, [what = '', key, ...options]) {
+      if (what.toUpperCase() !== 'USAGE') return unknownSubcommand('MEMORY', what);
+      if (key === undefined) return errorReply(argumentsError('memory|usage'));
+      const [option = 'SAMPLES', count = '0'] = options;
+      if (options.length === 1 || options.length > 2 || option.toUpperCase() !== 'SAMPLES') {
+        return errorReply(syntaxError);
       }
+      const samples = integerIn(count);
+      if (samples === undefined) return errorReply(noInteger);
+      if (samples < 0) return errorReply(syntaxError);
       const size = store.size(key);
       return size === undefined ? nullReply(version) : integerReply(size + key.length);
     },

@@ -11,7 +11,7 @@ import {
   textReply,
 } from '../../../core/resp/index.ts';
 import { any, argumentsError, type Reply, type RespCall, type RespCommand } from './call.ts';
-import { integerIn, noInteger } from './set-options.ts';
+import { integerIn, noInteger, syntaxError } from './set-options.ts';
 
 /** The version whose commands are spoken; clients choose their features by it. */
 export const redisVersion = '7.0.0';
@@ -37,12 +37,14 @@ export const serverCommands: Readonly<Record<string, RespCommand>> = {
   ACL: {
     min: 1,
     max: any,
-    run: ({ user }, [what = '']) =>
-      what.toUpperCase() === 'WHOAMI' ? bulk(user) : unknownSubcommand('ACL', what),
+    run({ user }, [what = '', ...more]) {
+      if (what.toUpperCase() !== 'WHOAMI') return unknownSubcommand('ACL', what);
+      return more.length === 0 ? bulk(user) : errorReply(argumentsError('acl|whoami'));
+    },
   },
 };
 
-function unknownSubcommand(command: string, what: string): Reply {
+export function unknownSubcommand(command: string, what: string): Reply {
   return errorReply(`ERR unknown subcommand '${what.slice(0, 128)}'. Try ${command} HELP.`);
 }
 
@@ -88,6 +90,9 @@ function client(call: RespCall, [what = '', ...values]: readonly string[]): Repl
       return call.name === '' ? nullReply(call.version) : bulk(call.name);
     case 'ID':
       return integerReply(call.id);
+    case 'NO-EVICT':
+    case 'NO-TOUCH':
+      return /^(on|off)$/i.test(values[0] ?? '') ? ok : errorReply(syntaxError);
     default:
       return ok;
   }

@@ -5,7 +5,7 @@ import { globMatcher } from '../../../core/resp/index.ts';
 const timeMsMax = 2 ** 63;
 
 export const noInteger = 'ERR value is not an integer or out of range';
-const syntaxError = 'ERR syntax error';
+export const syntaxError = 'ERR syntax error';
 
 /** A time: in seconds from now, or since 1970. */
 export interface ExpiryTime {

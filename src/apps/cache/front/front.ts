@@ -7,7 +7,7 @@ import { listenOn } from '../../../io/listen/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
 import type { CacheProtocol } from '../cache-metrics.ts';
 import { type ClientHandle, detached } from '../client-reads.ts';
-import type { AdoptedClient } from '../clients.ts';
+import { type AdoptedClient, keepAlive } from '../clients.ts';
 import { listenOnPath } from '../unix-socket.ts';
 import { BusyMarks } from './busy-marks.ts';
 import type { StoreMessage } from './messages.ts';
@@ -66,7 +66,7 @@ export class CacheFront {
     this.#options = options;
     this.#standIn = standIn(options);
     this.#servers = (['lm', 'resp', 'resp'] as const).map((protocol) =>
-      createServer({ noDelay: true, pauseOnConnect: true }, (accepted) => {
+      createServer({ ...keepAlive, noDelay: true, pauseOnConnect: true }, (accepted) => {
         this.#accept(protocol, detached(accepted));
       }),
     );
@@ -79,15 +79,11 @@ export class CacheFront {
    * @throws {InputError} If a port cannot be used.
    */
   async open(): Promise<number | undefined> {
-    const { host, lmPort, respPort, unixSocket } = this.#options;
-    const [lm, resp, unix] = this.#servers as [Server, Server, Server];
-    if (lmPort !== undefined) {
-      this.urls.push(`lm://${host}:${await listenOn(lm, host, lmPort, '--port')}`);
-    }
-    this.urls.push(`redis://${host}:${await listenOn(resp, host, respPort, '--resp-port')}`);
-    if (unixSocket !== undefined) {
-      await listenOnPath(unix, unixSocket);
-      this.urls.push(`unix://${unixSocket}`);
+    try {
+      await this.#listen();
+    } catch (error) {
+      this.#end();
+      throw error;
     }
     const { store, urls } = await this.#start();
     if (urls === undefined) {
@@ -124,6 +120,19 @@ export class CacheFront {
       clearTimeout(timer);
     }
     this.#end();
+  }
+
+  async #listen(): Promise<void> {
+    const { host, lmPort, respPort, unixSocket } = this.#options;
+    const [lm, resp, unix] = this.#servers as [Server, Server, Server];
+    if (lmPort !== undefined) {
+      this.urls.push(`lm://${host}:${await listenOn(lm, host, lmPort, '--port')}`);
+    }
+    this.urls.push(`redis://${host}:${await listenOn(resp, host, respPort, '--resp-port')}`);
+    if (unixSocket !== undefined) {
+      await listenOnPath(unix, unixSocket);
+      this.urls.push(`unix://${unixSocket}`);
+    }
   }
 
   async #restart(): Promise<void> {
