@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { UpProcess } from '../support/up-process.ts';
 
@@ -12,7 +12,7 @@ const run = promisify(execFile);
 const main = join(import.meta.dirname, '../../src/cli/main.ts');
 
 /** Engines whose KV cache keeps three of the eight documents. */
-const values = `
+const valuesOf = (lmcache: string, cacheserver: string) => `
 servingEngineSpec:
   modelSpec:
     - name: m
@@ -20,8 +20,8 @@ servingEngineSpec:
       replicaCount: 2
       timeScale: 10
       vllmConfig: {enablePrefixCaching: true, maxModelLen: 8192, numGpuBlocksOverride: 514}
-      lmcacheConfig: {enabled: true}
-cacheserverSpec: {enabled: true, capacityGB: 4}
+      lmcacheConfig: {enabled: true${lmcache}}
+cacheserverSpec: ${cacheserver}
 routerSpec: {routingLogic: roundrobin}
 `;
 
@@ -32,7 +32,39 @@ const trace = Array.from({ length: 120 }, (_, i) => {
   return { timestamp: 400 * i, input_length: 2248, output_length: 4, hash_ids };
 });
 
+const spillway = (args: readonly string[]) => run(process.execPath, [main, ...args]);
+
 test('engines share KV cache through the server, with the hit rates of a simulation of the file', async (context) => {
+  const { up, sum } = await expectAgreement(
+    context,
+    valuesOf('', '{enabled: true, capacityGB: 4}'),
+  );
+  assert.equal(sum('spillway_lmcache_wrong_chunks_total'), 0);
+  assert.equal(sum('lmcache:get_blocking_failed_count_total'), 0);
+  assert.ok(sum('lmcache:num_remote_read_bytes_total') > 50e6);
+
+  const ready = up.events.find(({ event }) => event === 'ready');
+  const { stdout } = await spillway(['cache', 'check', String(ready?.cache), '--size', '64KiB']);
+  assert.match(stdout, /ok: all 16 values came back byte for byte/);
+  assert.equal(await up.end('SIGINT'), 0);
+});
+
+test('engines read each other’s host memory, with the hit rates of a simulation of the file', async (context) => {
+  // Each keeps about half of the documents.
+  const peers = ', cpuOffloadingBufferSize: "1.3", enableController: true, enableP2P: true';
+  const { up, sum } = await expectAgreement(context, valuesOf(peers, '{enabled: false}'));
+  assert.equal(sum('spillway_lmcache_wrong_chunks_total'), 0);
+  // A chunk may be evicted between the controller's reply and the request.
+  const failed = sum('spillway_lmcache_peer_failed_chunks_total');
+  const read = sum('spillway_lmcache_peer_read_chunks_total');
+  assert.ok(failed <= 0.1 * read, `${failed} of ${read + failed} chunks did not come`);
+  assert.ok(sum('spillway_lmcache_peer_read_bytes_total') > 20e6);
+  assert.ok(sum('lmcache:p2p_time_to_transfer_count') > 10);
+  assert.equal(await up.end('SIGINT'), 0);
+});
+
+/** Replays the trace on the stack of a file, live and in a simulation. @returns The stack, and sums over its engines' pages. */
+async function expectAgreement(context: TestContext, values: string) {
   const folder = await mkdtemp(join(tmpdir(), 'up-cache-'));
   context.after(() => rm(folder, { recursive: true }));
   const [file, requests] = [join(folder, 'values.yaml'), join(folder, 'trace.jsonl')];
@@ -41,7 +73,6 @@ test('engines share KV cache through the server, with the hit rates of a simulat
   const up = await UpProcess.start(['-f', file, '--json', '--no-dashboard']);
   context.after(() => up.end('SIGKILL'));
   await up.ready();
-  const spillway = (args: readonly string[]) => run(process.execPath, [main, ...args]);
   const [live, simulated] = await Promise.all([
     spillway([
       ...['bench', 'replay', '--url', `${up.url}/v1`, '--api', 'tokens', '--trace', requests],
@@ -72,12 +103,5 @@ test('engines share KV cache through the server, with the hit rates of a simulat
   const words = JSON.stringify({ live: rates, simulated: { hbm, external } });
   assert.ok(Math.abs(rates.external - external) <= 0.02, words);
   assert.ok(Math.abs(rates.hbm - hbm) <= 0.02, words);
-  assert.equal(sum('spillway_lmcache_wrong_chunks_total'), 0);
-  assert.equal(sum('lmcache:get_blocking_failed_count_total'), 0);
-  assert.ok(sum('lmcache:num_remote_read_bytes_total') > 50e6);
-
-  const ready = up.events.find(({ event }) => event === 'ready');
-  const { stdout } = await spillway(['cache', 'check', String(ready?.cache), '--size', '64KiB']);
-  assert.match(stdout, /ok: all 16 values came back byte for byte/);
-  assert.equal(await up.end('SIGINT'), 0);
-});
+  return { up, sum };
+}

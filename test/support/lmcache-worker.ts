@@ -11,11 +11,15 @@ import { until } from './until.ts';
 
 const root = noneHash(123);
 
-/** @param endpoints Pull, reply and heartbeat of the controller. */
+/**
+ * @param endpoints Pull, reply and heartbeat of the controller.
+ * @param peer_init_url Where it says that other engines begin to fetch chunks.
+ */
 export async function lmcacheWorker(
   t: TestContext,
   endpoints: readonly string[],
   instance_id: string,
+  peer_init_url: string | null = null,
 ) {
   const [pull = '', reply = ''] = endpoints;
   const who = { instance_id, worker_id: 0 };
@@ -23,7 +27,9 @@ export async function lmcacheWorker(
     ...{ endpoint: reply, timeoutMs: 5000, onMessage: () => true },
     frames: [
       new Uint8Array(),
-      encodeLmcacheMessage({ type: 'RegisterMsg', ...who, ip: '127.0.0.1', port: 1 }),
+      encodeLmcacheMessage({
+        ...{ type: 'RegisterMsg', ...who, ip: '127.0.0.1', port: 1, peer_init_url },
+      }),
     ],
   });
   const push = new PushSocket({ endpoint: pull });

@@ -199,10 +199,24 @@
   value: "{{ $release }}-router-service:{{ include "spillway.text" (get $cache $key) }}"
 {{- end }}
 {{- end }}
-{{- range $key, $name := dict "workerPorts" "LMCACHE_LMCACHE_WORKER_PORTS" "p2pHost" "LMCACHE_P2P_HOST" "p2pInitPorts" "LMCACHE_P2P_INIT_PORTS" "workerHeartbeatTime" "LMCACHE_LMCACHE_WORKER_HEARTBEAT_TIME" }}
+{{- range $key, $name := dict "workerPorts" "LMCACHE_LMCACHE_WORKER_PORTS" "p2pHost" "LMCACHE_P2P_HOST" "p2pInitPorts" "LMCACHE_P2P_INIT_PORTS" "p2pLookupPorts" "LMCACHE_P2P_LOOKUP_PORTS" "workerHeartbeatTime" "LMCACHE_LMCACHE_WORKER_HEARTBEAT_TIME" }}
 {{- if hasKey $cache $key }}
 - name: {{ $name }}
   value: {{ include "spillway.text" (get $cache $key) | quote }}
+{{- end }}
+{{- end }}
+{{- if $cache.enableP2P }}
+- name: LMCACHE_ENABLE_P2P
+  value: "True"
+- name: LMCACHE_TRANSFER_CHANNEL
+  value: nixl
+- name: LMCACHE_ENABLE_ASYNC_LOADING
+  value: "True"
+{{- if not (hasKey $cache "p2pHost") }}
+- name: LMCACHE_P2P_HOST
+  valueFrom:
+    fieldRef:
+      fieldPath: status.podIP
 {{- end }}
 {{- end }}
 {{- if hasKey $cache "workerPort" }}

@@ -75,7 +75,10 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
   await loadModules(engine).catch(abandon);
   const url = await listen(server, host, port).catch(abandon);
   port = Number(new URL(url).port);
-  engine.listening(url);
+  await engine.listening(url).catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   return {
     url,
     kvEvents: kvEvents?.config,

@@ -83,7 +83,7 @@ export function addLmcacheFlags(command: Command): Command {
     .addOption(
       new Option(
         '--kv-rate <[url=]tier:bytes>',
-        'bytes per second that an engine, or all of them, load from a tier: host, disk or store; may be repeated',
+        'bytes per second that an engine, or all of them, load from a tier: host, peer, disk or store; may be repeated',
       )
         .argParser(kvRate)
         .default(

@@ -120,5 +120,11 @@ export {
   type NativeOffloadSettings,
   nativeOffloadConfig,
 } from './tiers/native-offload-config.ts';
+export {
+  PeerGroup,
+  type PeerGroupOptions,
+  type PeerMemory,
+  peerDefaults,
+} from './tiers/peer-group.ts';
 export { TransferLink, type TransferLinkOptions } from './tiers/transfer-link.ts';
 export { type TransferJob, TransferQueue } from './tiers/transfer-queue.ts';

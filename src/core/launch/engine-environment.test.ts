@@ -89,3 +89,29 @@ servingEngineSpec:
   assert.equal(b?.LMCACHE_ENABLE_CONTROLLER, undefined);
   assert.ok(hasController(values));
 });
+
+test('engines that share host memory get LMCache’s settings of P2P; embedded ones choose their ports', () => {
+  const cache = 'enabled: true, enableController: true, enableP2P: true, p2pInitPorts: 8200';
+  const controller = { host: 'router', ports: { pull: 1, reply: 2, heartbeat: 3 } };
+  const of = (kind: string) => {
+    const entry = `name: m, kind: ${kind}, lmcacheConfig: {${cache}, p2pLookupPorts: 8201, p2pHost: h}`;
+    const text = `servingEngineSpec: {modelSpec: [{${entry}}]}`;
+    const { values } = resolveValues({ files: [{ name: 'f', text }] });
+    const [spec] = values.servingEngineSpec.modelSpec;
+    assert.ok(spec);
+    const all = engineEnvironment(values, spec, {}, { controller });
+    return Object.entries(all).filter(([name]) => /P2P|TRANSFER|ASYNC/.test(name));
+  };
+  const both = [
+    ['LMCACHE_ENABLE_P2P', 'True'],
+    ['LMCACHE_TRANSFER_CHANNEL', 'nixl'],
+    ['LMCACHE_ENABLE_ASYNC_LOADING', 'True'],
+  ];
+  const places = [
+    ['LMCACHE_P2P_HOST', 'h'],
+    ['LMCACHE_P2P_INIT_PORTS', '8200'],
+    ['LMCACHE_P2P_LOOKUP_PORTS', '8201'],
+  ];
+  assert.deepEqual(of('embedded'), both);
+  assert.deepEqual(of('vllm'), [...both, ...places]);
+});

@@ -1,5 +1,6 @@
 // LMCache's controller in the router of a stack: which stacks have one, its flags, and how engines find it.
-import type { ModelEntry, Values } from '../values/index.ts';
+import { sharesWithPeers } from '../layout/index.ts';
+import { engineKind, type ModelEntry, type Values } from '../values/index.ts';
 
 /** Ports of the controller, on the router's host. */
 export interface ControllerPorts {
@@ -22,14 +23,19 @@ function reportsToController({ lmcacheConfig }: ModelEntry): boolean {
 
 /** Flags of the router. */
 export function controllerFlags(
-  { cacheserverSpec }: Values,
+  { cacheserverSpec, servingEngineSpec }: Values,
   { pull, reply, heartbeat }: ControllerPorts,
 ): string[] {
+  // One rate for all engines: the first that is set.
+  const peerRate = servingEngineSpec.modelSpec
+    .filter(sharesWithPeers)
+    .flatMap(({ kvTiers }) => kvTiers?.peerGBps ?? [])[0];
   return [
     ...['--lmcache-controller-port', String(pull)],
     ...['--lmcache-controller-reply-port', String(reply)],
     ...['--lmcache-controller-heartbeat-port', String(heartbeat)],
     ...['--kv-rate', `store:${Math.round((cacheserverSpec.linkGbps / 8) * 1e9)}`],
+    ...(peerRate === undefined ? [] : ['--kv-rate', `peer:${Math.round(peerRate * 1e9)}`]),
   ];
 }
 
@@ -55,7 +61,26 @@ export function controllerEnvironment(
     LMCACHE_CONTROLLER_REPLY_URL: `${host}:${reply}`,
     LMCACHE_LMCACHE_WORKER_HEARTBEAT_TIME: String(workerHeartbeatTime),
     PYTHONHASHSEED: '123',
+    ...peerEnvironment(spec),
     ...(instanceId !== undefined && { LMCACHE_LMCACHE_INSTANCE_ID: instanceId }),
     ...(workerPorts !== undefined && { LMCACHE_LMCACHE_WORKER_PORTS: String(workerPorts) }),
+  };
+}
+
+/** LMCache's peers, which need its controller. Its lookups of peers work only with asynchronous loads. */
+function peerEnvironment(spec: ModelEntry): Record<string, string> {
+  if (!sharesWithPeers(spec)) return {};
+  const { p2pHost, p2pInitPorts, p2pLookupPorts } = spec.lmcacheConfig ?? {};
+  const own = {
+    LMCACHE_ENABLE_P2P: 'True',
+    LMCACHE_TRANSFER_CHANNEL: 'nixl',
+    LMCACHE_ENABLE_ASYNC_LOADING: 'True',
+  };
+  if (engineKind(spec) === 'embedded') return own;
+  return {
+    ...own,
+    ...(p2pHost !== undefined && { LMCACHE_P2P_HOST: p2pHost }),
+    ...(p2pInitPorts !== undefined && { LMCACHE_P2P_INIT_PORTS: String(p2pInitPorts) }),
+    ...(p2pLookupPorts !== undefined && { LMCACHE_P2P_LOOKUP_PORTS: String(p2pLookupPorts) }),
   };
 }

@@ -132,4 +132,9 @@ test('a router with LMCache’s controller gets its ports, and the rate of the s
     ...['--lmcache-controller-port', '1', '--lmcache-controller-reply-port', '2'],
     ...['--lmcache-controller-heartbeat-port', '3', '--kv-rate', 'store:2000000000'],
   ]);
+  const peers = 'lmcacheConfig: {enabled: true, enableController: true, enableP2P: true}';
+  const entry = `servingEngineSpec: {modelSpec: [{name: m, kvTiers: {peerGBps: 25}, ${peers}}]}`;
+  const shared = resolveValues({ files: [{ name: 'f', text: entry }] }).values;
+  const rates = routerFlags(shared, [], { controller: { pull: 1, reply: 2, heartbeat: 3 } });
+  assert.ok(rates.includes('peer:25000000000'));
 });

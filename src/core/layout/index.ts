@@ -13,7 +13,13 @@ export { stackKeys, subchartKeys, vainChartKeys } from './keys/stack-keys.ts';
 export { vainEntryKeys } from './keys/vain-entry-keys.ts';
 export { type Target, type VainKey, vainKeys } from './keys/vain-keys.ts';
 export { publishesWhereChosen } from './kv-event-flags.ts';
-export { emulatedLmcache, kvTierCosts, lmcacheRoles, lmcacheSizes } from './kv-tiers.ts';
+export {
+  emulatedLmcache,
+  kvTierCosts,
+  lmcacheRoles,
+  lmcacheSizes,
+  sharesWithPeers,
+} from './kv-tiers.ts';
 export { allowsLongContext } from './long-context.ts';
 export { type ReadSettings, readEntry, readKwargs, readWords } from './read-settings.ts';
 export { type ServingPointSpec, sizeServingPoint } from './serving-point.ts';

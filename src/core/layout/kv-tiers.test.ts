@@ -19,6 +19,7 @@ test('reads costs of tiers in bytes per second and in seconds', () => {
     lookupSeconds: 0.002,
     diskReadBytesPerSecond: 3e9,
     diskWriteBytesPerSecond: 1.5e9,
+    peerBytesPerSecond: undefined,
     loadsOnlyCheaper: true,
   });
 });
@@ -27,6 +28,7 @@ test('without the section, costs are undefined and each hit is loaded', () => {
   assert.deepEqual(kvTierCosts(entryOf('')), {
     ...{ hostBytesPerSecond: undefined, stepSeconds: undefined, lookupSeconds: undefined },
     ...{ diskReadBytesPerSecond: undefined, diskWriteBytesPerSecond: undefined },
+    peerBytesPerSecond: undefined,
     loadsOnlyCheaper: false,
   });
   assert.equal(kvTierCosts(entryOf('kvTiers: {load: always}')).loadsOnlyCheaper, false);

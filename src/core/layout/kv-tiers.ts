@@ -14,6 +14,8 @@ export interface KvTierCosts {
   /** Bandwidth of the engine's disk, bytes per second. */
   readonly diskReadBytesPerSecond: number | undefined;
   readonly diskWriteBytesPerSecond: number | undefined;
+  /** Bandwidth between two engines, bytes per second in each direction. */
+  readonly peerBytesPerSecond: number | undefined;
   /** Whether to load only hits that load faster than they are computed. */
   readonly loadsOnlyCheaper: boolean;
 }
@@ -35,6 +37,7 @@ export function kvTierCosts({ kvTiers = {} }: ModelEntry): KvTierCosts {
     lookupSeconds: seconds(kvTiers.lookupMs),
     diskReadBytesPerSecond: bytesPerSecond(kvTiers.diskReadGBps),
     diskWriteBytesPerSecond: bytesPerSecond(kvTiers.diskWriteGBps),
+    peerBytesPerSecond: bytesPerSecond(kvTiers.peerGBps),
     loadsOnlyCheaper: kvTiers.load === 'cheaper',
   };
 }
@@ -53,7 +56,8 @@ export function emulatedLmcache(
     ...{ link_gbps: store.linkGbps, lookup_ms: store.lookupMs, byte_share: store.byteShare },
     ...{ host_gbyteps: kvTiers.hostGBps, host_lookup_ms: kvTiers.lookupMs },
     ...{ step_ms: kvTiers.stepMs, disk_read_gbyteps: kvTiers.diskReadGBps },
-    ...{ disk_write_gbyteps: kvTiers.diskWriteGBps, load: kvTiers.load },
+    ...{ disk_write_gbyteps: kvTiers.diskWriteGBps, peer_gbyteps: kvTiers.peerGBps },
+    ...{ load: kvTiers.load },
   };
   const given = Object.entries(extra).filter(([, value]) => value !== undefined);
   return JSON.stringify({
@@ -78,6 +82,20 @@ export function lmcacheSizes(entry: ModelEntry): LmcacheSizes | undefined {
     hostBytes: bytesOf(entry, 'cpuOffloadingBufferSize'),
     diskBytes: bytesOf(entry, 'diskOffloadingBufferSize'),
   };
+}
+
+/**
+ * Returns whether an engine reads KV cache out of the host memory of others, and lends them its own.
+ *
+ * @throws {InputError} If it has no controller to ask.
+ */
+export function sharesWithPeers({ name, lmcacheConfig }: ModelEntry): boolean {
+  const { enabled, enableP2P, enableController } = lmcacheConfig ?? {};
+  if (enabled !== true || enableP2P !== true) return false;
+  if (enableController === true) return true;
+  throw new InputError(
+    `lmcacheConfig.enableP2P of ${name} needs enableController: true; LMCache asks its controller which engine has a block.`,
+  );
 }
 
 /**

@@ -218,6 +218,15 @@ export interface ControllerReply {
   readonly isAccepted: boolean;
   readonly canExitFreeze: boolean;
   readonly missingBatches: readonly number[];
+  /** Who has the chunks that a P2P lookup asked for; undefined for nobody. */
+  readonly peer: PeerMatch | undefined;
+}
+
+/** An engine whose host memory has the beginning of a prompt. */
+export interface PeerMatch {
+  /** `host:port` of its handshake. */
+  readonly initUrl: string;
+  readonly chunks: number;
 }
 
 type ReplyFields = { -readonly [Name in keyof ControllerReply]: ControllerReply[Name] };
@@ -227,7 +236,7 @@ export function decodeControllerReply(bytes: Uint8Array): ControllerReply {
   const reader = new MessagePackReader(bytes);
   const fields: ReplyFields = {
     ...{ type: '', heartbeatUrl: undefined, commands: [], isAccepted: false },
-    ...{ canExitFreeze: false, missingBatches: [] },
+    ...{ canExitFreeze: false, missingBatches: [], peer: undefined },
   };
   for (let left = reader.map(); left > 0; left--) {
     const name = reader.string();
@@ -241,9 +250,21 @@ export function decodeControllerReply(bytes: Uint8Array): ControllerReply {
     } else if (name === 'commands') {
       const types = Array.from({ length: reader.array() }, () => fieldOf(reader, 'command_type'));
       fields.commands = types.filter((type) => type !== undefined);
+    } else if (name === 'layout_info') {
+      const found = Array.from({ length: reader.array() }, () => peerOf(reader));
+      fields.peer = found.find(({ chunks, initUrl }) => chunks > 0 && initUrl !== '');
     } else reader.skip();
   }
   return fields;
+}
+
+/** A tuple of instance, location, chunks and address. */
+function peerOf(reader: MessagePackReader): PeerMatch {
+  const length = reader.array();
+  if (length !== 4) reader.fail(`a place has ${length} fields`);
+  for (let skipped = 0; skipped < 2; skipped++) reader.skip();
+  const chunks = count(reader);
+  return { chunks, initUrl: text(reader) };
 }
 
 /** The text of one field of a map. */

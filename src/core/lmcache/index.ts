@@ -22,9 +22,22 @@ export {
   encodeLmcacheMessage,
   type MessageValue,
   type OrderReply,
+  type PeerMatch,
   type WorkerMessage,
 } from './controller-messages.ts';
 export { PinTable, Quotas } from './fleet-policy.ts';
+export {
+  decodePeerMessage,
+  type PeerMessage,
+  peerError,
+  peerErrors,
+  peerGetRequest,
+  peerGetResponse,
+  peerInitRequest,
+  peerInitResponse,
+  peerSideRequest,
+  peerSideResponse,
+} from './peer-messages.ts';
 export { errorMessage, handlePushed, handleRequest } from './worker-messages.ts';
 export {
   type Holder,

@@ -72,9 +72,7 @@ export function handleRequest(
       };
     }
     case 'BatchedP2PLookupMsg': {
-      const [best] = registry
-        .match(message.keys, message.instanceId)
-        .filter(({ peerInitUrl }) => peerInitUrl !== undefined);
+      const best = registry.peerOf(message.keys, message.instanceId);
       const info: MessageValue =
         best === undefined
           ? ['', '', 0, '']

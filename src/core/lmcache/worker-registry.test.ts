@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
+  decodeControllerReply,
   decodeWorkerMessage,
+  encodeLmcacheMessage,
   handleRequest,
   inProcessChunkHashes,
   noneHash,
@@ -54,6 +56,33 @@ test('a lookup says how far each instance holds the prompt, the longest first', 
   // Signed and unsigned forms of 64 bits name the same chunk.
   assert.deepEqual(chunksOf(registry, 1n, 2n, 2n ** 64n - 3n), ['b 3', 'a 1']);
   assert.deepEqual(chunksOf(registry, 5n), []);
+});
+
+test('a peer is an engine with P2P that has the beginning of the prompt in host memory, and is not the one that asks', () => {
+  const registry = new WorkerRegistry();
+  const peer = (instanceId: string) => ({ instanceId, peerInitUrl: `${instanceId}:8200` });
+  for (const instanceId of ['a', 'b', 'c']) registry.register(message(peer(instanceId)), 0);
+  registry.register(message({ instanceId: 'without P2P' }), 0);
+  const holds = (instanceId: string, location: string, ...keys: readonly bigint[]) =>
+    registry.operate(message({ instanceId, location, operations: operations(0, ...keys) }), 0);
+  holds('a', 'LocalCPUBackend', 1n, 2n);
+  holds('b', 'LocalCPUBackend', 1n);
+  holds('c', 'RemoteBackend', 1n, 2n, 3n);
+  holds('without P2P', 'LocalCPUBackend', 1n, 2n, 3n);
+  const found = (except: string) => {
+    const { peerInitUrl, chunks } = registry.peerOf([1n, 2n, 3n], except) ?? {};
+    return [peerInitUrl, chunks];
+  };
+  assert.deepEqual(found('c'), ['a:8200', 2]);
+  assert.deepEqual(found('a'), ['b:8200', 1]);
+  assert.equal(registry.peerOf([3n], 'a'), undefined);
+  const request = message({ type: 'BatchedP2PLookupMsg', instanceId: 'c', keys: [1n, 2n, 3n] });
+  const reply = encodeLmcacheMessage(handleRequest(registry, request, 0, undefined));
+  assert.deepEqual(decodeControllerReply(reply).peer, { initUrl: 'a:8200', chunks: 2 });
+  const nobody = encodeLmcacheMessage(
+    handleRequest(registry, { ...request, keys: [9n] }, 0, undefined),
+  );
+  assert.equal(decodeControllerReply(nobody).peer, undefined);
 });
 
 test('a gap in a worker’s messages makes it send all its keys with the next heartbeat, once', () => {

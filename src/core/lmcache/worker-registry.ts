@@ -18,7 +18,7 @@ export interface Worker {
 
 /** One that has a chunk. */
 export interface Holder {
-  readonly worker: Pick<Worker, 'instanceId'>;
+  readonly worker: Pick<Worker, 'instanceId' | 'peerInitUrl'>;
   /** LMCache's name of the tier, e.g. LocalCPUBackend. */
   readonly location: string;
 }
@@ -176,15 +176,33 @@ export class WorkerRegistry {
    * Finds who has the beginning of a prompt.
    *
    * @param hashes Of its chunks, in order.
-   * @param except An instance that does not count.
    * @returns One match per instance, the longest first.
    */
-  match(hashes: readonly bigint[], except?: string): readonly Match[] {
+  match(hashes: readonly bigint[]): readonly Match[] {
+    return this.#match(hashes, () => true);
+  }
+
+  /**
+   * Finds an engine from which another one can fetch the beginning of a prompt: LMCache gives peers what is in host memory.
+   *
+   * @param except The instance that asks.
+   * @returns The one that has most.
+   */
+  peerOf(hashes: readonly bigint[], except: string): Match | undefined {
+    const [best] = this.#match(
+      hashes,
+      ({ worker: { instanceId, peerInitUrl }, location }) =>
+        location === 'LocalCPUBackend' && peerInitUrl !== undefined && instanceId !== except,
+    );
+    return best;
+  }
+
+  #match(hashes: readonly bigint[], counted: (shelf: Shelf) => boolean): readonly Match[] {
     const counts = new Map<Shelf, number>();
     for (const [index, hash] of hashes.entries()) {
       let found = 0;
       for (const shelf of this.#holders.get(BigInt.asUintN(64, hash)) ?? []) {
-        if ((counts.get(shelf) ?? 0) !== index || shelf.worker.instanceId === except) continue;
+        if ((counts.get(shelf) ?? 0) !== index || !counted(shelf)) continue;
         counts.set(shelf, index + 1);
         found++;
       }
@@ -216,7 +234,7 @@ export class WorkerRegistry {
   }
 
   /** The workers, in no order. */
-  get instances(): Iterable<Pick<Worker, 'instanceId' | 'ip'>> {
+  get instances(): Iterable<Pick<Worker, 'instanceId' | 'ip' | 'peerInitUrl'>> {
     return [...this.#workers.entries()].map(([, worker]) => worker);
   }
 

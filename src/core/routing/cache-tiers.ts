@@ -2,8 +2,8 @@
 // a load, so that policies compare it with computing the same tokens.
 import type { Endpoint, RoutingRequest } from './contract.ts';
 
-/** Where an engine loads KV from: its node's memory, its node's disk, or a store that engines share. Fastest first. */
-export const cacheTiers = ['host', 'disk', 'store'] as const;
+/** Where an engine loads KV from: its node's memory, that of another engine, its node's disk, or a store that engines share. Fastest first. */
+export const cacheTiers = ['host', 'peer', 'disk', 'store'] as const;
 export type CacheTier = (typeof cacheTiers)[number];
 
 /** A part of a prompt that an engine would load from one tier; it begins where the run before ends. */
@@ -35,10 +35,10 @@ export const kvBytesPerTokenDefault = 131_072;
 export const computeSecondsPerTokenDefault = 32e-6;
 /**
  * Bytes per second. `host`: LMCache's copies onto a GPU in chunks of 256 tokens, 400 Gbit/s (arXiv 2510.09665).
- * `disk`: sequential reads of a PCIe 4.0 NVMe disk. `store`: a central store, 15 Gbit/s (the same paper).
+ * `peer`: a link of 100 Gbit/s between nodes. `disk`: sequential reads of a PCIe 4.0 NVMe disk. `store`: a central store, 15 Gbit/s (the same paper).
  */
 export const tierRates: Readonly<Record<CacheTier, number>> = {
-  ...{ host: 50e9, disk: 7e9, store: 1.875e9 },
+  ...{ host: 50e9, peer: 12.5e9, disk: 7e9, store: 1.875e9 },
 };
 
 /** No tiers but those of KV events, at default prices. */

@@ -20,7 +20,10 @@ export interface TieredEngine {
 
 /** What vLLM calls the source of a hit, by tier. */
 const tierOfSource: Readonly<Record<HeldRun['source'], CacheTier>> = {
-  ...{ host: 'host', p2p: 'store', disk: 'disk', external_unspecified: 'store' },
+  ...{ host: 'host', p2p: 'peer', disk: 'disk', external_unspecified: 'store' },
+};
+const sourceOfTier: Readonly<Record<CacheTier, HeldRun['source']>> = {
+  ...{ host: 'host', peer: 'p2p', disk: 'disk', store: 'external_unspecified' },
 };
 
 export class FleetTiers implements TierIndex {
@@ -47,9 +50,8 @@ export class FleetTiers implements TierIndex {
 
   loadSecondsPerToken(tier: CacheTier, request: RoutingRequest, endpoint: Endpoint): number {
     const { connector } = this.#engineOf(endpoint.url) ?? {};
-    const source = tier === 'store' ? 'external_unspecified' : tier;
     return (
-      connector?.loadSecondsPerToken?.(source) ??
+      connector?.loadSecondsPerToken?.(sourceOfTier[tier]) ??
       noTiers.loadSecondsPerToken(tier, request, endpoint)
     );
   }

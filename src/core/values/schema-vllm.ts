@@ -94,8 +94,19 @@ export const lmcacheConfig = z.strictObject({
   workerPort: upstream(numberOrText.optional(), 'Port of the LMCache worker, under Ray.'),
   workerPorts: upstream(numberOrText.optional(), 'Ports of the LMCache workers.'),
   workerHeartbeatTime: upstream(numberOrText.optional(), 'Seconds between worker heartbeats.'),
-  p2pHost: upstream(text.optional(), 'Host name for peer-to-peer KV transfer.'),
+  enableP2P: ours(
+    z.boolean().optional(),
+    'Read KV cache out of the host memory of other engines; needs enableController.',
+  ),
+  p2pHost: upstream(
+    text.optional(),
+    'Host name for peer-to-peer KV transfer; the address of the pod if unset.',
+  ),
   p2pInitPorts: upstream(numberOrText.optional(), 'Ports for peer-to-peer KV transfer.'),
+  p2pLookupPorts: ours(
+    numberOrText.optional(),
+    'Ports for requests of other engines for KV cache.',
+  ),
 });
 
 /** Cost of the tiers below HBM, for simulations. */
@@ -119,6 +130,10 @@ export const kvTiers = z.strictObject({
   diskWriteGBps: ours(
     z.number().gt(0).optional(),
     'Write bandwidth of an engine’s disk, 10^9 byte/s; 5 if unset.',
+  ),
+  peerGBps: ours(
+    z.number().gt(0).optional(),
+    'LMCache: bandwidth between two engines with enableP2P, 10^9 byte/s each way; 12.5 if unset.',
   ),
   load: ours(
     z.enum(['always', 'cheaper']).optional(),

@@ -6,6 +6,7 @@ import {
   decodeControllerReply,
   encodeLmcacheMessage,
   type MessageValue,
+  type PeerMatch,
 } from '../../core/lmcache/index.ts';
 import { dealerRequest, PushSocket } from '../zmq/index.ts';
 import { KeyOperations } from './key-operations.ts';
@@ -20,6 +21,8 @@ export interface LmcacheReporterOptions {
   readonly ip: string;
   /** Port for orders; 0 if it takes none. */
   readonly port: number;
+  /** `host:port` where other engines begin to fetch chunks; undefined without P2P. */
+  readonly peerInitUrl?: string | undefined;
   /** Interval of heartbeats; undefined for none, LMCache's default. */
   readonly heartbeatSeconds: number | undefined;
   readonly log?: ((line: string) => void) | undefined;
@@ -33,6 +36,8 @@ const syncBatchKeys = 2000;
 /** A controller that is there replies at once. */
 const replyMs = 5_000;
 const retryMs = 2_000;
+/** Time without lookups after one that had no reply: each would hold up a request. */
+const silentMs = 10_000;
 /** After so many requests in a row without a reply, this is logged once: a router may start after its engines. */
 const failuresMax = 10;
 /** How often the end of a full sync is asked for; then the worker goes on. */
@@ -47,6 +52,8 @@ export class LmcacheReporter {
   #timer: NodeJS.Timeout | undefined;
   #isRegistered = false;
   #isSyncing = false;
+  /** When a lookup may be sent again. */
+  #nextLookupMs = 0;
   /** Requests in a row without a reply. */
   #failures = 0;
 
@@ -64,6 +71,20 @@ export class LmcacheReporter {
 
   evict(location: string, key: bigint): void {
     if (this.#operationsOf(location).evict(key)) this.#flushSoon(location);
+  }
+
+  /**
+   * Asks who has the beginning of a prompt in host memory.
+   *
+   * @param hashes Of its chunks, in order.
+   * @returns Undefined for nobody, and if the controller does not reply.
+   */
+  async lookup(hashes: readonly bigint[]): Promise<PeerMatch | undefined> {
+    if (!this.#isRegistered || hashes.length === 0) return undefined;
+    if (performance.now() < this.#nextLookupMs) return undefined;
+    const reply = await this.#ask('BatchedP2PLookupMsg', { hashes });
+    if (reply === undefined) this.#nextLookupMs = performance.now() + silentMs;
+    return reply?.peer;
   }
 
   async close(): Promise<void> {
@@ -166,8 +187,8 @@ export class LmcacheReporter {
   }
 
   get #place() {
-    const { ip, port } = this.#options;
-    return { ip, port, peer_init_url: null };
+    const { ip, port, peerInitUrl } = this.#options;
+    return { ip, port, peer_init_url: peerInitUrl ?? null };
   }
 
   /** @returns Undefined if there is no reply; logged once until there is one. */

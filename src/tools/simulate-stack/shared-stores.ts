@@ -1,6 +1,11 @@
 // The stores that all engines of a stack share: LMCache's server, an object store, a folder. The first engine
 // that needs one creates it.
-import { ChunkStore, type TransferLinkOptions } from '../../core/engine/index.ts';
+import {
+  ChunkStore,
+  PeerGroup,
+  peerDefaults,
+  type TransferLinkOptions,
+} from '../../core/engine/index.ts';
 import type { Values } from '../../core/values/index.ts';
 
 /** When the shared server fails, with everything that it stored, and when it is available again. */
@@ -22,6 +27,7 @@ export class SharedStores {
   readonly #values: Values['cacheserverSpec'];
   readonly #outage: Outage | undefined;
   readonly #made = new Map<string, ChunkStore>();
+  readonly #peers = new Map<string, PeerGroup>();
 
   constructor({ cacheserverSpec }: Values, outage?: Outage) {
     this.#values = cacheserverSpec;
@@ -38,6 +44,18 @@ export class SharedStores {
     const { enabled, objectStore } = this.#values;
     const object = objectStore.enabled ? this.object(chunkBytes) : undefined;
     return enabled ? this.#server(chunkBytes, object) : object;
+  }
+
+  /** Returns the engines of a model that read out of each other's host memory. */
+  peersOf(model: string, chunkBytes: number, bytesPerSecond: number | undefined): PeerGroup {
+    const link = {
+      ...peerDefaults.link,
+      ...(bytesPerSecond !== undefined && { bytesPerSecond }),
+    };
+    const { lookupSeconds } = peerDefaults;
+    const group = this.#peers.get(model) ?? new PeerGroup({ chunkBytes, link, lookupSeconds });
+    this.#peers.set(model, group);
+    return group;
   }
 
   /** Returns S3 or Ceph RGW, whether or not the values enable it for LMCache. */

@@ -243,3 +243,24 @@ test('a chosen offload overrides the values, and its size is for all GPUs', asyn
     'native, 9.0 GiB of host memory (4096 blocks), an object store',
   );
 });
+
+test('with P2P, an engine loads what another one has in host memory, over the link between them', async () => {
+  const sections =
+    'replicaCount: 2, kvTiers: {peerGBps: 10, lookupMs: 0, stepMs: 0}, lmcacheConfig: {enabled: true, cpuOffloadingBufferSize: "10", enableController: true, enableP2P: true}';
+  const { engine } = await engineOf(sections);
+  assert.match(engine.offload ?? '', /10.0 GiB of host memory, that of the other engines$/);
+  const [a = assert.fail(), b = assert.fail()] = [0, 1].map((i) => engine.createConnector?.(i));
+  compute(a, promptOf('a', 800));
+  const prompt = promptOf('b', 800);
+  const hit = b.lookup(prompt, 0, 10);
+  assert.deepEqual([hit?.tokens, hit?.source], [768, 'p2p']);
+  const seconds = (3 * chunkBytes) / 10e9 + 0.2e-3 + (3 * chunkBytes) / pcieBytesPerSecond;
+  near(hit?.loadSeconds, seconds);
+});
+
+test('P2P without a controller is an error', async () => {
+  await assert.rejects(
+    engineOf('lmcacheConfig: {enabled: true, cpuOffloadingBufferSize: "1", enableP2P: true}'),
+    { name: 'InputError', message: /enableP2P of m needs enableController: true/ },
+  );
+});

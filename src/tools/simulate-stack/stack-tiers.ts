@@ -11,7 +11,12 @@ import {
   onlyCheaperLoads,
   type StepCostModel,
 } from '../../core/engine/index.ts';
-import { kvTierCosts, lmcacheSizes, type SizedEngine } from '../../core/layout/index.ts';
+import {
+  kvTierCosts,
+  lmcacheSizes,
+  type SizedEngine,
+  sharesWithPeers,
+} from '../../core/layout/index.ts';
 import type { ModelEntry } from '../../core/values/index.ts';
 import type { OffloadSettings, SecondaryTier } from './offload-settings.ts';
 import type { DiskLinks, SharedStores } from './shared-stores.ts';
@@ -30,6 +35,7 @@ export interface OffloadChoice {
 
 /** An engine, what its tiers cost, and the stores that it may share with others. */
 interface TierSite {
+  readonly entry: ModelEntry;
   readonly engine: SizedEngine;
   readonly costs: ReturnType<typeof kvTierCosts>;
   readonly stores: SharedStores;
@@ -50,7 +56,7 @@ export function tiersOf(
   },
 ): EngineTiers {
   const { settings, stores, choice } = below;
-  const site = { engine, costs: kvTierCosts(entry), stores };
+  const site = { entry, engine, costs: kvTierCosts(entry), stores };
   const tiers =
     choice === undefined
       ? tiersInValues(entry, site, settings)
@@ -144,7 +150,7 @@ const secondaryNames: Readonly<Record<SecondaryTier, string>> = {
 
 /** @param sizes Summed over the engine's GPUs. */
 function lmcacheTiers(
-  { engine, costs, stores }: TierSite,
+  { entry, engine, costs, stores }: TierSite,
   sizes: { readonly hostBytes: number; readonly diskBytes: number },
 ): EngineTiers {
   const { hostBytes, diskBytes } = sizes;
@@ -161,17 +167,25 @@ function lmcacheTiers(
     ...diskLinks(costs),
   };
   const disks = diskBytes === 0 ? [] : [disk];
+  const peers = sharesWithPeers(entry)
+    ? stores.peersOf(entry.modelURL ?? entry.name, chunkBytes, costs.peerBytesPerSecond)
+    : undefined;
   const words = [
     `${gib(hostBytes)} of host memory`,
+    ...(peers === undefined ? [] : ['that of the other engines']),
     ...disks.map(() => `${gib(diskBytes)} of disk`),
     ...(shared?.residencies ?? []).map(({ name }) =>
       name === 'object' ? secondaryNames.object : 'a shared store',
     ),
   ];
   return {
-    createConnector: () => {
+    createConnector: (index) => {
+      const own = peers?.join(index);
       const below = [...disks.map((one) => new ChunkStore(one)), ...(shared ? [shared] : [])];
-      return new Lmcache({ config, blockSize, stores: below });
+      const stores = own === undefined ? below : [own, ...below];
+      const lmcache = new Lmcache({ config, blockSize, stores });
+      own?.share(lmcache);
+      return lmcache;
     },
     offload: `LMCache, ${words.join(', ')}`,
   };

@@ -5,7 +5,7 @@ import { declareProcessMetrics } from '../../../io/process-metrics/index.ts';
 import type { FinishedExchange } from '../http/server.ts';
 import type { EngineServerOptions } from '../options.ts';
 import type { SequenceFamily } from '../sequences/generated-sequence.ts';
-import type { LmcacheRemoteStats } from '../tiers/outside-work.ts';
+import { OutsideWork } from '../tiers/outside-work.ts';
 import type { BlockLifetime } from './block-lifetimes.ts';
 import { declareFamilies } from './families.ts';
 import { declareHttpMetrics } from './http-metrics.ts';
@@ -54,17 +54,17 @@ export class EngineMetrics {
 
   /**
    * @param lagSeconds Returns the driver's current lag.
-   * @param remotes Counters of the cache servers that LMCache uses.
+   * @param outside Counters of the servers and engines that LMCache uses; nothing by default.
    */
   constructor(
     options: EngineServerOptions,
     modelName: string,
     lagSeconds: () => number,
-    remotes: readonly (() => LmcacheRemoteStats)[] = [],
+    outside: OutsideWork = new OutsideWork(),
   ) {
     this.#registry = new MetricsRegistry({ createdSeconds: Date.now() / 1000 });
     declareProcessMetrics(this.#registry);
-    this.#page = declareFamilies(this.#registry, options, modelName, remotes);
+    this.#page = declareFamilies(this.#registry, options, modelName, outside);
     this.onHttpResponse = declareHttpMetrics(this.#registry);
     this.#registry.onRender(() => this.#page.lag.set(lagSeconds()));
   }

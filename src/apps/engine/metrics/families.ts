@@ -1,7 +1,7 @@
 // vLLM's metric families: names, help, labels and buckets of vLLM 0.32.
 import type { Counter, Gauge, Labels, MetricsRegistry } from '../../../core/metrics/index.ts';
 import type { EngineServerOptions } from '../options.ts';
-import type { LmcacheRemoteStats } from '../tiers/outside-work.ts';
+import type { OutsideWork } from '../tiers/outside-work.ts';
 import { lmcacheTierOf, nativeTiers } from '../tiers/tier-options.ts';
 import * as buckets from './buckets.ts';
 import { cacheConfigLabels } from './cache-config.ts';
@@ -17,7 +17,7 @@ export function declareFamilies(
   registry: MetricsRegistry,
   options: EngineServerOptions,
   modelName: string,
-  remotes: readonly (() => LmcacheRemoteStats)[],
+  outside: OutsideWork,
 ) {
   const own = { model_name: modelName, engine: '0' };
   const names = ['model_name', 'engine'];
@@ -205,7 +205,7 @@ export function declareFamilies(
       help: "Delay of the last step's tokens behind the emulated engine's clock.",
     })
     .with();
-  const lmcache = declareLmcache(registry, options, modelName, remotes);
+  const lmcache = declareLmcache(registry, options, modelName, outside);
   const recomputed = registry.counter({
     name: 'spillway:recomputed_tokens_total',
     help: 'Tokens whose KV was computed again, after a preemption or because the blocks of a prompt were evicted.',
@@ -232,7 +232,7 @@ function declareLmcache(
   registry: MetricsRegistry,
   { tier, config: { blockSize } }: EngineServerOptions,
   modelName: string,
-  remotes: readonly (() => LmcacheRemoteStats)[],
+  outside: OutsideWork,
 ): LmcacheMetrics | undefined {
   const lmcache = lmcacheTierOf(tier);
   if (lmcache === undefined) return undefined;
@@ -241,7 +241,7 @@ function declareLmcache(
     registry,
     modelName,
     (blocksPerChunk * blockSize) / chunkBytes,
-    remotes,
+    outside,
   );
 }
 

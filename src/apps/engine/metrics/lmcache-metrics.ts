@@ -1,7 +1,7 @@
 // LMCache's families on the engine's page, with its names: what the emulation counts of them.
 import type { CacheLookup, TierStats } from '../../../core/engine/index.ts';
 import type { MetricsRegistry } from '../../../core/metrics/index.ts';
-import type { LmcacheRemoteStats } from '../tiers/outside-work.ts';
+import type { LmcachePeerStats, LmcacheRemoteStats, OutsideWork } from '../tiers/outside-work.ts';
 
 /** Tokens per second; the bounds of LMCache 0.5. */
 const speedBounds = [
@@ -14,17 +14,26 @@ export class LmcacheMetrics {
 
   /**
    * @param tokensPerByte Tokens of a byte of KV cache.
-   * @param remotes Counters of the cache servers that the engine uses.
+   * @param outside Counters of the servers and engines that it exchanges chunks with.
    */
   constructor(
     registry: MetricsRegistry,
     modelName: string,
     tokensPerByte: number,
-    remotes: readonly (() => LmcacheRemoteStats)[],
+    outside: OutsideWork,
   ) {
     this.#tokensPerByte = tokensPerByte;
     this.#families = declare(registry, { model_name: modelName, worker_id: '0', role: 'worker' });
-    registry.onRender(() => this.#showRemotes(remotes.map((stats) => stats())));
+    registry.onRender(() => {
+      this.#showRemotes(
+        outside.stats.map((stats) => stats()),
+        outside.peerStats.map((stats) => stats()),
+      );
+    });
+    outside.lent = (tokens, seconds) => {
+      this.#families.peerTime.observe(seconds);
+      if (seconds > 0) this.#families.peerSpeed.observe(tokens / seconds);
+    };
   }
 
   onLookup({ tokens, external }: CacheLookup): void {
@@ -56,11 +65,13 @@ export class LmcacheMetrics {
     }
   }
 
-  #showRemotes(remotes: readonly LmcacheRemoteStats[]): void {
+  #showRemotes(remotes: readonly LmcacheRemoteStats[], peers: readonly LmcachePeerStats[]): void {
     const sum = (of: (stats: LmcacheRemoteStats) => number) =>
       remotes.reduce((total, stats) => total + of(stats), 0);
+    const peerSum = (of: (stats: LmcachePeerStats) => number) =>
+      peers.reduce((total, stats) => total + of(stats), 0);
     const { reads, readBytes, writes, writeBytes, failedReads, failedWrites } = this.#families;
-    const { wrong, dropped, waiting, healthy } = this.#families;
+    const { wrong, dropped, waiting, healthy, peerChunks, peerBytes, peerFailed } = this.#families;
     const counters = [
       ...([
         [reads, sum((stats) => stats.readRequests)],
@@ -71,8 +82,11 @@ export class LmcacheMetrics {
       ...([
         [failedReads, sum((stats) => stats.failedReads)],
         [failedWrites, sum((stats) => stats.failedWrites)],
-        [wrong, sum((stats) => stats.wrong)],
+        [wrong, sum((stats) => stats.wrong) + peerSum((stats) => stats.wrong)],
         [dropped, sum((stats) => stats.dropped)],
+        [peerChunks, peerSum((stats) => stats.readChunks)],
+        [peerBytes, peerSum((stats) => stats.readBytes)],
+        [peerFailed, peerSum((stats) => stats.failedChunks)],
       ] as const),
     ];
     for (const [counter, value] of counters) counter.inc(value - counter.value);
@@ -81,10 +95,17 @@ export class LmcacheMetrics {
   }
 }
 
+/** Seconds; the bounds of LMCache 0.5. */
+const transferBounds = [
+  0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+];
+
 function declare(registry: MetricsRegistry, own: Readonly<Record<string, string>>) {
   const labels = Object.keys(own);
   const counter = (name: string, help: string) =>
     registry.counter({ name: `lmcache:${name}`, help, labels }).with(own);
+  const ours = (name: string, help: string) =>
+    registry.counter({ name: `spillway_lmcache_${name}`, help, labels }).with(own);
   const gauge = (name: string, help: string) =>
     registry.gauge({ name: `lmcache:${name}`, help, labels }).with(own);
   const speed = (name: string, help: string) =>
@@ -121,21 +142,23 @@ function declare(registry: MetricsRegistry, own: Readonly<Record<string, string>
       'Reads from the remote backend that returned nothing',
     ),
     failedWrites: counter('put_failed_count', 'Writes to the remote backend that failed'),
+    peerTime: registry
+      .histogram({
+        name: 'lmcache:p2p_time_to_transfer',
+        help: 'Time to transfer via P2P (seconds)',
+        ...{ labels, bounds: transferBounds },
+      })
+      .with(own),
+    peerSpeed: speed('p2p_transfer_speed', 'P2P transfer speed (tokens per second)'),
     healthy: gauge('lmcache_is_healthy', 'Whether the remote backend replies'),
-    // LMCache has no names for these: it does not look at the bytes, and its queue has no bound.
-    wrong: registry
-      .counter({
-        name: 'spillway_lmcache_wrong_chunks',
-        help: 'Chunks that came back with a wrong byte or size',
-        labels,
-      })
-      .with(own),
-    dropped: registry
-      .counter({
-        name: 'spillway_lmcache_dropped_chunks',
-        help: 'Chunks not stored because too many waited',
-        labels,
-      })
-      .with(own),
+    // LMCache has no names for these: it counts P2P where chunks are lent, does not look at the bytes, and its queue has no bound.
+    peerChunks: ours('peer_read_chunks', 'Chunks read out of the host memory of other engines'),
+    peerBytes: ours('peer_read_bytes', 'Bytes read out of the host memory of other engines'),
+    peerFailed: ours(
+      'peer_failed_chunks',
+      'Chunks that another engine was said to have, and that did not come',
+    ),
+    wrong: ours('wrong_chunks', 'Chunks that came back with a wrong byte or size'),
+    dropped: ours('dropped_chunks', 'Chunks not stored because too many waited'),
   };
 }

@@ -118,7 +118,7 @@ export class EmbeddedEngine implements Pausable {
       options,
       this.modelName,
       () => this.#driver.lagSeconds,
-      this.#outside.stats,
+      this.#outside,
     );
     this.#iteration = new IterationStats(this.metrics, this.#wallPerModelSecond);
     this.#open = new OpenSequences(options);
@@ -318,8 +318,8 @@ export class EmbeddedEngine implements Pausable {
   }
 
   /** Its server listens: what it tells others from now on is under this URL. */
-  listening(url: string): void {
-    this.#outside.listening(url);
+  async listening(url: string): Promise<void> {
+    await this.#outside.listening(url);
   }
 
   close(): void {

@@ -3,6 +3,7 @@
 import { networkInterfaces } from 'node:os';
 import { LruMap } from '../../../core/base/index.ts';
 import type { BlockKey } from '../../../core/engine/index.ts';
+import type { PeerMatch } from '../../../core/lmcache/index.ts';
 import { LmcacheReporter } from '../../../io/lmcache-worker/index.ts';
 import type { ChunkNames } from './chunk-names.ts';
 import type { LmcacheController } from './lmcache-settings.ts';
@@ -18,6 +19,8 @@ export class ControllerReport {
   readonly #names: ChunkNames;
   readonly #log: ((line: string) => void) | undefined;
   readonly #held = new Map<Location, LruMap<BlockKey, bigint>>();
+  /** Chunks in host memory, by name. */
+  readonly #lendable = new Map<bigint, BlockKey>();
   #reporter: LmcacheReporter | undefined;
 
   constructor(
@@ -34,13 +37,15 @@ export class ControllerReport {
    * Begins to report.
    *
    * @param url Of the engine: an instance without a name of its own is called like its host and port.
+   * @param peerInitUrl Where other engines begin to fetch chunks; undefined if they cannot.
    * @throws {InputError} If the controller's address is malformed.
    */
-  start(url: string): void {
+  start(url: string, peerInitUrl?: string): void {
     const { host, hostname } = new URL(url);
     const { instanceId = host, ...addresses } = this.#controller;
     this.#reporter = new LmcacheReporter({
       ...{ ...addresses, instanceId, workerId: 0, ip: addressOf(hostname), port: 0 },
+      peerInitUrl,
       log: this.#log,
     });
   }
@@ -51,6 +56,7 @@ export class ControllerReport {
       const hash = this.#names.of(key);
       if (hash === undefined) continue;
       this.#heldIn(location).set(key, hash);
+      if (location === 'LocalCPUBackend') this.#lendable.set(BigInt.asUintN(64, hash), key);
       this.#reporter?.admit(location, hash);
     }
   }
@@ -61,6 +67,7 @@ export class ControllerReport {
       const hash = held.peek(key);
       if (hash === undefined) continue;
       held.delete(key);
+      if (location === 'LocalCPUBackend') this.#lendable.delete(BigInt.asUintN(64, hash));
       this.#reporter?.evict(location, hash);
     }
   }
@@ -73,6 +80,16 @@ export class ControllerReport {
     }
   }
 
+  /** The chunk of a name, if it is in host memory. */
+  inHostMemory(name: bigint): BlockKey | undefined {
+    return this.#lendable.get(BigInt.asUintN(64, name));
+  }
+
+  /** Asks the controller which engine has the beginning of a prompt in host memory. */
+  async peerOf(names: readonly bigint[]): Promise<PeerMatch | undefined> {
+    return await this.#reporter?.lookup(names);
+  }
+
   close(): void {
     void this.#reporter?.close();
   }
@@ -80,7 +97,10 @@ export class ControllerReport {
   #heldIn(location: Location): LruMap<BlockKey, bigint> {
     let held = this.#held.get(location);
     if (held === undefined) {
-      const onEvict = (_: BlockKey, hash: bigint) => this.#reporter?.evict(location, hash);
+      const onEvict = (_: BlockKey, hash: bigint) => {
+        if (location === 'LocalCPUBackend') this.#lendable.delete(BigInt.asUintN(64, hash));
+        this.#reporter?.evict(location, hash);
+      };
       held = new LruMap({ entriesMax: chunksMax, onEvict });
       this.#held.set(location, held);
     }
@@ -89,7 +109,7 @@ export class ControllerReport {
 }
 
 /** The address of this machine as others see it, if the engine listens on all of them. */
-function addressOf(hostname: string): string {
+export function addressOf(hostname: string): string {
   const host = hostname.replace(/^\[|\]$/g, '');
   if (host !== '0.0.0.0' && host !== '::') return host;
   const all = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses);

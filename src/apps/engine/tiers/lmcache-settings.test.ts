@@ -22,6 +22,20 @@ test('the controller and the hash seed come from LMCache’s own variables', asy
   assert.deepEqual([controller?.instanceId, controller?.heartbeatSeconds], [undefined, undefined]);
 });
 
+test('a place among peers comes from LMCache’s own variables', async () => {
+  assert.equal((await lmcacheSettings(urls)).peers, undefined);
+  const p2p = { ...urls, LMCACHE_ENABLE_P2P: 'True' };
+  const { peers } = await lmcacheSettings(p2p);
+  assert.deepEqual(peers, { host: undefined, initPort: 0, lookupPort: 0 });
+  const given = await lmcacheSettings({
+    ...{ ...p2p, LMCACHE_P2P_HOST: 'a', LMCACHE_P2P_INIT_PORTS: '8200,8202' },
+    LMCACHE_P2P_LOOKUP_PORTS: '8201',
+  });
+  assert.deepEqual(given.peers, { host: 'a', initPort: 8200, lookupPort: 8201 });
+  await assert.rejects(lmcacheSettings({ ...p2p, LMCACHE_P2P_INIT_PORTS: 'x' }), /must be a port/);
+  await assert.rejects(lmcacheSettings({ LMCACHE_ENABLE_P2P: '1' }), /needs enable_controller/);
+});
+
 test('a controller without its addresses is an error', async () => {
   await assert.rejects(lmcacheSettings({ LMCACHE_ENABLE_CONTROLLER: '1' }), {
     name: 'InputError',

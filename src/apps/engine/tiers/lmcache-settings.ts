@@ -17,6 +17,17 @@ export interface LmcacheSettings {
   readonly hashSeed?: number | undefined;
   /** Where it reports what it has; undefined for nowhere. */
   readonly controller?: LmcacheController | undefined;
+  /** Its place among other engines, with `enable_p2p`; undefined if it reads nothing out of their host memory. */
+  readonly peers?: LmcachePeers | undefined;
+}
+
+/** The settings of LMCache that are about transfers between engines. */
+export interface LmcachePeers {
+  /** `p2p_host`. @default the engine's host, where LMCache requires a name */
+  readonly host?: string | undefined;
+  /** `p2p_init_ports` and `p2p_lookup_ports` of the first worker. @default 0, any free port, where LMCache requires one */
+  readonly initPort: number;
+  readonly lookupPort: number;
 }
 
 /** The settings of LMCache that are about its controller. */
@@ -65,6 +76,18 @@ export async function lmcacheSettings(
     const value = given(name);
     return value === undefined || value === null || value === '' ? undefined : String(value);
   };
+  const port = (name: string) => {
+    const [first = '0'] = String(given(name) ?? '0').split(',');
+    if (/^\s*\d{1,5}\s*$/.test(first) && Number(first) < 65_536) return Number(first);
+    throw new InputError(`${label(name)} is ${String(given(name))}; it must be a port.`);
+  };
+  const hasController = flag('enable_controller', false);
+  const hasPeers = flag('enable_p2p', false);
+  if (hasPeers && !hasController) {
+    throw new InputError(
+      `${label('enable_p2p')} needs enable_controller: LMCache asks its controller who has a chunk.`,
+    );
+  }
   return {
     chunkTokens: number('chunk_size', defaultLmcache.chunkTokens),
     hostBytes: flag('local_cpu', true) ? number('max_local_cpu_size', 5) * gibibyte : 0,
@@ -72,7 +95,13 @@ export async function lmcacheSettings(
     remoteUrl: word('remote_url'),
     timeoutMs: 1000 * number('blocking_timeout_secs', 10),
     hashSeed: hashSeedOf(environment['PYTHONHASHSEED']),
-    controller: flag('enable_controller', false)
+    peers: hasPeers
+      ? {
+          ...{ host: word('p2p_host'), initPort: port('p2p_init_ports') },
+          lookupPort: port('p2p_lookup_ports'),
+        }
+      : undefined,
+    controller: hasController
       ? {
           pullUrl: required(
             'controller_pull_url',

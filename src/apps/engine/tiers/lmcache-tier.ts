@@ -1,5 +1,4 @@
 // LMCache as a tier of one engine: its own settings, and the emulation's, which stand in the connector's configuration.
-import { createHash } from 'node:crypto';
 import { InputError } from '../../../core/base/index.ts';
 import {
   type BlockKey,
@@ -10,6 +9,7 @@ import {
   type LmcacheConfig,
   lmcacheFor,
   onlyCheaperLoads,
+  peerDefaults,
   type StepCostModel,
   type TierListener,
   type TransferLinkOptions,
@@ -20,13 +20,16 @@ import {
   parseCacheUrl,
 } from '../../../io/cache-client/index.ts';
 import { ChunkNames } from './chunk-names.ts';
+import { type ChunkValues, chunkValues } from './chunk-values.ts';
 import { ControllerReport, type Location } from './controller-report.ts';
 import {
   hashSeedDefault,
   type LmcacheController,
+  type LmcachePeers,
   type LmcacheSettings,
 } from './lmcache-settings.ts';
 import type { OutsideWork } from './outside-work.ts';
+import { PeerStore } from './peer-store.ts';
 import { RemoteStore } from './remote-store.ts';
 
 export interface LmcacheTierOptions {
@@ -34,6 +37,8 @@ export interface LmcacheTierOptions {
   readonly config: LmcacheConfig;
   readonly disk: ConstructorParameters<typeof ChunkStore>[0] | undefined;
   readonly remote: LmcacheRemote | undefined;
+  readonly peers: LmcachePeerLinks | undefined;
+  readonly values: ChunkValues;
   readonly controller: LmcacheController | undefined;
   /** PYTHONHASHSEED. */
   readonly hashSeed: number;
@@ -42,9 +47,13 @@ export interface LmcacheTierOptions {
 
 interface LmcacheRemote {
   readonly address: CacheAddress;
-  readonly keyHead: string;
-  readonly keyTail: string;
-  readonly valueBytes: number;
+  readonly link: TransferLinkOptions;
+  readonly lookupSeconds: number;
+  readonly timeoutMs: number;
+}
+
+interface LmcachePeerLinks {
+  readonly peers: LmcachePeers;
   readonly link: TransferLinkOptions;
   readonly lookupSeconds: number;
   readonly timeoutMs: number;
@@ -54,11 +63,6 @@ type Extra = Readonly<Record<string, unknown>>;
 
 /** A round trip in one network; as in simulations. */
 const serverLatencySeconds = 0.2e-3;
-/** A value takes whole pages of the cache server, so smaller shares of a chunk are rounded to them. */
-const pageBytes = 64 << 10;
-/** LMCache's own keys have at most 150 characters over `lm://`. */
-const keyLengthMax = 150;
-
 /** @throws {InputError} If the settings cannot work. */
 export function lmcacheTier(
   lmcache: LmcacheSettings,
@@ -89,12 +93,14 @@ export function lmcacheTier(
             read: { bytesPerSecond: (own.disk_read_gbyteps ?? 7) * 1e9 },
             write: { bytesPerSecond: (own.disk_write_gbyteps ?? 5) * 1e9 },
           },
-    remote: lmcache.remoteUrl === undefined ? undefined : remoteOf(lmcache, own, layout, config),
+    remote: lmcache.remoteUrl === undefined ? undefined : remoteOf(lmcache, own),
+    values: valuesOf(own, layout, config),
+    peers: lmcache.peers && peersOf(lmcache.peers, lmcache.timeoutMs, own),
   };
 }
 
 export function createLmcache(
-  { config, disk, remote, controller, hashSeed, loadsOnlyCheaper }: LmcacheTierOptions,
+  tier: LmcacheTierOptions,
   engine: {
     readonly blockSize: number;
     readonly cost: StepCostModel;
@@ -103,16 +109,26 @@ export function createLmcache(
   listener: TierListener,
   outside: OutsideWork,
 ): KvConnector {
+  const { config, disk, remote, controller, hashSeed, loadsOnlyCheaper, values } = tier;
   const { blockSize, log } = engine;
   const names = new ChunkNames({ blocksPerChunk: config.blocksPerChunk, blockSize, hashSeed });
   const report = controller && new ControllerReport(controller, names, log);
-  if (report !== undefined) {
-    outside.onListening((url) => report.start(url));
-    outside.onClose(() => report.close());
-  }
+  const common = {
+    ...{ chunkBytes: config.chunkBytes, values, outside, log },
+    nowMs: () => performance.now(),
+  };
+  const peers =
+    tier.peers &&
+    report &&
+    new PeerStore({
+      ...{ ...common, ...tier.peers, report },
+      chunkTokens: config.blocksPerChunk * blockSize,
+      nameOf: (key) => names.of(key),
+    });
   const changed = (location: Location) => (key: BlockKey, isStored: boolean) =>
     isStored ? report?.stored(location, [key]) : report?.removed(location, [key]);
   const stores = [
+    ...(peers === undefined ? [] : [peers]),
     ...(disk === undefined
       ? []
       : [new ChunkStore({ ...disk, onChange: changed('LocalDiskBackend') })]),
@@ -120,12 +136,10 @@ export function createLmcache(
       ? []
       : [
           new RemoteStore({
-            ...remote,
-            ...{ chunkBytes: config.chunkBytes, outside, log },
+            ...{ ...common, ...remote },
             client: openCacheClient(remote.address, { timeoutMs: remote.timeoutMs }),
             nameOf: (key) => names.of(key)?.toString(16),
             onKnown: changed('RemoteBackend'),
-            nowMs: () => performance.now(),
           }),
         ]),
   ];
@@ -145,35 +159,21 @@ export function createLmcache(
       emptied: () => report?.emptied(),
     },
   });
+  if (report !== undefined) {
+    outside.onListening(async (url) => {
+      report.start(url, await peers?.open(url, (key) => connector.lend(key)));
+    });
+    outside.onClose(() => report.close());
+  }
   return loadsOnlyCheaper ? onlyCheaperLoads({ connector, cost: engine.cost }) : connector;
 }
 
-function remoteOf(
-  { remoteUrl = '', timeoutMs }: LmcacheSettings,
-  own: ReturnType<typeof numbersIn>,
-  {
-    modelName = 'model',
-    tensorParallelSize = 1,
-  }: { modelName?: string | undefined; tensorParallelSize?: number | undefined },
-  { chunkBytes }: LmcacheConfig,
-): LmcacheRemote {
-  const share = own.byte_share ?? 1;
-  if (!(share > 0 && share <= 1)) {
-    throw new InputError(
-      `${where}: spillway.byte_share is ${share}; it must be above 0 and at most 1.`,
-    );
-  }
-  const pages = Math.max(1, Math.round((chunkBytes * share) / pageBytes));
-  const keyTail = '@bfloat16';
-  const rest = `@${tensorParallelSize}@0@`;
-  const isLong = modelName.length + rest.length + 16 + keyTail.length > keyLengthMax;
-  const name = isLong
-    ? createHash('sha256').update(modelName).digest('hex').slice(0, 16)
-    : modelName;
+type Numbers = ReturnType<typeof numbersIn>;
+
+function remoteOf({ remoteUrl = '', timeoutMs }: LmcacheSettings, own: Numbers): LmcacheRemote {
   return {
     address: parseCacheUrl(remoteUrl, 'LMCACHE_REMOTE_URL'),
-    ...{ keyHead: `${name}${rest}`, keyTail, timeoutMs },
-    valueBytes: share === 1 ? chunkBytes : pages * pageBytes,
+    timeoutMs,
     link: {
       bytesPerSecond: ((own.link_gbps ?? 15) / 8) * 1e9,
       latencySeconds: serverLatencySeconds,
@@ -182,10 +182,36 @@ function remoteOf(
   };
 }
 
+function peersOf(peers: LmcachePeers, timeoutMs: number, own: Numbers): LmcachePeerLinks {
+  const { link, lookupSeconds } = peerDefaults;
+  const rate = own.peer_gbyteps;
+  return {
+    ...{ peers, lookupSeconds, timeoutMs },
+    link: { ...link, ...(rate !== undefined && { bytesPerSecond: rate * 1e9 }) },
+  };
+}
+
+function valuesOf(
+  own: Numbers,
+  {
+    modelName = 'model',
+    tensorParallelSize = 1,
+  }: { modelName?: string | undefined; tensorParallelSize?: number | undefined },
+  { chunkBytes }: LmcacheConfig,
+): ChunkValues {
+  const share = own.byte_share ?? 1;
+  if (!(share > 0 && share <= 1)) {
+    throw new InputError(
+      `${where}: spillway.byte_share is ${share}; it must be above 0 and at most 1.`,
+    );
+  }
+  return chunkValues(modelName, tensorParallelSize, chunkBytes, share);
+}
+
 const where = '--kv-transfer-config, kv_connector_extra_config';
 const numberNames = [
   ...(['byte_share', 'link_gbps', 'lookup_ms', 'host_gbyteps', 'host_lookup_ms'] as const),
-  ...(['step_ms', 'disk_read_gbyteps', 'disk_write_gbyteps'] as const),
+  ...(['step_ms', 'disk_read_gbyteps', 'disk_write_gbyteps', 'peer_gbyteps'] as const),
 ] as const;
 
 /** The keys that begin with `spillway.`: what the emulation needs and LMCache has no name for. */

@@ -18,6 +18,16 @@ export interface LmcacheRemoteStats {
   readonly isHealthy: boolean;
 }
 
+/** What LMCache and other engines exchanged since the start. */
+export interface LmcachePeerStats {
+  readonly readChunks: number;
+  readonly readBytes: number;
+  /** Chunks that did not come, although the controller knew of them. */
+  readonly failedChunks: number;
+  /** Chunks with a wrong byte or size; they count as missing. */
+  readonly wrong: number;
+}
+
 export class OutsideWork {
   /** Requests whose replies decide what the engine can load. */
   pending = 0;
@@ -25,16 +35,21 @@ export class OutsideWork {
   wake: (tookMs: number) => void = () => {};
   /** Counters of each cache server that the engine uses. */
   readonly stats: (() => LmcacheRemoteStats)[] = [];
-  readonly #starters: ((url: string) => void)[] = [];
+  /** Counters of transfers between engines. */
+  readonly peerStats: (() => LmcachePeerStats)[] = [];
+  /** Called when chunks were lent to another engine: their tokens, and how long that took on the emulated link. */
+  lent: (tokens: number, seconds: number) => void = () => {};
+  readonly #starters: ((url: string) => void | Promise<void>)[] = [];
   readonly #closers: (() => void)[] = [];
 
   /** @param start Called once the engine listens, with its URL. */
-  onListening(start: (url: string) => void): void {
+  onListening(start: (url: string) => void | Promise<void>): void {
     this.#starters.push(start);
   }
 
-  listening(url: string): void {
-    for (const start of this.#starters.splice(0)) start(url);
+  /** @throws {InputError} If something cannot begin. */
+  async listening(url: string): Promise<void> {
+    for (const start of this.#starters.splice(0)) await start(url);
   }
 
   onClose(close: () => void): void {

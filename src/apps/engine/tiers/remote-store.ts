@@ -1,7 +1,6 @@
 // A cache server below the host memory of an emulated LMCache: real bytes over a real connection, in the time that the
 // emulated link would take.
 import { createHash } from 'node:crypto';
-import { LruMap } from '../../../core/base/index.ts';
 import {
   type BlockKey,
   type LmcacheStore,
@@ -10,12 +9,10 @@ import {
 } from '../../../core/engine/index.ts';
 import { syntheticKv } from '../../../core/kv/index.ts';
 import type { CacheClient } from '../../../io/cache-client/index.ts';
+import { ChunkAnswers } from './chunk-answers.ts';
+import type { ChunkValues } from './chunk-values.ts';
 import type { LmcacheRemoteStats, OutsideWork } from './outside-work.ts';
 
-/** Chunks whose state on the server is known; the least recently used one is asked for again. */
-const answersMax = 65_536;
-/** Time for which an answer holds after a request has used it: another engine may store or evict the chunk. */
-const answerMs = 100;
 /** Chunks that wait for the emulated link; later ones are not stored. */
 const waitingMax = 4096;
 /** Bytes on their way to the server; chunks beyond are not stored, so that a slow server costs no memory. */
@@ -23,12 +20,10 @@ const sendingBytesMax = 256 << 20;
 
 export interface RemoteStoreOptions {
   readonly client: CacheClient;
-  /** The part of a key before the hash, and behind it: LMCache's `model@world@worker@` and `@dtype`. */
-  readonly keyHead: string;
-  readonly keyTail: string;
-  /** Size of a chunk on the emulated link, and of the value that stands for it. */
+  /** What stands for a chunk. */
+  readonly values: ChunkValues;
+  /** Size of a chunk on the emulated link. */
   readonly chunkBytes: number;
-  readonly valueBytes: number;
   /** The emulated link, each way. */
   readonly link: TransferLinkOptions;
   readonly lookupSeconds: number;
@@ -42,15 +37,6 @@ export interface RemoteStoreOptions {
   readonly nowMs: () => number;
 }
 
-interface Answer {
-  isThere: boolean;
-  /** Whether its bytes have come and were right. */
-  isBrought: boolean;
-  /** Whether a lookup has used it. */
-  isUsed: boolean;
-  readonly atMs: number;
-}
-
 export class RemoteStore implements LmcacheStore {
   readonly source = 'external_unspecified';
   /** The server tells what it holds on its own page. */
@@ -59,9 +45,7 @@ export class RemoteStore implements LmcacheStore {
   readonly #options: RemoteStoreOptions;
   readonly #read: TransferLink;
   readonly #write: TransferLink;
-  readonly #answers = new LruMap<BlockKey, Answer>({ entriesMax: answersMax });
-  /** Chunks that are being asked for. */
-  readonly #asked = new Set<BlockKey>();
+  readonly #answers: ChunkAnswers;
   /** In the order of their times. */
   #waiting: { readonly key: BlockKey; readonly dueSeconds: number }[] = [];
   #sendingBytes = 0;
@@ -75,6 +59,18 @@ export class RemoteStore implements LmcacheStore {
     this.lookupSeconds = options.lookupSeconds;
     this.#read = new TransferLink(options.link);
     this.#write = new TransferLink(options.link);
+    const { outside, onKnown, nowMs } = options;
+    this.#answers = new ChunkAnswers({
+      ...{ outside, onKnown, nowMs },
+      find: async (keys, firstNeeded) => {
+        try {
+          return await this.#found(keys, firstNeeded);
+        } catch (error) {
+          this.#failed(error);
+          return [];
+        }
+      },
+    });
     options.outside.stats.push(() => this.stats);
     options.outside.onClose(() => options.client.close());
   }
@@ -88,24 +84,11 @@ export class RemoteStore implements LmcacheStore {
   }
 
   prepare(keys: readonly BlockKey[], firstNeeded: number): boolean {
-    const used: Answer[] = [];
-    for (const [i, key] of keys.entries()) {
-      if (this.#asked.has(key)) return false;
-      const answer = this.#answers.get(key);
-      const isNeeded = i >= firstNeeded;
-      if (!this.#holds(answer) || (answer.isThere && isNeeded && !answer.isBrought)) {
-        this.#ask(keys.slice(i), Math.max(0, firstNeeded - i));
-        return false;
-      }
-      used.push(answer);
-      if (!answer.isThere) break;
-    }
-    for (const answer of used) answer.isUsed = true;
-    return true;
+    return this.#answers.prepare(keys, firstNeeded);
   }
 
   has(key: BlockKey): boolean {
-    return this.#answers.peek(key)?.isThere ?? false;
+    return this.#answers.has(key);
   }
 
   readSeconds(keys: readonly BlockKey[], nowSeconds: number): number {
@@ -113,11 +96,7 @@ export class RemoteStore implements LmcacheStore {
   }
 
   read(keys: readonly BlockKey[], nowSeconds: number): number {
-    // What LMCache does not keep in host memory has to be loaded again by the next request.
-    for (const key of keys) {
-      const answer = this.#answers.peek(key);
-      if (answer !== undefined) answer.isBrought = false;
-    }
+    this.#answers.spend(keys);
     return this.#read.transfer(keys.length * this.#options.chunkBytes, nowSeconds, keys.length);
   }
 
@@ -150,36 +129,6 @@ export class RemoteStore implements LmcacheStore {
     this.#answers.clear();
   }
 
-  /** A fresh answer holds until a lookup has used it, so that a slow step does not ask again and again. */
-  #holds(answer: Answer | undefined): answer is Answer {
-    if (answer === undefined) return false;
-    return !answer.isUsed || this.#options.nowMs() - answer.atMs < answerMs;
-  }
-
-  /** Looks up chunks in order, and loads the needed ones that are there. */
-  #ask(keys: readonly BlockKey[], firstNeeded: number): void {
-    const { outside } = this.#options;
-    for (const key of keys) this.#asked.add(key);
-    outside.pending++;
-    const startMs = this.#options.nowMs();
-    const found = this.#found(keys, firstNeeded).catch((error: unknown) => {
-      this.#failed(error);
-      return [];
-    });
-    void found.then((states) => {
-      outside.pending--;
-      for (const [i, key] of keys.entries()) {
-        this.#asked.delete(key);
-        const isThere = states[i] ?? false;
-        const isBrought = isThere && i >= firstNeeded;
-        const atMs = this.#options.nowMs();
-        this.#answers.set(key, { isThere, isBrought, isUsed: false, atMs });
-        this.#options.onKnown(key, isThere);
-      }
-      outside.wake(this.#options.nowMs() - startMs);
-    });
-  }
-
   /** @returns For each chunk up to the first that is missing, whether it can be used. */
   async #found(keys: readonly BlockKey[], firstNeeded: number): Promise<boolean[]> {
     const { client } = this.#options;
@@ -193,7 +142,10 @@ export class RemoteStore implements LmcacheStore {
   }
 
   async #load(name: string): Promise<boolean> {
-    const { client, valueBytes } = this.#options;
+    const {
+      client,
+      values: { valueBytes },
+    } = this.#options;
     const expected = syntheticKv(name);
     let isRight = true;
     this.#stats.readRequests++;
@@ -219,7 +171,10 @@ export class RemoteStore implements LmcacheStore {
   }
 
   async #send(key: BlockKey): Promise<void> {
-    const { client, valueBytes } = this.#options;
+    const {
+      client,
+      values: { valueBytes },
+    } = this.#options;
     if (this.#sendingBytes + valueBytes > sendingBytesMax) {
       this.#stats.dropped++;
       return;
@@ -252,11 +207,10 @@ export class RemoteStore implements LmcacheStore {
 
   /** LMCache's hashes have 64 bits. Chunks that it would confuse with others have names of our own. */
   #nameOf(key: BlockKey): string {
-    const { keyHead, keyTail, nameOf } = this.#options;
+    const { values, nameOf } = this.#options;
     const name = nameOf(key);
-    if (name !== undefined) return `${keyHead}${name}${keyTail}`;
+    if (name !== undefined) return values.keyOf(name);
     const text = typeof key === 'string' ? key : key.toString(16);
-    const hash = createHash('sha256').update(text, 'latin1').digest('hex').slice(0, 16);
-    return `${keyHead}${hash}${keyTail}`;
+    return values.keyOf(createHash('sha256').update(text, 'latin1').digest('hex').slice(0, 16));
   }
 }

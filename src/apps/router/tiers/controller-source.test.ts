@@ -27,13 +27,20 @@ const request: RoutingRequest = {
 };
 
 /** A controller whose workers have the addresses 10.0.0.1, 10.0.0.2, …, one per engine. */
-function make(chunks: readonly { at: number; location: string; chunks: readonly number[] }[]) {
+function make(
+  chunks: readonly { at: number; location: string; chunks: readonly number[] }[],
+  withPeers: readonly number[] = [],
+) {
   const registry = new WorkerRegistry();
   const push = (message: Parameters<typeof encodeLmcacheMessage>[0]) =>
     handlePushed(registry, decodeWorkerMessage(encodeLmcacheMessage(message)), 0);
   const sequences = new Map<string, number>();
   for (let i = 1; i <= 3; i++) {
-    push({ type: 'RegisterMsg', instance_id: `i${i}`, worker_id: 0, ip: `10.0.0.${i}`, port: 1 });
+    const peer_init_url = withPeers.includes(i) ? `10.0.0.${i}:8200` : null;
+    push({
+      ...{ type: 'RegisterMsg', instance_id: `i${i}`, worker_id: 0, ip: `10.0.0.${i}`, port: 1 },
+      peer_init_url,
+    });
   }
   for (const { at, location, chunks: which } of chunks) {
     const operations = which.map((chunk) => {
@@ -56,6 +63,22 @@ function make(chunks: readonly { at: number; location: string; chunks: readonly 
     ...{ registry, engines: () => engines, hashSeed: 123, nowSeconds: () => 0 },
   });
 }
+
+test('engines with P2P also have what is in the host memory of another one with P2P', () => {
+  const held = [
+    { at: 1, location: 'LocalCPUBackend', chunks: [0, 1] },
+    { at: 2, location: 'LocalDiskBackend', chunks: [0] },
+    { at: 3, location: 'LocalCPUBackend', chunks: [2] },
+  ];
+  const host = [{ tier: 'host', endTokens: 512 }];
+  const peer = [{ tier: 'peer', endTokens: 512 }];
+  assert.deepEqual(make(held, [1, 2]).match(request, endpoints), [host, peer, []]);
+  assert.deepEqual(make(held, [1, 2, 3]).match(request, endpoints), [
+    [...host, { tier: 'peer', endTokens: 768 }],
+    [{ tier: 'peer', endTokens: 768 }],
+    [...peer, { tier: 'host', endTokens: 768 }],
+  ]);
+});
 
 test('each engine has what its own LMCache reported, by tier, up to the first gap', () => {
   const source = make([

@@ -66,20 +66,40 @@ export class ControllerSource implements TierSource {
       if (position !== undefined) engineOf.set(instance, position);
     }
     const members = new Set(engineOf.values());
+    const readers = this.#peerReaders(engineOf);
     const hashes = this.#hashesOf(tokens);
     const takesPart = endpoints.map((_, i) => members.has(i));
     return runsOf(hashes.length, controllerChunkTokens, takesPart, (chunk) =>
-      this.#placesOf(hashes[chunk] as bigint, engineOf),
+      this.#placesOf(hashes[chunk] as bigint, engineOf, readers),
     );
   }
 
-  *#placesOf(hash: bigint, engineOf: ReadonlyMap<string, number>): Iterable<ChunkPlace> {
+  /** Engines that read out of the host memory of others. */
+  #peerReaders(engineOf: ReadonlyMap<string, number>): readonly number[] {
+    const readers: number[] = [];
+    for (const { instanceId, peerInitUrl } of this.#options.registry.instances) {
+      const engine = peerInitUrl === undefined ? undefined : engineOf.get(instanceId);
+      if (engine !== undefined) readers.push(engine);
+    }
+    return readers;
+  }
+
+  *#placesOf(
+    hash: bigint,
+    engineOf: ReadonlyMap<string, number>,
+    readers: readonly number[],
+  ): Iterable<ChunkPlace> {
+    let isLent = false;
     for (const { worker, location } of this.#options.registry.holdersOf(hash)) {
       const tier = tierOfLocation[location];
       const engine = engineOf.get(worker.instanceId);
       // Hashes do not name the model, so only candidates, which serve the same one, can vouch for the store.
       if (tier === undefined || engine === undefined) continue;
       yield { engine: tier === 'store' ? undefined : engine, tier };
+      // The holder itself has it in a faster tier.
+      if (isLent || tier !== 'host' || worker.peerInitUrl === undefined) continue;
+      isLent = true;
+      for (const reader of readers) yield { engine: reader, tier: 'peer' };
     }
   }
 

@@ -133,6 +133,10 @@ export interface TransferStats {
 export interface LmcacheStore {
   /** Latency of a lookup of one chunk. */
   readonly lookupSeconds: number;
+  /** Latency of a request that asks for all chunks of a prompt. @default 0 */
+  readonly promptLookupSeconds?: number;
+  /** Whether chunks that are read here stay in host memory. @default true */
+  readonly keepsReads?: boolean;
   /** The label of a hit here in vLLM's metrics. */
   readonly source: HitSource;
   readonly residencies: readonly TierResidency[];

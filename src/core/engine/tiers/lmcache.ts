@@ -114,12 +114,15 @@ export class Lmcache implements KvConnector {
     const end = Math.floor(sequence.knownTokens / this.#chunkTokens);
     let source: TierHit['source'] = 'host';
     const below = new Map<LmcacheStore, BlockKey[]>();
+    const asked = new Set<LmcacheStore>();
     let chunk = 0;
     for (; chunk < end; chunk++) {
       const key = this.#key(sequence, chunk);
       if (this.#local?.has(key)) continue;
       // One request per chunk, to one store after the other.
       const holder = this.#stores.find((store) => {
+        if (!asked.has(store)) lookupSeconds += store.promptLookupSeconds ?? 0;
+        asked.add(store);
         lookupSeconds += store.lookupSeconds;
         return store.has(key, nowSeconds);
       });
@@ -197,6 +200,16 @@ export class Lmcache implements KvConnector {
     this.#saved.delete(request);
   }
 
+  /** Whether a chunk is in host memory. */
+  holds(key: BlockKey): boolean {
+    return this.#local?.has(key) ?? false;
+  }
+
+  /** Another engine reads a chunk out of host memory, which counts as a use. @returns False if it is not there. */
+  lend(key: BlockKey): boolean {
+    return this.#local?.get(key) ?? false;
+  }
+
   reset(): boolean {
     this.#local?.clear();
     for (const store of this.#stores) store.clear();
@@ -260,6 +273,7 @@ export class Lmcache implements KvConnector {
       }
       for (const [store, keys] of below) {
         readSeconds = Math.max(readSeconds, store.read(keys, startSeconds));
+        if (store.keepsReads === false) continue;
         for (const key of keys) this.#local?.set(key, true);
         this.#listener.stored?.(keys, 'CPU');
       }

@@ -19,6 +19,8 @@ const handOver = {
   simulate: used,
 };
 const ownPorts = none('the ports of the controller are those of routerSpec');
+const ownPeerPorts = none('embedded engines on one machine choose free ports');
+const noPeerPorts = none('a simulation has no ports');
 const notStarted = {
   engine: noLmcache,
   serve: missing('vLLM is started with the LMCache connector only'),
@@ -82,8 +84,12 @@ export const engineKeys: Readonly<Record<string, EngineKeyEffects>> = {
     'lmcacheConfig.nixlBufferDevice',
     'lmcacheConfig.nixlEnableGc',
     'lmcacheConfig.workerPort',
+  ]),
+  'lmcacheConfig.enableP2P': lmcache,
+  ...rows({ engine: ownPeerPorts, serve: used, simulate: noPeerPorts }, [
     'lmcacheConfig.p2pHost',
     'lmcacheConfig.p2pInitPorts',
+    'lmcacheConfig.p2pLookupPorts',
   ]),
   ...rows({ engine: used, serve: noTier, simulate: used }, [
     'kvTiers.hostGBps',
@@ -91,6 +97,7 @@ export const engineKeys: Readonly<Record<string, EngineKeyEffects>> = {
     'kvTiers.lookupMs',
     'kvTiers.diskReadGBps',
     'kvTiers.diskWriteGBps',
+    'kvTiers.peerGBps',
     'kvTiers.load',
   ]),
   chatTemplateConfigMap: {
