@@ -12,16 +12,17 @@ import { type Script, type ScriptedEngine, startScriptedEngine } from './scripte
 
 const log = createLogger({ stream: process.stderr, level: 'critical', format: 'text' });
 
-/** Starts engines and their router; all end with the test. */
+/** Starts engines and their router; all end with the test. @param labels One per engine, where some prefill for others. */
 export async function stack(
   context: TestContext,
   scripts: readonly Script[],
   options: Partial<RouterOptions> = {},
+  labels: readonly string[] = [],
 ): Promise<{ router: RunningRouter; engines: ScriptedEngine[] }> {
   const engines = await Promise.all(scripts.map((script) => startScriptedEngine(script)));
   const router = await startRouter({
     port: 0,
-    engines: engines.map(({ url }) => ({ url, models: [] })),
+    engines: engines.map(({ url }, i) => ({ url, models: [], label: labels[i] })),
     policy: 'roundrobin',
     log,
     tickMs: 20,

@@ -2,6 +2,7 @@
 export type { KvEventAddress, PeerOptions, RouterOptions } from './options.ts';
 export { startRouter } from './router.ts';
 export type { RunningRouter } from './running-router.ts';
+export type { DisaggregationSettings } from './settings/disaggregation.ts';
 export { type PlanFile, readPlanFile } from './settings/plan-file.ts';
 export { refusedRouterFlags } from './settings/refused-settings.ts';
 export { listedAliases, listedEngines } from './settings/static-lists.ts';

@@ -12,6 +12,7 @@ import type { Logger } from '../../io/log/index.ts';
 import type { TracingOptions } from '../../io/otlp/index.ts';
 import type { TlsFiles } from '../../io/tls/index.ts';
 import type { WebpageFile } from '../../io/webpage/index.ts';
+import type { DisaggregationSettings } from './settings/disaggregation.ts';
 import type { DynamicConfigOptions } from './settings/dynamic-config-file.ts';
 import type { PlanFile } from './settings/plan-file.ts';
 import type { LmcacheControllerOptions } from './tiers/lmcache-controller.ts';
@@ -58,6 +59,8 @@ export interface RouterOptions {
   readonly aliases?: ReadonlyMap<string, string>;
   /** @default 'predictive' */
   readonly policy?: string;
+  /** Engines that prefill and engines that decode; for the policies `disaggregated_prefill…`. */
+  readonly disaggregation?: DisaggregationSettings | undefined;
   /** Header, or else top-level body key, that holds a request's session id. */
   readonly sessionKey?: string | undefined;
   /** Values of policy parameters by name; each policy reads its own. */

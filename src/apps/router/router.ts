@@ -27,6 +27,7 @@ import { EventFeed } from './routes/event-feed.ts';
 import { RouterViews } from './routes/router-views.ts';
 import type { RunningRouter } from './running-router.ts';
 import { baseSettings, openDynamicConfig } from './settings/base-settings.ts';
+import { roleOfLabel } from './settings/disaggregation.ts';
 import type { DynamicConfigFile } from './settings/dynamic-config-file.ts';
 import { checkPeerKey } from './settings/keys.ts';
 import type { LiveSettings } from './settings/live-settings.ts';
@@ -143,6 +144,7 @@ class Router {
       tls: tls.upstream,
       authorization,
       healthTimeoutMs: () => this.#settings.healthTimeoutMs,
+      roleOf: (label) => roleOfLabel(options.disaggregation, label),
     });
     const { engines } = this.#fleet;
     declareFleetGauges(registry, core, engines, nowSeconds);

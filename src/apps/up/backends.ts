@@ -33,9 +33,10 @@ export async function backendOf(
 ): Promise<ReachedBackend> {
   // The router's own certificate is the one that engines ask for.
   const { engineTls } = values.routerSpec;
+  const role = engine.role && { role: engine.role };
   if (engine.kind === 'url') {
     const model = engine.model ?? (await modelOf(engine.url, environment.VLLM_API_KEY, engineTls));
-    return { name: engine.name, url: engine.url, model };
+    return { name: engine.name, url: engine.url, model, ...role };
   }
   const kvEvents =
     ports && publishesWhereChosen(engine.spec)
@@ -45,7 +46,7 @@ export async function backendOf(
   return {
     name: engine.name,
     url: localUrl(engine, ports?.http),
-    model: engine.model,
+    ...{ model: engine.model, ...role },
     kvEvents,
     ...(engine.certificate !== undefined && {
       tls: { pinned: new PinnedCertificate(engine.certificate), cert, key },

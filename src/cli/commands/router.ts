@@ -8,6 +8,7 @@ import { InputError, version } from '../../core/base/index.ts';
 import {
   defaultPolicyName,
   policyNames,
+  rolePolicyNames,
   slowStartSecondsDefault,
   unusedParameters,
 } from '../../core/routing/index.ts';
@@ -22,6 +23,12 @@ import { addHedgeFlags, type HedgeFlags, hedgingFrom } from '../hedge-flags.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
 import { addPolicyFlags, policyParametersFrom, unusedFlagText } from '../policy-flags.ts';
 import { type AccessFlags, accessFrom, addAccessFlags } from '../router/access-flags.ts';
+import {
+  addDisaggregationFlags,
+  type DisaggregationFlags,
+  disaggregationFrom,
+  pickingPolicies,
+} from '../router/disaggregation-flags.ts';
 import {
   addDiscoveryFlags,
   type DiscoveryFlags,
@@ -39,6 +46,7 @@ import { addTraceFlags, type TraceFlags, tracingFrom } from '../trace-flags.ts';
 interface Flags
   extends ListenerFlags,
     DiscoveryFlags,
+    DisaggregationFlags,
     KnowledgeFlags,
     LmcacheFlags,
     AccessFlags,
@@ -46,7 +54,6 @@ interface Flags
     HedgeFlags,
     TraceFlags,
     LogFlags {
-  readonly routingLogic: string;
   readonly sessionKey?: string;
   readonly maxInstanceFailoverRerouteAttempts: number;
   readonly migration: boolean;
@@ -93,7 +100,7 @@ export function routerCommand(): Command {
     .optionsGroup('Routing:')
     .option(
       '--routing-logic <policy>',
-      `how an engine is picked: ${policyNames.join(', ')}`,
+      `how an engine is picked: ${[...policyNames, ...rolePolicyNames].join(', ')}`,
       defaultPolicyName,
     )
     .option('--session-key <name>', 'header or body key that names a session');
@@ -114,7 +121,7 @@ export function routerCommand(): Command {
       seconds,
       slowStartSecondsDefault,
     );
-  addLmcacheFlags(addKnowledgeFlags(command));
+  addLmcacheFlags(addKnowledgeFlags(addDisaggregationFlags(command)));
   addAccessFlags(command)
     .optionsGroup('Responses and page:')
     .option(
@@ -203,7 +210,8 @@ async function run(flags: Flags): Promise<void> {
     format: flags.logFormat,
   });
   const policyParameters = policyParametersFrom(flags);
-  for (const parameter of unusedParameters(flags.routingLogic, policyParameters)) {
+  const picking = pickingPolicies(flags);
+  for (const parameter of unusedParameters(picking, policyParameters)) {
     log.warning(unusedFlagText(parameter, '--routing-logic', flags.routingLogic));
   }
   const router = await startRouter({
@@ -213,6 +221,7 @@ async function run(flags: Flags): Promise<void> {
     ...lmcacheFrom(flags, flags.host),
     ...accessFrom(flags),
     policy: flags.routingLogic,
+    disaggregation: disaggregationFrom(flags),
     sessionKey: flags.sessionKey,
     policyParameters,
     reroutesMax: flags.maxInstanceFailoverRerouteAttempts,

@@ -17,7 +17,7 @@ import {
   type UpOverrides,
 } from '../../apps/up/index.ts';
 import { InputError } from '../../core/base/index.ts';
-import { findPolicy, policyNames } from '../../core/routing/index.ts';
+import { findPolicy, isDisaggregated, policyNames } from '../../core/routing/index.ts';
 import { defaultPreset, engineKind, type Values } from '../../core/values/index.ts';
 import { openInBrowser } from '../../io/browser/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
@@ -152,7 +152,7 @@ async function checkFlagNames({ gpu, model }: UpFlags, values: Values): Promise<
 /** The values accept upstream's policies too; one that the router lacks is refused before anything starts. */
 function checkPolicy({ routerSpec }: Values): void {
   const policy = routerSpec.routingLogic;
-  if (!routerSpec.enableRouter || findPolicy(policy) !== undefined) return;
+  if (!routerSpec.enableRouter || isDisaggregated(policy) || findPolicy(policy)) return;
   throw new InputError(
     `routerSpec.routingLogic ${policy} is not supported yet; the router has ${policyNames.join(', ')}.`,
   );

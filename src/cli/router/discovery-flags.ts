@@ -12,6 +12,7 @@ export interface DiscoveryFlags {
   readonly staticBackends?: readonly string[];
   readonly staticModels?: readonly string[];
   readonly staticNames?: readonly string[];
+  readonly staticModelLabels?: readonly string[];
   readonly staticAliases?: readonly string[];
   readonly dynamicConfigYaml?: string;
   readonly dynamicConfigJson?: string;
@@ -81,6 +82,7 @@ const listFlags = {
   models: '--static-models',
   aliases: '--static-aliases',
   engineNames: '--static-names',
+  labels: '--static-model-labels',
 };
 
 /** For each kind of discovery, the flag that names its engines; undefined if its name is enough. */
@@ -100,13 +102,18 @@ export function discoveryFrom(
   RouterOptions,
   'engines' | 'aliases' | 'discovery' | 'dynamicConfig' | 'healthIntervalMs' | 'healthTimeoutMs'
 > {
-  const { staticBackends, staticModels, staticNames } = flags;
+  const { staticBackends, staticModels, staticNames, staticModelLabels } = flags;
   const { dynamicConfigYaml, dynamicConfigJson } = flags;
   if (dynamicConfigYaml !== undefined && dynamicConfigJson !== undefined) {
     throw new InputError('--dynamic-config-yaml and --dynamic-config-json exclude each other.');
   }
   if (staticNames !== undefined && staticBackends === undefined) {
     throw new InputError('--static-names names the engines of --static-backends: give both.');
+  }
+  if (staticModelLabels !== undefined && staticBackends === undefined) {
+    throw new InputError(
+      '--static-model-labels labels the engines of --static-backends: give both.',
+    );
   }
   const path = dynamicConfigYaml ?? dynamicConfigJson;
   const dynamicConfig = path === undefined ? undefined : { path };
@@ -135,7 +142,9 @@ export function discoveryFrom(
   }
   const { backendHealthCheckTimeoutSeconds: timeout } = flags;
   const list = () =>
-    namedByModel(listedEngines(staticBackends ?? [], staticModels, listFlags, staticNames));
+    namedByModel(
+      listedEngines(staticBackends ?? [], staticModels, listFlags, staticNames, staticModelLabels),
+    );
   return {
     engines: openSource(discovery, flags, log) ?? list(),
     aliases: listedAliases(flags.staticAliases ?? [], listFlags),

@@ -21,7 +21,7 @@ export async function playFleet(
   }
   const policy = flags.policy ?? defaultPolicyName;
   const policyParameters = policyParametersFrom(flags);
-  const [unused] = unusedParameters(policy, policyParameters);
+  const [unused] = unusedParameters([policy], policyParameters);
   if (unused) throw new InputError(unusedFlagText(unused, '--policy', policy));
   const bar = progressBar();
   const run = await simulateFleetRun({

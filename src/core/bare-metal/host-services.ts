@@ -96,7 +96,8 @@ export function wantedStack(input: StackInput): WantedStack {
     const address = isAlone ? '127.0.0.1' : urlHost(place.host);
     const { http, kvEvents, kvReplay } = place.ports;
     return {
-      ...{ name: engine.name, model: engine.model, url: `http://${address}:${http}` },
+      ...{ name: engine.name, model: engine.model, role: engine.role },
+      url: `http://${address}:${http}`,
       kvEvents: publishesWhereChosen(engine.spec)
         ? { events: kvEvents, replay: kvReplay, host: address }
         : undefined,
@@ -350,12 +351,13 @@ function remoteBackend(engine: {
   readonly name: string;
   readonly url: string;
   readonly model: string | undefined;
+  readonly role?: Backend['role'];
 }): Backend {
-  const { name, url, model } = engine;
+  const { name, url, model, role } = engine;
   if (model === undefined) {
     throw new InputError(
       `servingEngineSpec.modelSpec "${name}" has urls and no modelURL: set it to the name of the model at ${url}.`,
     );
   }
-  return { name, url, model };
+  return { name, url, model, role };
 }

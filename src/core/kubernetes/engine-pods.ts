@@ -10,6 +10,8 @@ export interface EnginePod {
   readonly ip: string;
   /** Whether it can take requests: its condition `Ready` is true, it is not being deleted, and it has not ended. */
   readonly isServing: boolean;
+  /** Its label `model`, or ''. */
+  readonly label: string;
   /** When it was created, as the API server writes it: sorts by time. */
   readonly createdAt: string;
 }
@@ -17,6 +19,8 @@ export interface EnginePod {
 export interface ClusterEngine {
   readonly url: string;
   readonly name: string;
+  /** The label `model` of its pod or Service, if it has one. */
+  readonly label?: string;
 }
 
 /**
@@ -35,6 +39,7 @@ export const readEnginePod: ReadObject<EnginePod> = (pod) => {
     name: textAt(pod, 'metadata', 'name'),
     ip: textAt(pod, 'status', 'podIP'),
     isServing: isReady && !isTerminating && phase !== 'Succeeded' && phase !== 'Failed',
+    label: textAt(pod, 'metadata', 'labels', 'model'),
     createdAt: textAt(pod, 'metadata', 'creationTimestamp'),
   };
 };
@@ -62,11 +67,11 @@ export function enginesOfPods(
 
 /** Returns engines by their names, so that the same cluster always gives the same list. */
 export function inOrder(
-  byUrl: ReadonlyMap<string, { readonly namespace: string; readonly name: string }>,
+  byUrl: ReadonlyMap<string, Required<Omit<ClusterEngine, 'url'>> & { readonly namespace: string }>,
   namesNamespaces: boolean,
 ): ClusterEngine[] {
-  return Array.from(byUrl, ([url, { namespace, name }]) => ({
-    url,
+  return Array.from(byUrl, ([url, { namespace, name, label }]) => ({
+    ...(label === '' ? { url } : { url, label }),
     name: namesNamespaces ? `${namespace}/${name}` : name,
   })).sort((one, other) => (one.name < other.name ? -1 : 1));
 }

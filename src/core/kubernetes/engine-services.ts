@@ -7,6 +7,8 @@ import { at, listAt, textAt } from './json-fields.ts';
 export interface EngineService {
   readonly namespace: string;
   readonly name: string;
+  /** Its label `model`, or ''. */
+  readonly label: string;
   readonly ports: readonly ServicePort[];
 }
 
@@ -26,6 +28,7 @@ export interface ServiceSlice {
 export const readEngineService: ReadObject<EngineService> = (service) => ({
   namespace: textAt(service, 'metadata', 'namespace'),
   name: textAt(service, 'metadata', 'name'),
+  label: textAt(service, 'metadata', 'labels', 'model'),
   ports: listAt(service, 'spec', 'ports').flatMap((entry) => {
     const [port, target] = [at(entry, 'port'), at(entry, 'targetPort')];
     if (typeof port !== 'number') return [];

@@ -1,7 +1,9 @@
 // Which engines a values file asks for, one entry per process, before ports are known.
 import { InputError } from '../base/index.ts';
 import { readEntry } from '../layout/index.ts';
+import type { EngineRole } from '../routing/index.ts';
 import { engineCount, engineKind, type ModelEntry, type Values } from '../values/index.ts';
+import { roleIn } from './engine-role.ts';
 
 /** An engine that already runs, here or elsewhere. */
 export interface RemoteEngine {
@@ -10,6 +12,8 @@ export interface RemoteEngine {
   readonly url: string;
   /** Undefined to read it from /v1/models. */
   readonly model: string | undefined;
+  /** Undefined where engines do the whole of a request. */
+  readonly role?: EngineRole | undefined;
 }
 
 /** An engine that this program starts. */
@@ -21,6 +25,8 @@ export interface LocalEngine {
   readonly spec: ModelEntry;
   /** PEM file of the certificate that it serves https with; undefined for plain HTTP. */
   readonly certificate: string | undefined;
+  /** Undefined where engines do the whole of a request. */
+  readonly role?: EngineRole | undefined;
 }
 
 export type EnginePlan = LocalEngine | RemoteEngine;
@@ -33,7 +39,12 @@ export type EnginePlan = LocalEngine | RemoteEngine;
 export function planEngines(values: Values): EnginePlan[] {
   const { enableEngine, modelSpec } = values.servingEngineSpec;
   const engines = enableEngine
-    ? modelSpec.filter((spec) => spec.enabled).flatMap((spec) => enginesOf(spec))
+    ? modelSpec
+        .filter((spec) => spec.enabled)
+        .flatMap((spec) => {
+          const role = roleIn(values, spec);
+          return enginesOf(spec).map((engine) => (role ? { ...engine, role } : engine));
+        })
     : [];
   if (engines.length === 0) {
     throw new InputError(

@@ -1,9 +1,15 @@
 // The command line of the router in front of the engines of one stack.
 import { admissionSettings, hedgeSettings, routerTimeoutFlags } from '../attempts/index.ts';
 import { InputError } from '../base/index.ts';
-import { policyParameters, slowStartSecondsDefault } from '../routing/index.ts';
+import {
+  type EngineRole,
+  isDisaggregated,
+  policyParameters,
+  slowStartSecondsDefault,
+} from '../routing/index.ts';
 import { engineTlsSettings, listenerTlsSettings, type TlsSetting } from '../tls/index.ts';
 import { policyParametersOf, type Values } from '../values/index.ts';
+import { withoutLabels } from './engine-role.ts';
 import { type ControllerPorts, controllerFlags } from './lmcache-controller.ts';
 
 /** An engine as the router's flags describe it. */
@@ -11,6 +17,8 @@ export interface Backend {
   readonly name: string;
   readonly url: string;
   readonly model: string;
+  /** Undefined where engines do the whole of a request. */
+  readonly role?: EngineRole | undefined;
   /** Ports of its KV events, if it publishes them. */
   readonly kvEvents?:
     | {
@@ -67,6 +75,7 @@ export function routerFlags(
     routerNames(backends).join(','),
     '--routing-logic',
     routerSpec.routingLogic,
+    ...roleFlags(values, backends),
     '--engine-stats-interval',
     '1',
     '--request-stats-window',
@@ -102,7 +111,26 @@ export function routerFlags(
     String(routerSpec.drainDelay ?? 0),
     '--shutdown-timeout',
     String((routerSpec.drainDelay ?? 0) + routerStopSeconds),
-    ...routerSpec.extraArgs,
+    ...withoutLabels(routerSpec.extraArgs),
+  ];
+}
+
+/** Engines are labelled with their roles. @throws {InputError} If a role has no engine. */
+function roleFlags({ routerSpec }: Values, backends: readonly Backend[]): string[] {
+  const roles = backends.map(({ role }) => role);
+  if (!isDisaggregated(routerSpec.routingLogic)) return [];
+  for (const role of ['prefill', 'decode'] as const) {
+    if (roles.includes(role)) continue;
+    throw new InputError(
+      `routerSpec.routingLogic ${routerSpec.routingLogic} needs engines that prefill and engines that decode; these values have none of ${role === 'prefill' ? 'the first' : 'the second'}.`,
+    );
+  }
+  const { prefillPolicy, decodePolicy, remotePrefillTokensMin } = routerSpec.disaggregation;
+  return [
+    ...['--static-model-labels', roles.join(',')],
+    ...['--prefill-model-labels', 'prefill', '--decode-model-labels', 'decode'],
+    ...['--prefill-policy', prefillPolicy, '--decode-policy', decodePolicy],
+    ...['--remote-prefill-tokens-min', String(remotePrefillTokensMin)],
   ];
 }
 

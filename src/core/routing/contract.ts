@@ -1,6 +1,9 @@
 // What a routing policy sees and returns. Policies are pure: the production router and the
 // simulator run the same objects.
 
+/** What an engine does where prefill is disaggregated: it computes prompts, or it writes the responses. */
+export type EngineRole = 'prefill' | 'decode';
+
 /** What a policy may know of a request, all derived from the request's own bytes. */
 export interface RoutingRequest {
   /** The request id that the client sees. */
@@ -8,6 +11,8 @@ export interface RoutingRequest {
   readonly model: string | undefined;
   /** URL of the only engine that may serve it; undefined leaves the choice to the policy. */
   readonly pinnedUrl?: string | undefined;
+  /** The role of the engines that may serve it now; undefined for any. */
+  readonly leg?: EngineRole | undefined;
   /** Value found under `--session-key`: header first, then body. */
   readonly session: string | undefined;
   /**
@@ -51,6 +56,8 @@ export interface Endpoint {
   /** Stable name; the URL without a trailing slash. */
   readonly url: string;
   readonly models: readonly string[];
+  /** Undefined where engines do the whole of a request. */
+  readonly role?: EngineRole | undefined;
   readonly load: EndpointLoad;
   /** What the engine last reported on /metrics; undefined before the first report. */
   readonly reported: ReportedLoad | undefined;

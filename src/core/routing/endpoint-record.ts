@@ -1,5 +1,5 @@
 // The router's record of one engine: its models, its state, and exact counts of what was sent to it.
-import type { Endpoint, EndpointLoad, ReportedLoad } from './contract.ts';
+import type { Endpoint, EndpointLoad, EngineRole, ReportedLoad } from './contract.ts';
 import { EngineQueue } from './engine-queue.ts';
 
 /**
@@ -77,6 +77,7 @@ export class EndpointRecord implements Endpoint {
   readonly allLoads: readonly LoadCounter[] = [this.load, this.ownLoad];
   readonly totals = { requests: 0, errors: 0, retries: 0 };
   models: readonly string[];
+  role: EngineRole | undefined = undefined;
   reported: ReportedLoad | undefined = undefined;
   readonly queue = new EngineQueue();
   state: EndpointState;
@@ -107,6 +108,7 @@ export function statusOf(record: EndpointRecord): EndpointStatus {
   return {
     url: record.url,
     models: record.models,
+    role: record.role,
     state: record.state,
     reason: record.reason,
     load: { ...record.load },

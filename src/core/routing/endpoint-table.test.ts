@@ -83,7 +83,9 @@ test('a request for one engine is refused for the reasons of that engine only', 
   table.add({ url: 'c', models: ['n'] });
   table.setState(record('b'), 'dead', 'reset', 0);
   const why = (pinnedUrl: string | undefined, exclude: string[] = []) =>
-    table.refusal({ model: 'm', exclude: new Set(exclude), pinnedUrl, aliases: new Map() }).message;
+    table.refusal({
+      ...{ model: 'm', exclude: new Set(exclude), pinnedUrl, leg: undefined, aliases: new Map() },
+    }).message;
   const refused = 'No engine can serve model "m" now: ';
   assert.equal(why('c'), `${refused}c does not serve it. Retry later.`);
   assert.equal(why('b', ['b']), `${refused}b is dead (reset). Retry later.`);

@@ -1,4 +1,5 @@
 // The engines of a core: their records by URL, the live ones of each model, and why none can serve a request.
+import type { EngineRole } from './contract.ts';
 import { EndpointRecord, type EndpointState } from './endpoint-record.ts';
 import { NoEndpointError, UnknownModelError } from './errors.ts';
 
@@ -17,6 +18,7 @@ interface UnservedRequest {
   /** URLs that have already failed it. */
   readonly exclude: ReadonlySet<string> | undefined;
   readonly pinnedUrl: string | undefined;
+  readonly leg: EngineRole | undefined;
   /** Other names of models, by which clients can request them. */
   readonly aliases: ReadonlyMap<string, string>;
 }
@@ -115,13 +117,14 @@ export class EndpointTable {
   }
 
   /** Why no engine can serve a request. */
-  refusal({ model, exclude, pinnedUrl, aliases }: UnservedRequest): Error {
+  refusal({ model, exclude, pinnedUrl, leg, aliases }: UnservedRequest): Error {
     if (model !== undefined && !this.#everSeenModels.has(model)) {
       return this.#unknownModel(model, aliases);
     }
     const rejections = new Map<string, string>();
-    for (const { url, models, state, reason } of this.#records.values()) {
+    for (const { url, models, role, state, reason } of this.#records.values()) {
       if (pinnedUrl !== undefined && url !== pinnedUrl) continue;
+      if (leg !== undefined && role !== leg) continue;
       if (model !== undefined && !models.includes(model)) {
         if (url === pinnedUrl) rejections.set(url, 'does not serve it');
         continue;

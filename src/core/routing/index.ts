@@ -14,6 +14,7 @@ export {
 export type {
   Endpoint,
   EndpointLoad,
+  EngineRole,
   Outcome,
   Pick,
   Policy,
@@ -50,6 +51,7 @@ export {
   unusedParameters,
 } from './policy-table.ts';
 export type { RecentPick } from './recent-picks.ts';
+export { isDisaggregated, type RolePolicies, RolePolicy, rolePolicyNames } from './role-policy.ts';
 export { type PeerVerdict, RoutingCore, type RoutingCoreOptions } from './routing-core.ts';
 export { slowStartSecondsDefault } from './slow-start.ts';
 export type { PickCause, Ticket } from './ticket.ts';

@@ -67,7 +67,7 @@ test('upstream’s parameters keep upstream’s names, defaults and limits', () 
 
 test('given parameters of other policies are reported as unused', () => {
   const given = { prefixMinMatchLength: 0, kvAwareThreshold: undefined };
-  const flagsUnusedBy = (name: string) => unusedParameters(name, given).map(({ flag }) => flag);
+  const flagsUnusedBy = (name: string) => unusedParameters([name], given).map(({ flag }) => flag);
   assert.deepEqual(flagsUnusedBy('predictive'), ['--prefix-min-match-length']);
   assert.deepEqual(flagsUnusedBy('prefixaware'), []);
 });

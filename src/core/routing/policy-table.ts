@@ -41,9 +41,12 @@ export function createPolicy(name: string, options: PolicyOptions): Policy {
   );
 }
 
-/** The given parameters that belong to other policies, and therefore have no effect on this one. */
-export function unusedParameters(name: string, given: ParameterValues): DeclaredParameter[] {
+/** The given parameters that belong to other policies, and therefore have no effect on these. */
+export function unusedParameters(
+  names: readonly string[],
+  given: ParameterValues,
+): DeclaredParameter[] {
   return policyParameters.filter(
-    (parameter) => parameter.policy !== name && given[parameter.name] !== undefined,
+    (parameter) => !names.includes(parameter.policy) && given[parameter.name] !== undefined,
   );
 }

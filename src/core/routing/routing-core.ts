@@ -2,7 +2,7 @@
 // which one gets the next request. The production router and the simulator run the same code.
 import type { Clock } from '../base/index.ts';
 import type { AgedUpdate, AttemptUpdate } from './attempt-update.ts';
-import type { Policy, ReportedLoad, RoutingRequest } from './contract.ts';
+import type { EngineRole, Policy, ReportedLoad, RoutingRequest } from './contract.ts';
 import {
   type EndpointRecord,
   type EndpointState,
@@ -120,13 +120,14 @@ export class RoutingCore {
    */
   route(request: RoutingRequest, exclude?: ReadonlySet<string>): Ticket {
     const model = this.resolveModel(request.model);
-    const { pinnedUrl } = request;
+    const { pinnedUrl, leg } = request;
     const all = this.#endpoints.live(model);
-    const live = pinnedUrl === undefined ? all : all.filter(({ url }) => url === pinnedUrl);
+    const named = pinnedUrl === undefined ? all : all.filter(({ url }) => url === pinnedUrl);
+    const live = leg === undefined ? named : named.filter(({ role }) => role === leg);
     const retry = exclude !== undefined && exclude.size > 0;
     const left = retry ? live.filter(({ url }) => !exclude.has(url)) : live;
     if (left.length === 0) {
-      throw this.#endpoints.refusal({ model, exclude, pinnedUrl, aliases: this.#aliases });
+      throw this.#endpoints.refusal({ model, exclude, pinnedUrl, leg, aliases: this.#aliases });
     }
 
     const nowSeconds = this.#clock.nowSeconds();
@@ -140,10 +141,11 @@ export class RoutingCore {
    * For how long no engine has been live that serves the request's model; undefined while there is one, Infinity if there
    * never was, or if the request is for one engine.
    */
-  secondsWithoutEngine({ model, pinnedUrl }: RoutingRequest): number | undefined {
+  secondsWithoutEngine({ model, pinnedUrl, leg }: RoutingRequest): number | undefined {
     if (pinnedUrl !== undefined) return Number.POSITIVE_INFINITY;
     const resolved = this.resolveModel(model);
-    if (this.#endpoints.live(resolved).length > 0) return undefined;
+    const live = this.#endpoints.live(resolved);
+    if (live.some(({ role }) => leg === undefined || role === leg)) return undefined;
     return this.#clock.nowSeconds() - this.#endpoints.leftSeconds(resolved);
   }
 
@@ -231,6 +233,12 @@ export class RoutingCore {
     const changed = this.#endpoints.setState(record, state, reason, nowSeconds);
     if (changed && state === 'live') this.#slowStart.begin(record, nowSeconds);
     return changed;
+  }
+
+  /** @param role Undefined for an engine that does the whole of a request. */
+  setRole(url: string, role: EngineRole | undefined): void {
+    const record = this.#endpoints.get(url);
+    if (record) record.role = role;
   }
 
   /** A request for an engine's models failed. @param why In plain words. */

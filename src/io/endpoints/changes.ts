@@ -18,8 +18,7 @@ export function changesBetween(
   for (const endpoint of after) {
     const known = before.get(endpoint.url);
     if (known === undefined) changes.push({ kind: 'added', endpoint });
-    else if (known.name !== endpoint.name || !sameModels(known, endpoint))
-      changes.push({ kind: 'changed', endpoint });
+    else if (!isSame(known, endpoint)) changes.push({ kind: 'changed', endpoint });
   }
   return changes;
 }
@@ -31,8 +30,10 @@ export function endpointsByUrl(
   return new Map(endpoints.map((endpoint) => [endpoint.url, endpoint]));
 }
 
-function sameModels(one: DiscoveredEndpoint, other: DiscoveredEndpoint): boolean {
+function isSame(one: DiscoveredEndpoint, other: DiscoveredEndpoint): boolean {
   return (
+    one.name === other.name &&
+    one.label === other.label &&
     one.models.length === other.models.length &&
     one.models.every((model, i) => model === other.models[i])
   );

@@ -250,6 +250,6 @@ class Wakeup {
   }
 }
 
-function asEndpoint({ url, name }: ClusterEngine): DiscoveredEndpoint {
-  return { url, name, models: [] };
+function asEndpoint(engine: ClusterEngine): DiscoveredEndpoint {
+  return { ...engine, models: [] };
 }

@@ -6,6 +6,8 @@ export interface DiscoveredEndpoint {
   readonly url: string;
   /** Its name in logs, headers and views; undefined for its address. */
   readonly name?: string | undefined;
+  /** Its `model` label, by which the router knows engines that prefill and engines that decode. */
+  readonly label?: string | undefined;
   /** Models to assume if the engine does not list its own. */
   readonly models: readonly string[];
 }

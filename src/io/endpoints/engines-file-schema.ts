@@ -10,6 +10,7 @@ const schema = z.strictObject({
     z.strictObject({
       url: z.string(),
       name: z.string().optional(),
+      label: z.string().min(1).optional(),
       models: z.array(z.string().min(1)).default([]),
     }),
   ),
@@ -21,7 +22,7 @@ export function parseEnginesFile(text: string, path: string): DiscoveredEndpoint
   const endpoints = new Map<string, DiscoveredEndpoint>();
   const problems: Problem[] = [];
   const names = new Set<string>();
-  for (const [i, { url: given, models, name }] of value.engines.entries()) {
+  for (const [i, { url: given, models, name, label }] of value.engines.entries()) {
     const place = placeAt(written, ['engines', i, 'url']);
     const key = `engines[${i}].url`;
     const url = urlOf(given);
@@ -30,7 +31,10 @@ export function parseEnginesFile(text: string, path: string): DiscoveredEndpoint
       problems.push({ place, sentence });
     } else if (endpoints.has(url)) {
       problems.push({ place, sentence: `${key}: engine ${url} is listed twice` });
-    } else endpoints.set(url, name === undefined ? { url, models } : { url, models, name });
+    } else {
+      const own = { ...(name !== undefined && { name }), ...(label !== undefined && { label }) };
+      endpoints.set(url, { url, models, ...own });
+    }
     if (name === undefined) continue;
     const sentence = nameProblem(name, names);
     if (sentence !== undefined) {

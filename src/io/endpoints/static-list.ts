@@ -30,14 +30,15 @@ export function staticList(
 export function normalized(endpoints: readonly DiscoveredEndpoint[]): DiscoveredEndpoint[] {
   const urls = new Set<string>();
   const names = new Set<string>();
-  return endpoints.map(({ url: given, models, name }) => {
+  return endpoints.map(({ url: given, models, name, label }) => {
     const url = endpointUrl(given);
     if (urls.has(url)) throw new InputError(`Engine ${url} is listed twice.`);
     urls.add(url);
-    if (name === undefined) return { url, models };
+    const endpoint = label === undefined ? { url, models } : { url, models, label };
+    if (name === undefined) return endpoint;
     checkEndpointName(name);
     if (names.has(name)) throw new InputError(`Two engines have the name "${name}".`);
     names.add(name);
-    return { url, models, name };
+    return { ...endpoint, name };
   });
 }

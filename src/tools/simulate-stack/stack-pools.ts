@@ -2,7 +2,8 @@
 // routingLogic asks for disaggregated prefill.
 import { InputError } from '../../core/base/index.ts';
 import { type KvExchangeEngine, kvLink } from '../../core/engine/index.ts';
-import { lmcacheRoles } from '../../core/layout/index.ts';
+import { engineRole } from '../../core/launch/index.ts';
+import { isDisaggregated as isRolePolicy } from '../../core/routing/index.ts';
 import type { Disaggregation, EngineRole } from '../../core/simulation/index.ts';
 import type { ModelEntry, Values } from '../../core/values/index.ts';
 import type { KvTransfer } from './offload-settings.ts';
@@ -26,7 +27,7 @@ export interface StackPools extends Disaggregation {
 }
 
 export function isDisaggregated({ routerSpec }: Values): boolean {
-  return routerSpec.routingLogic.startsWith('disaggregated_prefill');
+  return isRolePolicy(routerSpec.routingLogic);
 }
 
 /**
@@ -39,7 +40,7 @@ export function poolsOf(
   link: string | number = values.routerSpec.disaggregation.link,
 ): StackPools {
   const { routingLogic, disaggregation } = values.routerSpec;
-  const roles = pooled.map((one) => roleOf(one, values));
+  const roles = pooled.map(({ entry }) => engineRole(entry, values.routerSpec));
   const count = (role: EngineRole) => roles.filter((one) => one === role).length;
   const [prefills, decodes] = [count('prefill'), count('decode')];
   if (prefills === 0 || decodes === 0) {
@@ -73,31 +74,6 @@ export function poolsOf(
     }),
     loadFailure: loadFailureOf(pooled.filter((_, i) => roles[i] === 'decode')),
   };
-}
-
-/** Returns the role that the router's labels give an engine, as upstream; otherwise the one in its own settings. */
-function roleOf({ entry, transfer }: PooledEngine, { routerSpec }: Values): EngineRole {
-  const labels = [entry.name, entry.labels?.['model'], entry.podLabels?.['model']];
-  const prefill = labelsAfter(routerSpec.extraArgs, '--prefill-model-labels');
-  const decode = labelsAfter(routerSpec.extraArgs, '--decode-model-labels');
-  if (labels.some((label) => label !== undefined && prefill.includes(label))) return 'prefill';
-  if (labels.some((label) => label !== undefined && decode.includes(label))) return 'decode';
-  const { kvRole, nixlRole } = lmcacheRoles(entry);
-  const role = kvRole ?? transfer?.role;
-  if (role === 'kv_producer' || (role !== 'kv_consumer' && nixlRole === 'sender')) return 'prefill';
-  if (role === 'kv_consumer' || nixlRole === 'receiver') return 'decode';
-  throw new InputError(
-    `servingEngineSpec.modelSpec "${entry.name}" does not say whether it prefills or decodes: name it in routerSpec.extraArgs after --prefill-model-labels or --decode-model-labels, or give lmcacheConfig.kvRole kv_producer or kv_consumer.`,
-  );
-}
-
-/** Returns the labels in `--flag a,b` and `--flag=a,b`. */
-function labelsAfter(args: readonly string[], flag: string): readonly string[] {
-  const values = args.flatMap((word, i) => {
-    if (args[i - 1] === flag) return [word];
-    return word.startsWith(`${flag}=`) ? [word.slice(flag.length + 1)] : [];
-  });
-  return values.flatMap((value) => value.split(','));
 }
 
 /** Checks what vLLM checks when two NIXL connectors meet. */

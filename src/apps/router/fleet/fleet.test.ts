@@ -41,6 +41,7 @@ function begin(context: TestContext, { tickMs = 60_000 } = {}) {
       ['http://b', { endpoint: 'tcp://b:5557', replayEndpoint: undefined }],
     ]),
     ...{ limits: {}, tls: undefined, authorization: undefined },
+    roleOf: (label) => (label === 'prefill' ? 'prefill' : undefined),
     ...{ healthTimeoutMs: () => 1_000, nowSeconds: () => 100 },
   });
   context.after(() => {

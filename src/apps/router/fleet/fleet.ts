@@ -1,6 +1,6 @@
 // The live set of engines: each is added and removed with all that depends on it (connections, KV events,
 // load counts, its name among routers, metric series).
-import type { RoutingCore } from '../../../core/routing/index.ts';
+import type { EngineRole, RoutingCore } from '../../../core/routing/index.ts';
 import {
   changesBetween,
   type DiscoveredEndpoint,
@@ -30,6 +30,8 @@ export interface FleetOptions {
   /** `Authorization` for the router's own requests, if engines require one. */
   readonly authorization: string | undefined;
   readonly healthTimeoutMs: () => number;
+  /** The role of the engines with a label. */
+  readonly roleOf: (label: string | undefined) => EngineRole | undefined;
   readonly nowSeconds: () => number;
 }
 
@@ -100,14 +102,15 @@ export class Fleet {
   }
 
   #name(endpoint: DiscoveredEndpoint): void {
-    const { url, models, name } = endpoint;
-    const { core, log, shared } = this.#options;
+    const { url, models, name, label } = endpoint;
+    const { core, log, shared, roleOf } = this.#options;
     const wasNamed = this.#named.has(url);
     this.#named.set(url, endpoint);
     const known = this.#engines.get(url);
     if (known !== undefined) {
       known.assumeModels(models);
       known.rename(name);
+      core.setRole(url, roleOf(label));
       if (wasNamed) return;
       this.#leaving.delete(known);
       known.stay();
@@ -130,6 +133,7 @@ export class Fleet {
         healthTimeoutMs,
       });
       this.#engines.set(url, engine);
+      core.setRole(url, roleOf(label));
       shared?.addEngine(url);
       if (this.#isStarted) log.info(`engine ${engine.label} added`);
     }

@@ -37,6 +37,7 @@ export class RouterMetrics {
   readonly deadlines;
   readonly stalls;
   readonly migrations;
+  readonly handoffs;
   readonly hedges;
   readonly firstByte;
   readonly prediction;
@@ -121,6 +122,11 @@ export class RouterMetrics {
       name: 'spillway_router_stream_migrations',
       help: 'Streams whose engine failed, by outcome (moved, completed, declined or failed) and reason.',
       labels: ['outcome', 'reason'],
+    });
+    this.handoffs = registry.counter({
+      name: 'spillway_router_prefill_handoffs',
+      help: 'Requests by what became of their prefill on another engine: transferred (the engine that decodes was told where the KV is), stored (it finds the KV by itself), lost (the prompt was computed again), short (most of it was cached where it is decoded), or unavailable (no engine prefilled).',
+      labels: ['outcome'],
     });
     this.hedges = registry.counter({
       name: 'spillway_router_hedges',

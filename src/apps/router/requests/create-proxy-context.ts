@@ -40,9 +40,18 @@ export function proxyContext(parts: {
     ...defaultRetryPolicy,
     reroutesMax: options.reroutesMax ?? defaultRetryPolicy.reroutesMax,
   };
+  const { disaggregation } = options;
   return {
     core,
     metrics,
+    handoffs: disaggregation && {
+      core,
+      get asksForParams() {
+        return core.policy.name === 'disaggregated_prefill_orchestrated';
+      },
+      remotePrefillTokensMin: disaggregation.remotePrefillTokensMin,
+      count: (outcome) => metrics.handoffs.with({ outcome }).inc(),
+    },
     watch,
     admission,
     keepAlive,

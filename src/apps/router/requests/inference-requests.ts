@@ -7,7 +7,7 @@ import {
   type RequestFields,
   RequestFieldsReader,
 } from '../../../core/protocol/index.ts';
-import type { RoutingRequest } from '../../../core/routing/index.ts';
+import { isDisaggregated, type RoutingRequest } from '../../../core/routing/index.ts';
 import { formField, replaceFormField } from '../../../io/forms/index.ts';
 import { type ServerExchange, unsharedBytesMax } from '../../../io/http/index.ts';
 import { SkimThread } from '../../../io/json-skim/index.ts';
@@ -15,6 +15,7 @@ import type { Engine } from '../fleet/engine.ts';
 import type { PromptTokens } from '../tokens/prompt-tokens.ts';
 import { answerError } from './answer.ts';
 import { requestIdOf } from './attempt-ids.ts';
+import { isSplittable, type SplitKind } from './handoff-bodies.ts';
 import type { OpenAiError } from './openai-error.ts';
 import { ProxiedRequest, type ProxiedRequestOptions } from './proxied-request.ts';
 import type { ProxyContext } from './proxy-context.ts';
@@ -132,10 +133,12 @@ export class InferenceRequests {
       this.#refuseMissingModel(arrival);
       return;
     }
+    const isSplit = isDisaggregated(core.policy.name);
     const request: RoutingRequest = {
       id,
       model,
       pinnedUrl,
+      leg: isSplit && generates && pinnedUrl === undefined ? 'decode' : undefined,
       session: session ?? fields.session,
       prompt: fields.prompt,
       promptTokens: Math.ceil(fields.promptBytes / promptBytesPerToken),
@@ -165,6 +168,7 @@ export class InferenceRequests {
       priority,
       arrivedAtMs,
       migration,
+      handoff: request.leg && splitKind(promptKind, body),
       isHedged,
       isRepeatable: !(promptKind === 'responses' && fields.background),
     };
@@ -270,6 +274,12 @@ export class InferenceRequests {
     }
     answerError(exchange, error, id);
   }
+}
+
+/** How a request is split; `whole` if the engine that responds has to compute its prompt. */
+function splitKind(kind: PromptKind | undefined, body: Buffer): SplitKind | 'whole' {
+  const isKnown = kind === 'chat' || kind === 'completions';
+  return isKnown && isSplittable(body) ? kind : 'whole';
 }
 
 function withTokens(

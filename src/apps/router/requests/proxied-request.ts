@@ -25,7 +25,9 @@ import type {
 } from '../../../io/http/index.ts';
 import { answerError } from './answer.ts';
 import { clientPatience } from './client-patience.ts';
+import type { SplitKind } from './handoff-bodies.ts';
 import type { OpenAiError } from './openai-error.ts';
+import { PrefillHandoff } from './prefill-handoff.ts';
 import { type AttemptOwner, ProxyAttempt } from './proxy-attempt.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import { deadlineMessage, pickRefusal, stoppingError } from './refusals.ts';
@@ -55,6 +57,8 @@ export interface ProxiedRequestOptions {
   readonly isRepeatable?: boolean;
   /** How a streamed response can move to another engine; undefined if it is not streamed. */
   readonly migration: MigrationPlan | undefined;
+  /** Where some engines prefill for others: how the request is split; undefined for one that any engine may serve. */
+  readonly handoff?: SplitKind | 'whole' | undefined;
 }
 
 const noBody = Buffer.alloc(0);
@@ -69,6 +73,8 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   readonly #first: RoutingRequest;
   #request: RoutingRequest;
   readonly #migration: StreamMigration | undefined;
+  /** Undefined unless another engine prefills. */
+  readonly #handoff: PrefillHandoff | undefined;
   readonly #record: RequestRecord;
   /** Undefined if silent streams get no comments. */
   readonly #silentStart: SilentStart | undefined;
@@ -107,10 +113,14 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     this.#generates = options.generates;
     this.#migration =
       options.migration && new StreamMigration(context.migration, options.migration);
+    const { handoff } = options;
+    this.#handoff =
+      handoff && context.handoffs && new PrefillHandoff(context.handoffs, this, handoff);
     const { retryBudget, watch } = context;
     const retryPolicy = retryPolicyOf(context, options);
     const patience = clientPatience(exchange.head.headers, request.stream);
-    const hedges = context.hedging?.planOf(request, options.isHedged, options.body);
+    const isHedged = options.isHedged && this.#handoff === undefined;
+    const hedges = context.hedging?.planOf(request, isHedged, options.body);
     this.#machine = new AttemptMachine(this, retryPolicy, retryBudget, watch, patience, hedges);
     this.#priority = options.priority;
     this.#patienceSeconds = Math.min(patience.totalSeconds, patience.firstByteSeconds);
@@ -176,7 +186,22 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     this.#record.sending(attempt.url);
     const body = this.#migration?.body(this.#body) ?? { start: '', rest: this.#body };
     this.#migration?.sent();
-    return body;
+    return this.#handoff?.bodyOf(body) ?? body;
+  }
+
+  prefilling(attempt: ProxyAttempt): Buffer {
+    this.#attempt = attempt;
+    this.#record.sending(attempt.url);
+    return this.#body;
+  }
+
+  prefilled(): void {
+    this.#machine.handedOver();
+    this.#machine.proceed();
+  }
+
+  prefillFailed(why: string): void {
+    this.#failWith('mismatch', why);
   }
 
   headOf(attempt: ProxyAttempt, status: number, hasBody: boolean): HeadVerdict {
@@ -283,9 +308,11 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   pick(tried: ReadonlySet<string> | undefined): EngineAttempt | undefined {
     const { core, metrics } = this.#context;
     try {
-      const ticket = core.route(this.#request, tried);
+      const handoff = this.#handoff;
+      const ticket = handoff?.route(this.#request, tried) ?? core.route(this.#request, tried);
       if (tried === undefined && !this.#isCounted) metrics.routed(this.#request.model);
-      return new ProxyAttempt(this.#context, this, ticket);
+      this.#isCounted = true;
+      return new ProxyAttempt(this.#context, handoff?.isPrefilling ? handoff : this, ticket);
     } catch (error) {
       this.#pickError = error;
       return undefined;

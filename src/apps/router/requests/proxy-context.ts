@@ -5,6 +5,7 @@ import type { Logger } from '../../../io/log/index.ts';
 import type { Tracing } from '../../../io/otlp/index.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
 import type { TextTokensOf } from '../tokens/text-tokens-of.ts';
+import type { HandoffContext } from './handoff-context.ts';
 import type { UpstreamHeadParts } from './proxy-heads.ts';
 import type { ProxyTarget } from './proxy-target.ts';
 import type { RouterAdmission } from './router-admission.ts';
@@ -33,6 +34,8 @@ export interface ProxyContext {
   readonly keepAlive: SseKeepAlive | undefined;
   /** Undefined if requests are never sent to two engines at once. */
   readonly hedging: RouterHedging | undefined;
+  /** Undefined unless some engines prefill for others. */
+  readonly handoffs: HandoffContext | undefined;
   /** Undefined if the router does not trace. */
   readonly tracing: Tracing | undefined;
   /** The tokens of a request and its response by the router's own tokenizer; undefined if it never has one. */

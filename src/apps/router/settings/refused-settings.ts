@@ -1,7 +1,6 @@
 // Settings of production-stack's router that Spillway does not support yet, each with the reason.
 // They are flags upstream, and some are also keys of the dynamic configuration.
 
-const disaggregated = 'disaggregated prefill is not supported yet';
 const semanticCache = 'the semantic cache is not supported';
 const files = 'files and batches are not supported yet';
 const sentry =
@@ -10,9 +9,6 @@ const sentry =
 /** Flag without its dashes, to the reason why it is refused. */
 export const refusedRouterFlags: Readonly<Record<string, string>> = {
   'static-model-types': 'engines are checked on /health whatever their type',
-  'static-model-labels': disaggregated,
-  'prefill-model-labels': disaggregated,
-  'decode-model-labels': disaggregated,
   callbacks: 'callbacks are Python objects, and this router is not written in Python',
   'request-rewriter': 'requests are not rewritten; upstream also supports only "noop"',
   'feature-gates': 'feature gates are not supported',

@@ -4,10 +4,13 @@ import type { KvIndex } from '../../../core/kv/index.ts';
 import {
   createPolicy,
   findPolicy,
+  isDisaggregated,
   type Policy,
+  RolePolicy,
   type TierIndex,
 } from '../../../core/routing/index.ts';
 import type { RouterOptions } from '../options.ts';
+import { disaggregationFor } from './disaggregation.ts';
 
 /** Interval between readings of engines' metrics, unless the policy declares another. */
 const statsSecondsDefault = 5;
@@ -18,18 +21,26 @@ export function routerPolicy(
   options: RouterOptions,
   { kvIndex, tiers }: { readonly kvIndex: KvIndex; readonly tiers: TierIndex },
 ): Policy {
-  return createPolicy(name, {
-    random: seededRandom(Date.now()),
-    kvIndex,
-    tiers,
-    followsKvEvents: options.kvEvents,
-    parameters: options.policyParameters,
-  });
+  const create = (one: string) =>
+    createPolicy(one, {
+      random: seededRandom(Date.now()),
+      kvIndex,
+      tiers,
+      followsKvEvents: options.kvEvents,
+      parameters: options.policyParameters,
+    });
+  if (!isDisaggregated(name)) return create(name);
+  const { prefillPolicy, decodePolicy } = disaggregationFor(name, options.disaggregation);
+  return new RolePolicy(name, { prefill: create(prefillPolicy), decode: create(decodePolicy) });
 }
 
 /** Interval between readings of engines' metrics. */
 export function statsIntervalMs(policyName: string, options: RouterOptions): number {
-  const { everySeconds = statsSecondsDefault } =
-    findPolicy(policyName)?.consumes.engineReports ?? {};
-  return options.statsIntervalMs ?? everySeconds * 1000;
+  const { prefillPolicy = policyName, decodePolicy = policyName } = isDisaggregated(policyName)
+    ? (options.disaggregation ?? {})
+    : {};
+  const everySeconds = [prefillPolicy, decodePolicy].map(
+    (name) => findPolicy(name)?.consumes.engineReports?.everySeconds ?? statsSecondsDefault,
+  );
+  return options.statsIntervalMs ?? Math.min(...everySeconds) * 1000;
 }

@@ -9,11 +9,14 @@ export interface ListNames {
   readonly aliases: string;
   /** Undefined where names of engines cannot be given. */
   readonly engineNames?: string;
+  /** Undefined where labels cannot be given. */
+  readonly labels?: string;
 }
 
 /**
  * @param models One per engine; undefined to read them from the engines.
  * @param engineNames One per engine; undefined for default names.
+ * @param labels One per engine; undefined for none.
  * @throws {InputError} If the lists differ in length, or a URL or name is invalid or occurs twice.
  */
 export function listedEngines(
@@ -21,6 +24,7 @@ export function listedEngines(
   models: readonly string[] | undefined,
   names: ListNames,
   engineNames?: readonly string[],
+  labels?: readonly string[],
 ): DiscoveredEndpoint[] {
   if (models !== undefined && models.length !== urls.length) {
     throw new InputError(
@@ -34,10 +38,16 @@ export function listedEngines(
         `give one name per engine, or omit ${names.engineNames}.`,
     );
   }
+  if (labels !== undefined && labels.length !== urls.length) {
+    throw new InputError(
+      `${names.labels} has ${counted(labels.length, 'entry', 'entries')}, ${names.backends} ${urls.length}: ` +
+        'give one label per engine.',
+    );
+  }
   return normalized(
     urls.map((url, i) => {
-      const [model, name] = [models?.[i], engineNames?.[i]];
-      return { url, models: model === undefined ? [] : [model], name };
+      const [model, name, label] = [models?.[i], engineNames?.[i], labels?.[i]];
+      return { url, models: model === undefined ? [] : [model], name, label };
     }),
   );
 }
