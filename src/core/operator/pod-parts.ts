@@ -54,10 +54,19 @@ export function healthProbe(
 }
 
 /** The Service of a kind, on port 80 as upstream's operator makes it. */
-export function serviceSpec(owner: Owner, port: number, selector = podLabels(owner)): object {
+/** @param more Further ports, the same in the pods. */
+export function serviceSpec(
+  owner: Owner,
+  port: number,
+  selector = podLabels(owner),
+  more: readonly { readonly name: string; readonly port: number }[] = [],
+): object {
   return {
     type: 'ClusterIP',
     selector,
-    ports: [{ name: 'http', port: 80, targetPort: port, protocol: 'TCP' }],
+    ports: [
+      { name: 'http', port: 80, targetPort: port, protocol: 'TCP' },
+      ...more.map(({ name, port }) => ({ name, port, targetPort: port, protocol: 'TCP' })),
+    ],
   };
 }

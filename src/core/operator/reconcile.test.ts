@@ -219,6 +219,39 @@ test('several of Spillway’s routers tell each other what they send, by a headl
   }
 });
 
+test('a router with LMCache’s controller and coordinator gets their flags, and its Service their ports', () => {
+  const lmcache = { lmcacheControllerPort: 9000, lmcacheCoordinatorPort: 9300, engineHashSeed: 0 };
+  const made = (more: object) => {
+    const spec = { ...lmcache, ...more };
+    const reconciled = reconcile(withSpec(router, spec), { objects: [], now });
+    const { args, ports } = containerOf(reconciled);
+    const service = reconciled.apply.find(({ kind }) => kind === 'Service');
+    assert.ok(service);
+    const { ports: open } = service.spec as { ports: { name: string; port: number }[] };
+    return {
+      flags: args.filter((_, i) => /lmcache|hash-seed/.test(`${args[i - 1]} ${args[i]}`)),
+      ports: ports.map(({ name, containerPort }) => `${name} ${containerPort}`).slice(1),
+      open: open.map(({ name, port }) => `${name} ${port}`).slice(1),
+    };
+  };
+  const image = { registry: 'ghcr.io', name: 'spillway:latest' };
+  const controller = ['lmcache-pull 9000', 'lmcache-reply 9001', 'lmcache-beats 9002'];
+  const flags = [
+    ...['--lmcache-controller-port', '9000', '--lmcache-controller-reply-port', '9001'],
+    ...['--lmcache-controller-heartbeat-port', '9002'],
+  ];
+  assert.deepEqual(made({ image, routingLogic: 'predictive' }), {
+    flags: [...flags, '--lmcache-coordinator-port', '9300', '--engine-hash-seed', '0'],
+    ports: [...controller, 'lmcache-fleet 9300'],
+    open: [...controller, 'lmcache-fleet 9300'],
+  });
+  const upstream = { routerKind: 'upstream' };
+  assert.deepEqual(made({ ...upstream, routingLogic: 'kvaware' }), {
+    ...{ flags, ports: controller, open: controller },
+  });
+  assert.deepEqual(made({ ...upstream, routingLogic: 'session' }).flags, []);
+});
+
 test('a router may read pods, and nothing else', () => {
   const role = reconcile(router, { objects: [], now }).apply.find(({ kind }) => kind === 'Role');
   assert.deepEqual(role?.['rules'], [
@@ -290,6 +323,7 @@ test('a condition keeps its time until its status changes', () => {
 interface Container {
   readonly command: readonly string[];
   readonly args: readonly string[];
+  readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
   readonly env: readonly { readonly name: string; readonly value?: string }[];
   readonly resources: unknown;
   readonly lifecycle?: unknown;

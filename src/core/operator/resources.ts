@@ -318,7 +318,26 @@ const routerSpec = rules(
       'Policy that picks an engine. Upstream’s router knows the first four.',
     ),
     sessionKey: described(z.string().default(''), 'Header or body key that names a session.'),
-    lmcacheControllerPort: described(count.max(65_535).optional(), 'Port of LMCache’s controller.'),
+    lmcacheControllerPort: described(
+      count.max(65_535).optional(),
+      'Port where LMCache’s controller hears what engines have.',
+    ),
+    lmcacheControllerReplyPort: described(
+      count.max(65_535).optional(),
+      'Port where engines register with it (default: the next one).',
+    ),
+    lmcacheControllerHeartbeatPort: described(
+      count.max(65_535).optional(),
+      'Port of their heartbeats (default: the one after that).',
+    ),
+    lmcacheCoordinatorPort: described(
+      count.max(65_535).optional(),
+      'Port of the coordinator of LMCache’s servers. Spillway’s router only.',
+    ),
+    engineHashSeed: described(
+      count.max(4_294_967_295).optional(),
+      'PYTHONHASHSEED of the engines (default: 123). Spillway’s router only.',
+    ),
     engineScrapeInterval: described(count.optional(), 'Seconds between two scrapes of an engine.'),
     requestStatsWindow: described(count.optional(), 'Window of request rates in seconds.'),
     extraArgs: described(texts.optional(), 'More flags of the router.'),

@@ -47,7 +47,7 @@ export function routerObjects(
       apiVersion: 'v1',
       kind: 'Service',
       metadata: ownedMetadata(owner, name),
-      spec: serviceSpec(owner, spec.port, selector),
+      spec: serviceSpec(owner, spec.port, selector, lmcachePorts(spec)),
     },
     ...(hasPeers(spec) ? [peersService(owner, spec, selector)] : []),
     deployment(owner, spec, account, selector),
@@ -143,7 +143,12 @@ function deployment(
               command: isOurs(spec) ? ['spillway', 'router'] : undefined,
               args: [...routerArguments(owner, spec), ...own, ...(spec.extraArgs ?? [])],
               env: routerEnvironment(spec),
-              ports: [{ name: 'http', containerPort: port }],
+              ports: [
+                { name: 'http', containerPort: port },
+                ...lmcachePorts(spec).map(({ name, port: containerPort }) => ({
+                  ...{ name, containerPort },
+                })),
+              ],
               resources: resourcesOf(spec.resources),
               securityContext: containerSecurity,
               startupProbe: healthProbe(port, { periodSeconds: 1, failureThreshold: 60 }, alive),
@@ -173,12 +178,45 @@ function routerArguments({ metadata }: Owner, spec: RouterSpec): readonly string
   }
   value('--routing-logic', spec.routingLogic);
   value('--session-key', spec.sessionKey);
-  if (spec.routingLogic === 'kvaware') {
-    value('--lmcache-controller-port', spec.lmcacheControllerPort);
-  }
+  for (const { flag, port } of lmcachePorts(spec)) value(flag, port);
+  if (isOurs(spec)) args.push(...hashSeedFlag(spec));
   value('--engine-stats-interval', spec.engineScrapeInterval);
   value('--request-stats-window', spec.requestStatsWindow);
   return args;
+}
+
+/** Ports of LMCache's control planes that the router opens. Upstream's has a controller with `kvaware` only. */
+function lmcachePorts(
+  spec: RouterSpec,
+): readonly { readonly name: string; readonly flag: string; readonly port: number }[] {
+  const { lmcacheControllerPort: pull, lmcacheCoordinatorPort: coordinator } = spec;
+  const ours = isOurs(spec);
+  const hasController = pull && (ours || spec.routingLogic === 'kvaware');
+  // Upstream's flags have no defaults that follow from each other, so all three are given.
+  const controller = hasController
+    ? [
+        { name: 'lmcache-pull', flag: '--lmcache-controller-port', port: pull },
+        {
+          ...{ name: 'lmcache-reply', flag: '--lmcache-controller-reply-port' },
+          port: spec.lmcacheControllerReplyPort ?? pull + 1,
+        },
+        {
+          ...{ name: 'lmcache-beats', flag: '--lmcache-controller-heartbeat-port' },
+          port: spec.lmcacheControllerHeartbeatPort ?? pull + 2,
+        },
+      ]
+    : [];
+  return coordinator && ours
+    ? [
+        ...controller,
+        { name: 'lmcache-fleet', flag: '--lmcache-coordinator-port', port: coordinator },
+      ]
+    : controller;
+}
+
+/** Seed 0 is one, too. */
+function hashSeedFlag({ engineHashSeed }: RouterSpec): readonly string[] {
+  return engineHashSeed === undefined ? [] : ['--engine-hash-seed', String(engineHashSeed)];
 }
 
 function kindOf({ name }: RouterSpec['image']): 'spillway' | 'upstream' {
