@@ -1,6 +1,6 @@
 // What was measured beside what was simulated, as a table and as JSON.
 import { latencyKeys, type ServeReport } from '../../core/stats/index.ts';
-import { signedPercent, textTable } from '../../tools/report/index.ts';
+import { percent, signedPercent, textTable } from '../../tools/report/index.ts';
 
 /** A report of a simulation, and the file that describes its stack. */
 export interface Simulated {
@@ -28,7 +28,19 @@ export function besideTable(measured: ServeReport, { file, report }: Simulated):
       row('cached tokens', cachedShare(measured), cachedShare(report)),
     ],
   });
-  return `\n${table}\n`;
+  return `\n${[table, ...warmCache(cachedShare(measured), cachedShare(report))].join('\n')}\n`;
+}
+
+/** Share of the prompt tokens by which the cache hits of both may differ. */
+const cachedShareSpread = 0.05;
+
+/** A simulation begins with empty caches; a server that has met the same prompts does not. */
+function warmCache(live: number | null, simulated: number | null): string[] {
+  if (live === null || simulated === null || live <= simulated + cachedShareSpread) return [];
+  return [
+    '',
+    `WARNING     the server had ${percent(live, 1)} of the prompt tokens cached, the simulation ${percent(simulated, 1)}: another --seed gives prompts that the server has not met.`,
+  ];
 }
 
 /** The same as JSON. */
