@@ -123,3 +123,30 @@ test('a batch that outgrows its buffer keeps what was written', () => {
   const theirs = ProtobufTraceSerializer.serializeRequest(spans.map(otelSpan));
   assert.deepEqual(requestOf(spans), Buffer.from(theirs as Uint8Array));
 });
+
+test('times and shares are doubles even where they have no fraction, counts are integers', () => {
+  const typeTagOf = (name: string) => {
+    const bytes = requestOf([spanWith({ [name]: 1 })]);
+    const at = bytes.indexOf(name) + name.length;
+    // The tag of the value, its length, and the tag within.
+    return bytes[at + 2];
+  };
+  const [int, double] = [0x18, 0x21];
+  for (const name of [
+    'spillway.queue_seconds',
+    'gen_ai.latency.time_in_queue',
+    'gen_ai.response.time_to_first_chunk',
+    'gen_ai.request.temperature',
+  ]) {
+    assert.equal(typeTagOf(name), double, name);
+  }
+  assert.equal(typeTagOf('gen_ai.usage.input_tokens'), int);
+});
+
+function spanWith(attributes: Attributes): Span {
+  return {
+    ...{ name: 'n', kind: 'server', traceId: '1'.repeat(32), spanId: '2'.repeat(16) },
+    ...{ parentSpanId: undefined, isParentRemote: false, traceState: undefined },
+    ...{ startMs: 1, endMs: 2, attributes, events: [], error: undefined },
+  };
+}

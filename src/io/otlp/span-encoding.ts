@@ -22,11 +22,22 @@ const encodedShared = {
 };
 /** Names of attributes that are kept encoded; all those that we use are fewer. */
 const encodedNamesMax = 256;
-const encodedNames = new Map<string, Buffer>();
+const encodedNames = new Map<string, AttributeName>();
+/**
+ * Attributes that are doubles even where their value has no fraction, as in vLLM: a backend that knows the type of an attribute
+ * from its first value would refuse the others.
+ */
+const doubles = /_seconds$|^gen_ai\.latency\.|\.time_to_first_chunk$|\.(temperature|top_p)$/;
 /** Bytes of a batch to begin with; it grows. */
 const batchBytesAtFirst = 16_384;
 /** Bytes of the varints in the head of a request. */
 const headLengthBytesMax = 24;
+
+interface AttributeName {
+  /** A `KeyValue.key`. */
+  readonly bytes: Buffer;
+  readonly isDouble: boolean;
+}
 
 /** Spans of one export request, encoded. */
 export class SpanBatch {
@@ -166,24 +177,25 @@ function writeAttributes(writer: ProtobufWriter, field: number, attributes: Attr
     const value = attributes[name];
     if (value === undefined) continue;
     const begun = writer.begin(field);
-    writer.raw(encodedName(name));
+    const { bytes, isDouble } = encodedName(name);
+    writer.raw(bytes);
     const valueBegun = writer.begin(2);
-    writeValue(writer, value);
+    if (isDouble && typeof value === 'number') writer.double(4, value);
+    else writeValue(writer, value);
     writer.end(valueBegun);
     writer.end(begun);
   }
 }
 
-/** A `KeyValue.key`. */
-function encodedName(name: string): Buffer {
-  let bytes = encodedNames.get(name);
-  if (bytes === undefined) {
+function encodedName(name: string): AttributeName {
+  let encoded = encodedNames.get(name);
+  if (encoded === undefined) {
     const writer = new ProtobufWriter(64);
     writer.text(1, name);
-    bytes = Buffer.from(writer.written);
-    if (encodedNames.size < encodedNamesMax) encodedNames.set(name, bytes);
+    encoded = { bytes: Buffer.from(writer.written), isDouble: doubles.test(name) };
+    if (encodedNames.size < encodedNamesMax) encodedNames.set(name, encoded);
   }
-  return bytes;
+  return encoded;
 }
 
 /** Writes an `AnyValue`. */

@@ -6,6 +6,7 @@ import { openSpanExporter } from './open-exporter.ts';
 import type { OtlpSettings } from './otlp-settings.ts';
 import { systemIds } from './random-ids.ts';
 import type { SpanExporter } from './span-exporter.ts';
+import { unixClock } from './unix-clock.ts';
 
 /** How a process traces. */
 export interface TracingOptions {
@@ -22,7 +23,7 @@ export interface Tracing {
   readonly newTrace: () => string;
   readonly sampler: Sampler;
   readonly exporter: SpanSink;
-  /** Unix time. */
+  /** Unix time, with parts of milliseconds. */
   readonly unixMs: () => number;
 }
 
@@ -38,6 +39,6 @@ export async function openTracing(options: TracingOptions, log: Logger): Promise
   return {
     ...{ ids, sampler, newTrace: newTraces(sampler, ids) },
     exporter: await openSpanExporter(options.otlp, log),
-    unixMs: () => Date.now(),
+    unixMs: unixClock(),
   };
 }

@@ -124,8 +124,13 @@ function clientSpan(
       ...attributes,
     },
     events: [],
-    error: attempt.outcome === 'failed' ? (attempt.why ?? 'failed') : undefined,
+    error: attempt.outcome === 'failed' ? whyFailed(attempt) : undefined,
   };
+}
+
+/** An engine that responded with an error has no other reason than its status. */
+function whyFailed({ why, status }: AttemptTrace): string {
+  return why ?? (status !== undefined && status >= 400 ? `status ${status}` : 'failed');
 }
 
 /** @param end Undefined for an attempt that was not the last one. */
