@@ -30,7 +30,16 @@ if (isNewEnough) {
   });
   // Compiled code is kept in the system's folder for temporary files, which makes later starts faster.
   nodeModule.enableCompileCache?.();
-  await import(pathToFileURL(entry).href);
+  try {
+    await import(pathToFileURL(entry).href);
+  } catch (error) {
+    const isBare = entry === source && !existsSync(join(root, 'node_modules'));
+    if (!isBare || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    process.stderr.write(
+      `spillway: the libraries of this clone are not installed: run "npm ci" in ${root} once, or "npm start", which does so.\n`,
+    );
+    process.exitCode = 1;
+  }
 } else {
   const newer =
     process.platform === 'linux'

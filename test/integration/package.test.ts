@@ -2,7 +2,7 @@
 // The lane "pack" does the same with the tarball, installed from the registry.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -35,4 +35,18 @@ test('the bundle runs without the sources: version, engines, router and page', a
   const page = await fetch(`${up.url}/`);
   assert.match(await page.text(), /<title>Spillway<\/title>/);
   assert.equal(await up.end(), 0);
+});
+
+test('a clone without its libraries says in one sentence what to run', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'clone-'));
+  context.after(() => rm(folder, { recursive: true }));
+  await cp(join(root, 'bin'), join(folder, 'bin'), { recursive: true });
+  await mkdir(join(folder, 'src', 'cli'), { recursive: true });
+  await writeFile(join(folder, 'src', 'cli', 'main.ts'), "import 'commander';\n");
+  const failed = await run(process.execPath, [join(folder, 'bin', 'spillway.mjs'), 'status']).catch(
+    (error: { readonly code: number; readonly stderr: string }) => error,
+  );
+  assert.ok('code' in failed);
+  assert.equal(failed.code, 1);
+  assert.match(failed.stderr, /^spillway: the libraries .* run "npm ci" in [^\n]+\n$/);
 });

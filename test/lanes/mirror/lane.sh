@@ -7,7 +7,11 @@ skip() { echo "$1"; exit 77; }
 [ "$(uname -s)" = Linux ] || skip "containerd runs on Linux only"
 [ "$(id -u)" = 0 ] || skip "containerd needs root"
 for program in containerd ctr buildah; do
-  command -v "$program" > /dev/null || skip "no $program on PATH"
+  command -v "$program" > /dev/null && continue
+  packages="containerd buildah"
+  command -v apt-get > /dev/null || skip "there is no $program; on Debian it is in the packages $packages"
+  { apt-get install -qq -y --no-install-recommends $packages || { apt-get update -qq && apt-get install -qq -y --no-install-recommends $packages; }; } \
+    > /dev/null 2>&1 || skip "there is no $program, and \"apt-get install $packages\" failed"
 done
 folder=${XDG_CACHE_HOME:-$HOME/.cache}/spillway-lanes/docker-registry
 DOCKER_REGISTRY=$(command -v docker-registry || echo "$folder/usr/bin/docker-registry")
