@@ -152,14 +152,15 @@ export class RespConnection {
    * @throws {RespSyntaxError} After which the connection has to be closed.
    */
   push(bytes: Uint8Array): void {
-    try {
-      this.#reader.push(bytes);
-    } catch (error) {
-      if (error instanceof RespSyntaxError) {
-        this.#call.replies.write(errorReply(`ERR ${error.message}`));
+    const { replies } = this.#call;
+    replies.together(() => {
+      try {
+        this.#reader.push(bytes);
+      } catch (error) {
+        if (error instanceof RespSyntaxError) replies.write(errorReply(`ERR ${error.message}`));
+        throw error;
       }
-      throw error;
-    }
+    });
   }
 
   /** Memory in which the next bytes of a value may be received; undefined if they have to be pushed. */
