@@ -6,6 +6,7 @@ import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { manifests } from '../../../src/core/operator/index.ts';
 import { PodCluster } from '../../support/kubernetes/pod-cluster.ts';
+import { areConnected, metricOfRouters } from '../../support/kubernetes/router-pods.ts';
 import { StreamLoad } from '../../support/stream-load.ts';
 
 const { TOOLS: tools = '', ARCHIVES = '', CGROUP: cgroup = '', LOAD_LOG = '' } = process.env;
@@ -30,6 +31,7 @@ interface Pod {
     readonly containers: readonly { readonly image: string }[];
   };
   readonly status: {
+    readonly podIP?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
   };
 }
@@ -57,6 +59,7 @@ test('20 streams per second go on while engines are scaled, rolled, killed and d
   });
   await engines(4);
   await within('both routers are ready', async () => (await ready('front')).length === 2);
+  await routersConnected();
 
   const load = new StreamLoad({ url, model, perSecond: 20, tokens: 64 });
   const step = async (what: string, work: () => Promise<void>): Promise<void> => {
@@ -69,7 +72,15 @@ test('20 streams per second go on while engines are scaled, rolled, killed and d
       `${time(from)} – ${time(load.seconds)}  ${what}: ${load.streams} streams, ${failed} failed`,
     );
   };
-  await step('4 engines', () => sleep(5_000));
+  await step('4 engines', async () => {
+    await sleep(5_000);
+    await within('each router counts what the other sends', async () => {
+      const metric = 'spillway_router_peer_attempts_total';
+      const counts = await metricOfRouters(await ready('front'), 80, metric);
+      say(`attempts that each router heard of from the other: ${counts.join(' and ')}`);
+      return counts.length === 2 && counts.every((count) => count > 0);
+    });
+  });
   await step('scaled to 6', async () => {
     await scale(6);
     await engines(6);
@@ -106,6 +117,7 @@ test('20 streams per second go on while engines are scaled, rolled, killed and d
       const all = await podsOf('front');
       return all.length === 2 && all.every(isReady);
     });
+    await routersConnected();
   });
   await step('a node drained', () => drain('node-2'));
   const { streams, bad, ttft } = await load.end();
@@ -187,6 +199,10 @@ function router(): Loaded & { readonly spec: object } {
       image: { registry: '', name: image, pullPolicy: 'Never' },
     },
   };
+}
+
+async function routersConnected(): Promise<void> {
+  await within('the routers are connected', async () => areConnected(await ready('front'), 80));
 }
 
 /** Evicts what runs on a node as `kubectl drain` does: with patience for budgets. */

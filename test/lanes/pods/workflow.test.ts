@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { stringify } from 'yaml';
 import { PodCluster } from '../../support/kubernetes/pod-cluster.ts';
+import { areConnected, type RouterPod } from '../../support/kubernetes/router-pods.ts';
 import { until } from '../../support/until.ts';
 
 const { TOOLS: tools = '', ARCHIVES = '', CGROUP: cgroup = '', HELM: helm = '' } = process.env;
@@ -139,13 +140,24 @@ test('monitor forwards a port to the router, also after its pod was replaced', a
   assert.equal(status, 0);
 });
 
-test('a router with a key is deployed and tested through a forwarded port', async () => {
-  const values = await valuesFile(2, { apiKey: withKey.OPENAI_API_KEY });
+test('two routers with keys are deployed, know each other, and are tested through a forwarded port', async () => {
+  const values = await valuesFile(2, {
+    ...{ apiKey: withKey.OPENAI_API_KEY, peersKey: 'between-routers', replicaCount: 2 },
+  });
   const deploy = ['deploy', '-f', values, '--helm', helm, '--wait', '3m'];
   const deployed = await spillway(deploy, withKey);
   assert.equal(deployed.status, 0, deployed.out + deployed.err);
+  assert.match(deployed.out, /^router: 2\/2 ready$/m);
   assert.match(deployed.out, /^serving: Qwen\/Qwen3-8B in \d+ ms$/m);
   await assertSmoke(withKey);
+  const selector = 'labelSelector=app.kubernetes.io/component=router';
+  await until(async () => {
+    const { items } = await cluster.controlPlane.expect(
+      ...['GET', `/api/v1/namespaces/real/pods?${selector}`],
+    );
+    // A pod that stops no longer answers.
+    return areConnected(items as readonly RouterPod[], 8000).catch(() => false);
+  });
   const refused = await spillway(['smoke']);
   assert.equal(refused.status, 1, refused.out);
   assert.match(refused.out, /give the router’s key in OPENAI_API_KEY/);

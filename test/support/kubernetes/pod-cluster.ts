@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Child } from '../../../src/io/processes/index.ts';
 import { until } from '../until.ts';
+import { ClusterDns } from './cluster-dns.ts';
 import { ControlPlane } from './control-plane.ts';
 import { RealNode } from './real-node.ts';
 
@@ -33,6 +34,7 @@ export class PodCluster {
   readonly nodes: readonly RealNode[];
   readonly #folder: string;
   readonly #children: Child[] = [];
+  #dns: ClusterDns | undefined;
 
   static async start(options: PodClusterOptions): Promise<PodCluster> {
     await prepareNetwork(options.nodes);
@@ -66,7 +68,7 @@ export class PodCluster {
     });
   }
 
-  /** The last lines of nodes, kube-proxy and DNS. */
+  /** The last lines of nodes and kube-proxy. */
   log(): string {
     try {
       return readFileSync(this.#logFile, 'utf8').split('\n').slice(-logLines).join('\n');
@@ -78,12 +80,14 @@ export class PodCluster {
   async close(): Promise<void> {
     for (const node of this.nodes) await node.stop();
     for (const child of this.#children) await child.stop(stopGraceMs);
+    this.#dns?.close();
     await this.controlPlane.close();
     // Mounts of containers are in the namespaces of their nodes.
     await rm(this.#folder, { recursive: true, force: true });
   }
 
   async #start({ tools }: PodClusterOptions): Promise<void> {
+    this.#dns = await ClusterDns.start(this.controlPlane, controlPlaneAddress);
     await Promise.all(this.nodes.map((node) => node.start()));
     await until(async () => {
       const { items } = await this.controlPlane.expect('GET', '/api/v1/nodes');
