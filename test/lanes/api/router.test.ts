@@ -59,6 +59,26 @@ test('a pod gets requests within a second of becoming ready, and none after it i
   await until(async () => (await stateOf(router.url, 'engine-a')) === undefined);
 });
 
+test('a pod that is gone without an event gets no requests within seconds, and none fails meanwhile', async (t) => {
+  const { pod, isListed, ask, router } = await begin(t);
+  const a = await pod('engine-a', '127.0.6.1');
+  const b = await pod('engine-b', '127.0.6.2');
+  await a.setReady(true);
+  await b.setReady(true);
+  await until(async () => (await isListed('engine-a')) && (await isListed('engine-b')));
+  // The API server still says that it is ready.
+  await a.vanish();
+  const since = performance.now();
+  await until(async () => {
+    assert.equal((await ask()).status, 200);
+    return (await stateOf(router.url, 'engine-a')) !== 'live';
+  });
+  t.diagnostic(`no longer live after ${(performance.now() - since).toFixed(0)} ms`);
+  for (let i = 0; i < 10; i++) {
+    assert.equal((await ask()).headers.get('x-spillway-engine-name'), 'engine-b');
+  }
+});
+
 test('what happens while the watch is cut is known when it goes on', async (t) => {
   const { pod, isListed, line } = await begin(t);
   const a = await pod('engine-a', '127.0.2.1');
@@ -275,6 +295,7 @@ async function startPod(t: TestContext, { namespace, name, ip, port, labels }: P
       cluster.expect('PATCH', `${pods}/${name}`, { metadata: { labels: { [key]: value } } }),
     remove: (gracePeriodSeconds: number) =>
       cluster.expect('DELETE', `${pods}/${name}`, { gracePeriodSeconds }),
+    vanish: () => engine.close(),
   };
 }
 
