@@ -107,6 +107,7 @@ serviceDiscovery: external-only
 - {{ include "spillway.text" $spec.drainSeconds | quote }}
 {{- $peers := $spec.routerPeers | default list }}
 {{- if include "spillway.router.has-peers" . }}
+{{- if and (include "spillway.secret-kind" $spec.apiKey) (not (include "spillway.secret-kind" $spec.peersKey)) }}{{ fail "several routers that check an API key need a key for each other: set routerSpec.peersKey" }}{{ end }}
 {{- $peers = append $peers (printf "%s://%s-router-peers:%s" (include "spillway.router.scheme" .) .Release.Name (include "spillway.text" $spec.containerPort)) }}
 {{- end }}
 {{- with $peers }}

@@ -194,6 +194,21 @@ test('several routers share what they send, through a headless Service', async (
   assert.ok(!alone.some(({ metadata }) => metadata.name.endsWith('-router-peers')));
 });
 
+test('several routers that check an API key need a key for each other, without which they would not start', async () => {
+  const routerSpec = { apiKey: 'client', autoscaling: { enabled: true } };
+  await assert.rejects(objects({ routerSpec }), /set routerSpec\.peersKey/);
+  const secret = { secretName: 'keys', secretKey: 'peers' };
+  const all = await objects({ routerSpec: { ...routerSpec, peersKey: secret } });
+  const { env } = routerOf(all).containers[0];
+  assert.deepEqual(
+    env.find(({ name }: { name: string }) => name === 'SPILLWAY_ROUTER_PEERS_KEY'),
+    {
+      name: 'SPILLWAY_ROUTER_PEERS_KEY',
+      valueFrom: { secretKeyRef: { name: 'keys', key: 'peers' } },
+    },
+  );
+});
+
 test('engines at URLs are the backends of static discovery, and no pods', async () => {
   const entry = { name: 'u', kind: 'url', urls: ['http://a:1', 'http://b:2'], modelURL: 'org/m' };
   const all = await objects({ ...engines(entry), routerSpec: { serviceDiscovery: 'static' } });
