@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { ControlPlane } from '../../support/kubernetes/control-plane.ts';
+import { installDefinitions } from '../../support/kubernetes/foreign-definitions.ts';
 import {
   chart,
   type Manifest,
@@ -20,47 +21,9 @@ let cluster: ControlPlane;
 
 before(async () => {
   cluster = await ControlPlane.start({ tools });
-  await Promise.all(definitions.map((definition) => cluster.expect('POST', crds, definition)));
-  // Objects of a kind are served a moment after its definition.
-  for (const { spec } of definitions) {
-    const path = `/apis/${spec.group}/${spec.versions[0]?.name}/${spec.names.plural}`;
-    while ((await cluster.ask('GET', path)).status !== 200) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
+  await installDefinitions(cluster);
 });
 after(() => cluster?.close());
-
-const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-
-/** Definitions of kinds that operators bring, which accept any fields: those operators' own are not here. */
-const definitions = [
-  ['keda.sh', 'v1alpha1', 'ScaledObject'],
-  ['monitoring.coreos.com', 'v1', 'ServiceMonitor'],
-  ['monitoring.coreos.com', 'v1', 'PrometheusRule'],
-  ['ray.io', 'v1', 'RayCluster'],
-  ['gateway.networking.k8s.io', 'v1', 'HTTPRoute'],
-].map(([group = '', version = '', kind = '']) => {
-  const plural = `${kind.toLowerCase()}s`;
-  return {
-    ...{ apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' },
-    metadata: {
-      name: `${plural}.${group}`,
-      annotations: { 'api-approved.kubernetes.io': 'unapproved, test' },
-    },
-    spec: {
-      ...{ group, scope: 'Namespaced', names: { kind, plural, singular: kind.toLowerCase() } },
-      versions: [
-        {
-          ...{ name: version, served: true, storage: true },
-          schema: {
-            openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
-          },
-        },
-      ],
-    },
-  };
-});
 
 const irregular: Readonly<Record<string, string>> = {
   Ingress: 'ingresses',
@@ -149,6 +112,16 @@ test('the API server accepts every object of a stack with all features, all fiel
     const all = await objects(values);
     assert.ok(all.length > 4);
     await accepted(all);
+  }
+});
+
+test('the definitions of KEDA, Prometheus Operator, KubeRay and Gateway API validate: a field that they lack is refused', async () => {
+  const all = await objects(everything);
+  const kinds = ['ScaledObject', 'ServiceMonitor', 'PrometheusRule', 'RayCluster', 'HTTPRoute'];
+  for (const kind of kinds) {
+    const found = all.find((one) => one.kind === kind) ?? assert.fail(`no ${kind}`);
+    const wrong = { ...found, spec: { ...found['spec'], nonsense: 1 } };
+    await assert.rejects(accepted([wrong]), /unknown field \\?"spec\.nonsense/);
   }
 });
 

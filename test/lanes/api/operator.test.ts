@@ -10,6 +10,7 @@ import { defaultEngineConfig } from '../../../src/core/engine/index.ts';
 import { manifests } from '../../../src/core/operator/index.ts';
 import { loadTokenizer } from '../../../src/io/tokenizers/index.ts';
 import { ControlPlane } from '../../support/kubernetes/control-plane.ts';
+import { installDefinitions } from '../../support/kubernetes/foreign-definitions.ts';
 import { operatorAccess, startedOperator } from '../../support/started-operator.ts';
 import { until } from '../../support/until.ts';
 
@@ -316,6 +317,37 @@ test('an adapter is loaded on the engine of a pod, and unloaded before it is del
   assert.deepEqual(await listed(), ['m']);
 });
 
+test('with KEDA, its definition has all fields of the ScaledObjects that upstream’s samples become', async (t) => {
+  await installDefinitions(cluster, 'keda.sh');
+  await startOperator(t);
+  const scaled = samples.filter(({ metadata }) => metadata.name.includes('autoscaling'));
+  assert.equal(scaled.length, 3);
+  for (const sample of scaled) {
+    const { name } = sample.metadata;
+    if ((await cluster.ask('GET', `${ours}/vllmruntimes/${name}`)).status === 404) {
+      await create({ ...sample, metadata: named(sample) });
+    }
+    const path = `/apis/keda.sh/v1alpha1/namespaces/default/scaledobjects/${name}-scaledobject`;
+    await until(async () => (await cluster.ask('GET', path)).status === 200);
+    await until(async () => (await readyOf(name)).reason !== 'Refused');
+    const spec = (await cluster.expect('GET', path))['spec'] as ScaledSpec;
+    // The API server drops what a definition lacks.
+    assert.deepEqual(Object.keys(spec).toSorted(), [
+      ...['advanced', 'cooldownPeriod', 'maxReplicaCount', 'minReplicaCount', 'pollingInterval'],
+      ...['scaleTargetRef', 'triggers'],
+    ]);
+    assert.deepEqual(spec.scaleTargetRef, {
+      ...{ apiVersion: 'production-stack.vllm.ai/v1alpha1', kind: 'VLLMRuntime', name },
+    });
+    const { behavior } = spec.advanced.horizontalPodAutoscalerConfig;
+    assert.deepEqual(Object.keys(behavior).toSorted(), ['scaleDown', 'scaleUp']);
+    for (const { type, metadata } of spec.triggers) {
+      assert.equal(type, 'prometheus');
+      for (const key of ['query', 'serverAddress', 'threshold']) assert.ok(metadata[key], key);
+    }
+  }
+});
+
 test('the operator may do no more than it needs', async () => {
   const token = await cluster.tokenOf('spillway-system', 'spillway-operator');
   const may = async (
@@ -379,6 +411,15 @@ async function create(object: Loaded): Promise<void> {
 
 function named({ metadata }: Loaded): Loaded['metadata'] {
   return { ...metadata, namespace: 'default' };
+}
+
+interface ScaledSpec {
+  readonly scaleTargetRef: object;
+  readonly advanced: { readonly horizontalPodAutoscalerConfig: { readonly behavior: object } };
+  readonly triggers: readonly {
+    readonly type: string;
+    readonly metadata: Readonly<Record<string, string>>;
+  }[];
 }
 
 interface Spec {
