@@ -6,5 +6,6 @@ export { createEngineServer, type EngineServer } from './server.ts';
 export { createEngineServers } from './server-group.ts';
 export { type EngineSettings, resolveEngine } from './settings.ts';
 export { lmcacheSettings } from './tiers/lmcache-settings.ts';
+export { nixlSettings } from './tiers/nixl-tier.ts';
 export { connectorName, type TierFlags, withoutEmulation } from './tiers/tier-options.ts';
 export { readTokenizerInfo } from './tokenizer-info.ts';

@@ -7,6 +7,7 @@ import {
   type EngineServer,
   type EngineServerOptions,
   lmcacheSettings,
+  nixlSettings,
   readFaultFlags,
   readTokenizerInfo,
   resolveEngine,
@@ -107,7 +108,10 @@ async function tierFlags(flags: EngineFlags): Promise<TierFlags | undefined> {
     offloadingGibibytes: kvOffloadingSize,
     offloadingBackend: kvOffloadingBackend,
     transfer: kvTransferConfig,
-    ...(kvTransferConfig && { lmcache: await lmcacheSettings(process.env) }),
+    ...(kvTransferConfig && {
+      lmcache: await lmcacheSettings(process.env),
+      nixl: nixlSettings(process.env),
+    }),
   };
   return connectorName(tier) === undefined ? undefined : tier;
 }

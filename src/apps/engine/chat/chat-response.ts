@@ -2,6 +2,7 @@
 import { type ChatRequest, usageObject } from '../../../core/api/index.ts';
 import { randomHex } from '../base/random-hex.ts';
 import { CollectedChoices } from '../generation/collected-choices.ts';
+import { keptParams } from '../generation/handed-over.ts';
 import { wholeMetrics } from '../generation/request-metrics.ts';
 import { chatLogprobs, promptLogprobs } from '../generation/response-logprobs.ts';
 import {
@@ -68,7 +69,7 @@ export class ChatResponse implements ResponseWriter {
       prompt_logprobs: promptLogprobs(engine.tokenizer, prompt, promptTop),
       prompt_token_ids: request.return_token_ids && !isBatch ? prompt : null,
       prompt_text: this.#head.promptText ?? null,
-      kv_transfer_params: null,
+      kv_transfer_params: keptParams(engine, this.#choices.sequences),
       ec_transfer_params: null,
       metrics: wholeMetrics(engine, this.#choices.sequences),
     };

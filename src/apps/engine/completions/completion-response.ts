@@ -1,6 +1,7 @@
 // A non-streamed completion.
 import { type CompletionRequest, usageObject } from '../../../core/api/index.ts';
 import { CollectedChoices } from '../generation/collected-choices.ts';
+import { keptParams } from '../generation/handed-over.ts';
 import { wholeMetrics } from '../generation/request-metrics.ts';
 import { promptLogprobs } from '../generation/response-logprobs.ts';
 import {
@@ -44,7 +45,7 @@ export class CompletionResponse implements ResponseWriter {
         ...usageOf(this.#head, this.#choices.sequences),
         createdCacheTokens: undefined,
       }),
-      kv_transfer_params: null,
+      kv_transfer_params: keptParams(engine, this.#choices.sequences),
       ec_transfer_params: null,
       metrics: wholeMetrics(engine, this.#choices.sequences),
     };

@@ -2,6 +2,7 @@
 import { badRequest, inEngine, type SamplingRead, stopStrings } from '../../../core/api/index.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
+import { kvTransferOf } from '../sequences/kv-transfer.ts';
 import { batchDeltas } from './delta-batch.ts';
 import { traceRequest } from './request-spans.ts';
 import { failResponse, type ResponseWriter } from './response-writer.ts';
@@ -69,6 +70,7 @@ export function startGeneration(options: {
         skipSpecialTokens: request.skip_special_tokens ?? true,
         priority: priorityOf(exchange, request),
         cacheSalt: request.cache_salt ?? undefined,
+        transfer: kvTransferOf(request.kv_transfer_params),
         sessionId: sessionOf(exchange, request),
         reportsHits: request.vllm_xargs?.['kv_cache_report_mode'] === 'full',
         choice,

@@ -15,7 +15,7 @@ import { prefixRoot } from '../sequences/prefix-root.ts';
 import type { SequenceRequest } from '../sequences/sequence-request.ts';
 import { responseTokens, type TextModel } from '../text/response-tokens.ts';
 import { createConnector } from '../tiers/create-connector.ts';
-import { OutsideWork } from '../tiers/outside-work.ts';
+import { OutsideWork, type SideChannel } from '../tiers/outside-work.ts';
 import { Driver } from './driver.ts';
 import type { KvEvents } from './kv-events.ts';
 import { type Pausable, SleepControl } from './sleep-control.ts';
@@ -113,6 +113,7 @@ export class EmbeddedEngine implements Pausable {
       if (tookMs > slowReplyMs) this.#driver.resume();
       else this.#driver.wake();
     };
+    this.#outside.failed = (request) => this.#fail(request as GeneratedSequence);
     this.#stats = this.#model.stats;
     this.metrics = new EngineMetrics(
       options,
@@ -155,6 +156,11 @@ export class EmbeddedEngine implements Pausable {
   /** Whether the delay is large enough to log. */
   get isBehind(): boolean {
     return this.lagSeconds > lagWarningSeconds;
+  }
+
+  /** How other engines read what this one keeps for them; undefined without NIXL. */
+  get sideChannel(): SideChannel | undefined {
+    return this.#outside.sideChannel;
   }
 
   /** Wall seconds per second of the engine's clock. */
@@ -224,6 +230,7 @@ export class EmbeddedEngine implements Pausable {
       return sequence;
     }
     this.#open.add(sequence);
+    this.#outside.announced(sequence);
     this.#driver.add(sequence);
     return sequence;
   }
@@ -309,12 +316,15 @@ export class EmbeddedEngine implements Pausable {
     return all.length + parents.size;
   }
 
+  #fail(sequence: GeneratedSequence): void {
+    if (!this.#forget(sequence)) return;
+    this.#driver.abort(sequence);
+    sequence.fail();
+  }
+
   /** Ends every response with an error. */
   failAll(): void {
-    for (const sequence of [...this.#open]) {
-      this.cancel(sequence);
-      sequence.fail();
-    }
+    for (const sequence of [...this.#open]) this.#fail(sequence);
   }
 
   /** Its server listens: what it tells others from now on is under this URL. */
@@ -356,11 +366,12 @@ export class EmbeddedEngine implements Pausable {
   #onIdleStep(): void {
     this.#kvEvents?.publishTransfers();
     const isTransferring = Number.isFinite(this.#model.wakeSeconds);
-    if (isTransferring || this.#wasTransferring) this.#tellStats();
+    if (isTransferring || this.#wasTransferring || this.#outside.hasFreed) this.#tellStats();
     this.#wasTransferring = isTransferring;
   }
 
   #tellStats(): void {
+    this.#outside.hasFreed = false;
     this.#stats = this.#model.stats;
     this.#iteration.onStats(this.#stats);
   }

@@ -4,6 +4,7 @@ import type { EngineRequest } from '../../../core/engine/index.ts';
 import { type BlockKey, hashTokenBlock, type KvSequence } from '../../../core/kv/index.ts';
 import type { IncrementalDecoder, Tokenizer } from '../../../core/tokenizer/index.ts';
 import type { Adapter } from '../adapters/adapters.ts';
+import type { KvTransfer } from './kv-transfer.ts';
 import { prefixRoot } from './prefix-root.ts';
 import { StopChecker } from './stop-checker.ts';
 import type { TokenSource } from './token-source.ts';
@@ -36,6 +37,7 @@ export interface SequenceOptions {
   readonly externalId: string;
   readonly family: SequenceFamily;
   readonly adapter: Adapter | undefined;
+  readonly transfer?: KvTransfer | undefined;
   readonly reportsHits: boolean;
   readonly prompt: readonly number[];
   /** Parent of the first block's key: differs per cache salt. */
@@ -74,6 +76,10 @@ export class GeneratedSequence implements EngineRequest {
   readonly family: SequenceFamily;
   readonly adapter: Adapter | undefined;
   readonly adapterId: number | undefined;
+  /** Whether its KV goes to another engine, or comes from one. */
+  readonly transfer: KvTransfer | undefined;
+  /** GPU blocks of its prompt that are kept for another engine. */
+  keptBlocks: readonly number[] = [];
   /** Prompt tokens found in the prefix cache; set at admission. */
   cachedTokens = 0;
   /** Tokens of `cachedTokens` from a tier below the GPU. */
@@ -102,6 +108,7 @@ export class GeneratedSequence implements EngineRequest {
     this.family = options.family;
     this.adapter = options.adapter;
     this.adapterId = options.adapter?.id;
+    this.transfer = options.transfer;
     this.maxTokens = options.maxTokens;
     this.priority = options.priority;
     this.arrivalSeconds = options.arrivalSeconds;

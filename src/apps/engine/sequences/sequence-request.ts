@@ -1,6 +1,7 @@
 // A request to generate one sequence.
 import type { Adapter } from '../adapters/adapters.ts';
 import type { SequenceFamily, TokenDelta } from './generated-sequence.ts';
+import type { KvTransfer } from './kv-transfer.ts';
 
 /** One sequence to generate, with all defaults. */
 export interface SequenceRequest {
@@ -24,6 +25,8 @@ export interface SequenceRequest {
   readonly skipSpecialTokens: boolean;
   readonly priority: number;
   readonly cacheSalt: string | undefined;
+  /** Undefined if its KV stays on this engine. */
+  readonly transfer: KvTransfer | undefined;
   /** Published with the KV blocks. */
   readonly sessionId: string | undefined;
   /** Whether blocks found in the cache are published too: vLLM's `kv_cache_report_mode: "full"`. */

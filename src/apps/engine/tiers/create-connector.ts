@@ -10,6 +10,7 @@ import {
 import type { GeneratedSequence } from '../sequences/generated-sequence.ts';
 import { ExampleConnector } from './example-connector.ts';
 import { createLmcache } from './lmcache-tier.ts';
+import { createNixl } from './nixl-tier.ts';
 import type { OutsideWork } from './outside-work.ts';
 import type { TierOptions } from './tier-options.ts';
 
@@ -48,6 +49,8 @@ function connectorOf(
       return new NativeOffload({ config: tier.config, blockSize, enablePrefixCaching, listener });
     case 'LMCacheConnectorV1':
       return createLmcache(tier, { ...options, blockSize }, listener, outside);
+    case 'NixlConnector':
+      return createNixl(tier, { ...options, blockSize }, listener, outside);
     case 'ExampleConnector':
       return new ExampleConnector({
         ...{ storagePath: tier.storagePath, blockSize, log: options.log },

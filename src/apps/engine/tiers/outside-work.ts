@@ -1,5 +1,15 @@
 // What the tiers of an engine do outside the engine model: requests to servers, which the model's time does not wait for.
 
+import type { EngineRequest } from '../../../core/engine/index.ts';
+import type { GeneratedSequence } from '../sequences/generated-sequence.ts';
+
+/** As `kv_transfer_params` name it. */
+export interface SideChannel {
+  readonly host: string;
+  readonly port: number;
+  readonly engineId: string;
+}
+
 /** What LMCache and a cache server exchanged since the start. */
 export interface LmcacheRemoteStats {
   readonly readRequests: number;
@@ -31,6 +41,12 @@ export interface LmcachePeerStats {
 export class OutsideWork {
   /** Requests whose replies decide what the engine can load. */
   pending = 0;
+  /** How other engines reach this one to read KV; undefined if it keeps none for them. */
+  sideChannel: SideChannel | undefined = undefined;
+  /** Whether blocks have become free since the engine last told its statistics, though it made no step. */
+  hasFreed = false;
+  /** Called when KV that a request was to read did not come, and the request is to fail. */
+  failed: (request: EngineRequest) => void = () => {};
   /** Called when one of them has its reply, after this time. */
   wake: (tookMs: number) => void = () => {};
   /** Counters of each cache server that the engine uses. */
@@ -41,6 +57,7 @@ export class OutsideWork {
   lent: (tokens: number, seconds: number) => void = () => {};
   readonly #starters: ((url: string) => void | Promise<void>)[] = [];
   readonly #closers: (() => void)[] = [];
+  readonly #announced: ((sequence: GeneratedSequence) => void)[] = [];
 
   /** @param start Called once the engine listens, with its URL. */
   onListening(start: (url: string) => void | Promise<void>): void {
@@ -50,6 +67,15 @@ export class OutsideWork {
   /** @throws {InputError} If something cannot begin. */
   async listening(url: string): Promise<void> {
     for (const start of this.#starters.splice(0)) await start(url);
+  }
+
+  /** @param hear Called for each sequence before it is queued. */
+  onAnnounced(hear: (sequence: GeneratedSequence) => void): void {
+    this.#announced.push(hear);
+  }
+
+  announced(sequence: GeneratedSequence): void {
+    for (const hear of this.#announced) hear(sequence);
   }
 
   onClose(close: () => void): void {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { InputError } from '../../../core/base/index.ts';
 import { findGpu, findModel } from '../../../core/engine/index.ts';
 import { parseKvTransferConfig } from '../../../core/vllm-config/index.ts';
+import { nixlSettings } from './nixl-tier.ts';
 import { connectorName, type TierFlags, tierOptions, withoutEmulation } from './tier-options.ts';
 
 const layout = { model: findModel('Qwen3-8B'), gpu: findGpu('H100') };
@@ -36,8 +37,8 @@ test("reads the connector's own configuration as vLLM does", () => {
 });
 
 test('the size flag takes precedence, and connectors without an emulation yield no tier', () => {
-  const transfer = parse('NixlConnector', {});
-  assert.equal(connectorName({ transfer }), 'NixlConnector');
+  const transfer = parse('MooncakeConnector', {});
+  assert.equal(connectorName({ transfer }), 'MooncakeConnector');
   assert.equal(tierOptions({ transfer }, layout, 16), undefined);
   assert.equal(connectorName({ transfer, offloadingGibibytes: 1 }), 'OffloadingConnector');
   const lmcache = { offloadingGibibytes: 1, offloadingBackend: 'lmcache' } as const;
@@ -48,7 +49,7 @@ test('the size flag takes precedence, and connectors without an emulation yield 
 test('several connectors yield tiers for those with an emulation, in their order, and list the others', () => {
   const kv_role = 'kv_both';
   const connectors = [
-    { kv_connector: 'NixlConnector', kv_role },
+    { kv_connector: 'MooncakeConnector', kv_role },
     {
       kv_connector: 'OffloadingConnector',
       kv_role,
@@ -67,7 +68,7 @@ test('several connectors yield tiers for those with an emulation, in their order
     tier.tiers.map(({ connector }) => connector),
     ['OffloadingConnector', 'ExampleConnector'],
   );
-  assert.deepEqual(withoutEmulation(flags), ['NixlConnector']);
+  assert.deepEqual(withoutEmulation(flags), ['MooncakeConnector']);
   const alone = { transfer: parse('MultiConnector', { connectors: connectors.slice(0, 1) }) };
   assert.equal(tierOptions(alone, layout, 16), undefined);
 });
@@ -82,6 +83,9 @@ test('refuses what vLLM would refuse, in one sentence', () => {
     [native({ cpu_bytes_to_use: 1e9, blocks_per_chunk: 0 }), /blocks_per_chunk is 0/],
     [native({ cpu_bytes_to_use: 1e9, offload_prompt_only: 'no' }), /must be true or false/],
     [native({ cpu_bytes_to_use: 1e9, spec_name: 'TieringOffloadingSpec' }), /is not emulated/],
+    [nixl({ 'spillway.link': true }), /spillway\.link must be the name or the rate of a link/],
+    [nixl({ 'spillway.link': 'x' }), /x/],
+    [nixl({ 'spillway.link_latency_ms': -1 }), /link_latency_ms must be a number, 0 or more/],
     [{ transfer: parse('MultiConnector', {}) }, /connectors is required/],
     [{ transfer: parse('MultiConnector', { connectors: [{}] }) }, /each .* needs a kv_connector/],
     [{ transfer: parse('MultiConnector', { connectors: [3] }) }, /must be a JSON object/],
@@ -104,4 +108,19 @@ function parse(connector: string, extra: object) {
       ...{ kv_connector: connector, kv_role: 'kv_both', kv_connector_extra_config: extra },
     }),
   );
+}
+
+test('NIXL has a link, a port, and what happens to requests whose KV is lost', () => {
+  const tier = tierOptions(nixl({ 'spillway.link': 2, 'spillway.link_latency_ms': 5 }), layout, 16);
+  assert.ok(tier?.connector === 'NixlConnector');
+  assert.deepEqual([tier.link.latencySeconds, tier.loadFailure, tier.port], [0.005, 'fail', 0]);
+  assert.ok(tier.link.bytesPerSecond >= 2e9);
+  assert.equal(nixlSettings({}).host, '127.0.0.1');
+  const given = { VLLM_NIXL_SIDE_CHANNEL_HOST: '10.0.0.1', VLLM_NIXL_SIDE_CHANNEL_PORT: '5600' };
+  assert.deepEqual(nixlSettings(given), { host: '10.0.0.1', port: 5600 });
+  assert.throws(() => nixlSettings({ VLLM_NIXL_SIDE_CHANNEL_PORT: '99999' }), /must be a port/);
+});
+
+function nixl(extra: Record<string, unknown>): TierFlags {
+  return { transfer: parse('NixlConnector', extra) };
 }

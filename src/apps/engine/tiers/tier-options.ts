@@ -5,14 +5,20 @@ import {
   type NativeOffloadConfig,
   nativeOffloadFor,
 } from '../../../core/engine/index.ts';
-import { type KvTransferConfig, parseKvTransferConfig } from '../../../core/vllm-config/index.ts';
+import {
+  defaultKvTransferConfig,
+  type KvTransferConfig,
+  parseKvTransferConfig,
+} from '../../../core/vllm-config/index.ts';
 import { defaultLmcache, type LmcacheSettings } from './lmcache-settings.ts';
 import { type LmcacheTierOptions, lmcacheTier } from './lmcache-tier.ts';
+import { defaultNixl, type NixlSettings, type NixlTierOptions, nixlTier } from './nixl-tier.ts';
 
 /** The tiers below the GPU's cache. */
 export type TierOptions =
   | NativeTierOptions
   | LmcacheTierOptions
+  | NixlTierOptions
   | {
       readonly connector: 'MultiConnector';
       /** In the order of lookups. */
@@ -58,6 +64,8 @@ export interface TierFlags {
   readonly transfer?: KvTransferConfig | undefined;
   /** LMCache's own configuration. @default its defaults */
   readonly lmcache?: LmcacheSettings | undefined;
+  /** Of the NIXL connector. @default its defaults */
+  readonly nixl?: NixlSettings | undefined;
 }
 
 /**
@@ -82,8 +90,16 @@ export function tierOptions(
       };
     case 'LMCacheConnectorV1':
       return lmcacheTier(flags.lmcache ?? defaultLmcache, extraConfig(flags), layout, blockSize);
+    case 'NixlConnector':
+    case 'NixlPullConnector':
+      return nixlTier(
+        flags.transfer ?? defaultKvTransferConfig,
+        flags.nixl ?? defaultNixl,
+        layout,
+        blockSize,
+      );
     case 'MultiConnector':
-      return multiTier(connectorsOf(flags), flags.lmcache, layout, blockSize);
+      return multiTier(connectorsOf(flags), flags, layout, blockSize);
     default:
       return undefined;
   }
@@ -104,17 +120,19 @@ const emulated: readonly string[] = [
   'OffloadingConnector',
   'ExampleConnector',
   'LMCacheConnectorV1',
+  'NixlConnector',
+  'NixlPullConnector',
 ];
 
 /** Includes only emulated connectors; none if there are none. */
 function multiTier(
   connectors: readonly KvTransferConfig[],
-  lmcache: LmcacheSettings | undefined,
+  { lmcache, nixl }: Pick<TierFlags, 'lmcache' | 'nixl'>,
   layout: LayoutOptions,
   blockSize: number,
 ): TierOptions | undefined {
   const tiers = connectors
-    .map((transfer) => tierOptions({ transfer, lmcache }, layout, blockSize))
+    .map((transfer) => tierOptions({ transfer, lmcache, nixl }, layout, blockSize))
     .filter((tier) => tier !== undefined);
   return tiers.length === 0 ? undefined : { connector: 'MultiConnector', tiers };
 }
