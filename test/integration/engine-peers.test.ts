@@ -10,7 +10,11 @@ import {
 } from '../../src/apps/engine/index.ts';
 import { peerGetResponse, peerSideResponse } from '../../src/core/lmcache/index.ts';
 import { parseKvTransferConfig } from '../../src/core/vllm-config/index.ts';
-import { type Controller, openController } from '../../src/io/lmcache-controller/index.ts';
+import {
+  type Controller,
+  type Order,
+  openController,
+} from '../../src/io/lmcache-controller/index.ts';
 import { openRouterSocket } from '../../src/io/zmq/index.ts';
 import { metric } from '../support/fleet.ts';
 import { lmcacheWorker } from '../support/lmcache-worker.ts';
@@ -97,6 +101,22 @@ test('a peer that is gone, hangs or lies costs its chunks only', async (t) => {
   t.after(() => liar.close());
   await expectComputed(3, liar.endpoint.replace('tcp://', ''), 9);
   assert.equal(await metric(reader, 'spillway_lmcache_wrong_chunks_total'), 1);
+});
+
+test('an engine takes the orders of the controller', async (t) => {
+  const controller = await startController(t);
+  const engine = await engineOn(t, controller, 'a');
+  await cachedTokens(engine, prompt);
+  await known(controller, { chunks: 3 });
+  const order = async (message: Order) => (await controller.order('a', () => message))[0]?.reply;
+  const event = { worker_event_id: 'e' };
+  const location = 'LocalCPUBackend';
+  assert.equal((await order({ type: 'HealthWorkerMsg', ...event }))?.errorCode, 0);
+  const pin = { type: 'PinWorkerMsg', ...event, location, tokens: prompt.slice(0, 600) };
+  assert.equal((await order(pin))?.tokens, 512);
+  assert.equal((await order({ type: 'ClearWorkerMsg', ...event, location }))?.tokens, 768);
+  await until(() => controller.registry.stats.chunks === 0);
+  assert.equal((await order(pin))?.tokens, 0);
 });
 
 test('an engine whose port is taken does not start', async (t) => {

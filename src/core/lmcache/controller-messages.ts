@@ -185,6 +185,31 @@ function write(writer: MessagePackWriter, value: MessageValue): void {
   }
 }
 
+/** What the controller asks of a worker; a field that it lacks is empty. */
+export interface WorkerOrder {
+  readonly type: string;
+  /** LMCache's name of a tier. */
+  readonly location: string;
+  readonly tokens: readonly number[];
+}
+
+/** @throws {MessagePackFormatError} If it is not a map, or a field has another type. */
+export function decodeOrder(bytes: Uint8Array): WorkerOrder {
+  const reader = new MessagePackReader(bytes);
+  let [type, location] = ['', ''];
+  let tokens: readonly number[] = [];
+  for (let left = reader.map(); left > 0; left--) {
+    const name = reader.string();
+    if (reader.nil()) continue;
+    if (name === 'type') type = text(reader);
+    else if (name === 'location') location = text(reader);
+    else if (name === 'tokens') {
+      tokens = Array.from({ length: reader.array() }, () => count(reader));
+    } else reader.skip();
+  }
+  return { type, location, tokens };
+}
+
 /** A worker's reply to an order: the fields that matter, undefined where it lacks them. */
 export interface OrderReply {
   readonly tokens: number | undefined;

@@ -17,6 +17,7 @@ export { type ChunkKey, kvRank } from './chunk-key.ts';
 export {
   type ControllerReply,
   decodeControllerReply,
+  decodeOrder,
   decodeOrderReply,
   decodeWorkerMessage,
   encodeLmcacheMessage,
@@ -24,6 +25,7 @@ export {
   type OrderReply,
   type PeerMatch,
   type WorkerMessage,
+  type WorkerOrder,
 } from './controller-messages.ts';
 export { PinTable, Quotas } from './fleet-policy.ts';
 export {

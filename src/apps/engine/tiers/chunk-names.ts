@@ -39,6 +39,11 @@ export class ChunkNames {
     }
   }
 
+  /** The names of the whole chunks of a prompt. */
+  hashesOf(tokens: readonly number[]): readonly bigint[] {
+    return inProcessChunkHashes(tokens, this.#root, this.#chunkTokens);
+  }
+
   /** Undefined if it is not known. */
   of(key: BlockKey): bigint | undefined {
     return this.#names.peek(key);

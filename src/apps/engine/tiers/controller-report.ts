@@ -37,15 +37,18 @@ export class ControllerReport {
    * Begins to report.
    *
    * @param url Of the engine: an instance without a name of its own is called like its host and port.
-   * @param peerInitUrl Where other engines begin to fetch chunks; undefined if they cannot.
+   * @param at Where it takes orders, and where other engines begin to fetch chunks; undefined if they cannot.
    * @throws {InputError} If the controller's address is malformed.
    */
-  start(url: string, peerInitUrl?: string): void {
+  start(
+    url: string,
+    at: { readonly port: number; readonly peerInitUrl: string | undefined },
+  ): void {
     const { host, hostname } = new URL(url);
-    const { instanceId = host, ...addresses } = this.#controller;
+    const { instanceId = host, workerPort: _, ...addresses } = this.#controller;
     this.#reporter = new LmcacheReporter({
-      ...{ ...addresses, instanceId, workerId: 0, ip: addressOf(hostname), port: 0 },
-      peerInitUrl,
+      ...{ ...addresses, instanceId, workerId: 0, ip: addressOf(hostname) },
+      ...at,
       log: this.#log,
     });
   }
@@ -72,9 +75,9 @@ export class ControllerReport {
     }
   }
 
-  /** Host memory and disk were emptied; the cache server keeps what it has. */
-  emptied(): void {
-    for (const location of ['LocalCPUBackend', 'LocalDiskBackend'] as const) {
+  /** Host memory and disk were emptied, or one of them; the cache server keeps what it has. */
+  emptied(locations: readonly Location[] = ['LocalCPUBackend', 'LocalDiskBackend']): void {
+    for (const location of locations) {
       const keys = Array.from(this.#heldIn(location).entries(), ([key]) => key);
       this.removed(location, keys);
     }

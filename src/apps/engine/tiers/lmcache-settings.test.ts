@@ -17,6 +17,7 @@ test('the controller and the hash seed come from LMCache’s own variables', asy
   assert.equal(given.hashSeed, 7);
   assert.deepEqual(given.controller, {
     ...{ pullUrl: 'router:9000', replyUrl: 'router:9001', instanceId: 'pod', heartbeatSeconds: 5 },
+    workerPort: 0,
   });
   const { controller } = await lmcacheSettings(urls);
   assert.deepEqual([controller?.instanceId, controller?.heartbeatSeconds], [undefined, undefined]);

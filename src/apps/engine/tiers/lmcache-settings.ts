@@ -37,6 +37,8 @@ export interface LmcacheController {
   /** `lmcache_instance_id`. @default the engine's host and port, where LMCache requires a name */
   readonly instanceId?: string | undefined;
   readonly heartbeatSeconds: number | undefined;
+  /** `lmcache_worker_ports` of the first worker, where it takes orders. @default 0, any free port, where LMCache requires one */
+  readonly workerPort?: number | undefined;
 }
 
 const gibibyte = 2 ** 30;
@@ -110,6 +112,7 @@ export async function lmcacheSettings(
           replyUrl: required('controller_reply_url', word('controller_reply_url')),
           instanceId: word('lmcache_instance_id'),
           heartbeatSeconds: number('lmcache_worker_heartbeat_time', 0) || undefined,
+          workerPort: port('lmcache_worker_ports'),
         }
       : undefined,
   };

@@ -31,6 +31,7 @@ import {
 import type { OutsideWork } from './outside-work.ts';
 import { PeerStore } from './peer-store.ts';
 import { RemoteStore } from './remote-store.ts';
+import { takeOrders } from './worker-orders.ts';
 
 export interface LmcacheTierOptions {
   readonly connector: 'LMCacheConnectorV1';
@@ -160,8 +161,14 @@ export function createLmcache(
     },
   });
   if (report !== undefined) {
+    const disks = stores.filter((store) => store instanceof ChunkStore);
+    const orders = {
+      ...{ connector, disks, names, report, chunkTokens: config.blocksPerChunk * blockSize },
+    };
     outside.onListening(async (url) => {
-      report.start(url, await peers?.open(url, (key) => connector.lend(key)));
+      const port = await takeOrders(url, controller?.workerPort ?? 0, orders, outside);
+      const peerInitUrl = await peers?.open(url, (key) => connector.lend(key));
+      report.start(url, { port, peerInitUrl });
     });
     outside.onClose(() => report.close());
   }

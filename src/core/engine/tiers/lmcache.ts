@@ -1,6 +1,5 @@
 // LMCache as vLLM's in-process connector: chunks of 256 tokens in host memory, and below that in stores
 // that engines may share.
-import { LruMap } from '../../base/index.ts';
 import type { BlockKey } from '../../kv/index.ts';
 import type { EngineRequest } from '../request.ts';
 import type {
@@ -14,6 +13,7 @@ import type {
   TierStep,
   TransferStats,
 } from './contract.ts';
+import { HostMemory } from './host-memory.ts';
 import type { TransferLinkOptions } from './transfer-link.ts';
 
 export interface LmcacheConfig {
@@ -63,7 +63,7 @@ export class Lmcache implements KvConnector {
   /** Those whose evictions depend on the order of chunks. */
   readonly #chained: readonly LmcacheStore[];
   readonly #listener: TierListener;
-  readonly #local: LruMap<BlockKey, true> | undefined;
+  readonly #local: HostMemory | undefined;
   /** Chunks of each request that need no further store. */
   readonly #saved = new Map<EngineRequest, number>();
   #loads: Load[] = [];
@@ -78,9 +78,9 @@ export class Lmcache implements KvConnector {
     this.#stores = stores;
     this.#chained = stores.filter(({ usesChains }) => usesChains === true);
     this.#listener = listener;
-    const entriesMax = config.localChunksMax;
+    const chunksMax = config.localChunksMax;
     const onEvict = (key: BlockKey) => listener.removed?.([key], 'CPU');
-    this.#local = entriesMax >= 1 ? new LruMap({ entriesMax, onEvict }) : undefined;
+    this.#local = chunksMax >= 1 ? new HostMemory(chunksMax, onEvict) : undefined;
   }
 
   /** When a store outside this process is to be sent chunks. */
@@ -106,6 +106,7 @@ export class Lmcache implements KvConnector {
   }
 
   lookup(sequence: TieredSequence, localTokens: number, nowSeconds: number): TierHit | undefined {
+    this.#local?.passTime(nowSeconds);
     this.#listener.lookingUp?.(sequence);
     if (!this.#prepare(sequence, localTokens, nowSeconds)) return undefined;
     // The result for a waiting request is kept: it is looked up once.
@@ -205,9 +206,21 @@ export class Lmcache implements KvConnector {
     return this.#local?.has(key) ?? false;
   }
 
+  /** Keeps a chunk in host memory for this time. @returns False if it is not there. */
+  pin(key: BlockKey, seconds: number): boolean {
+    return this.#local?.pin(key, seconds) ?? false;
+  }
+
+  /** Empties host memory. @returns The number of its chunks. */
+  clearLocal(): number {
+    const keys = this.#local?.clear() ?? [];
+    if (keys.length > 0) this.#listener.removed?.(keys, 'CPU');
+    return keys.length;
+  }
+
   /** Another engine reads a chunk out of host memory, which counts as a use. @returns False if it is not there. */
   lend(key: BlockKey): boolean {
-    return this.#local?.get(key) ?? false;
+    return this.#local?.use(key) ?? false;
   }
 
   reset(): boolean {
@@ -264,7 +277,7 @@ export class Lmcache implements KvConnector {
       for (let chunk = 0; chunk < endChunk; chunk++) {
         const key = this.#key(sequence, chunk);
         // The chunks before the GPU's own hit only have their recency updated.
-        if (this.#local?.get(key) || chunk < firstChunk) continue;
+        if (this.#local?.use(key) || chunk < firstChunk) continue;
         const store = this.#stores.find((one) => one.has(key, startSeconds));
         if (store === undefined) continue;
         const keys = below.get(store);
@@ -274,7 +287,7 @@ export class Lmcache implements KvConnector {
       for (const [store, keys] of below) {
         readSeconds = Math.max(readSeconds, store.read(keys, startSeconds));
         if (store.keepsReads === false) continue;
-        for (const key of keys) this.#local?.set(key, true);
+        for (const key of keys) this.#local?.add(key);
         this.#listener.stored?.(keys, 'CPU');
       }
       chunks += endChunk - firstChunk;
@@ -304,8 +317,8 @@ export class Lmcache implements KvConnector {
         for (const store of this.#chained) {
           if (chunk > 0) store.follows?.(key, this.#key(sequence, chunk - 1));
         }
-        if (this.#local?.get(key)) continue;
-        this.#local?.set(key, true);
+        if (this.#local?.use(key)) continue;
+        this.#local?.add(key);
         fresh.push(key);
       }
     }

@@ -106,3 +106,21 @@ test('readers of one engine wait for each other; an engine that starts again has
   d.answer('x', 40);
   assert.equal(d.engine.stats.externalCacheHits, 0);
 });
+
+test('a pinned chunk stays in host memory while others go, until its time is over', () => {
+  const a = engineIn(group(), 0, { localChunks: 4 });
+  a.answer('x', 0);
+  assert.ok(a.connector.pin('x/1', 50) && a.connector.pin('x/3', 50));
+  assert.ok(!a.connector.pin('z/1', 50), 'it is not there');
+  a.answer('y', 10);
+  a.answer('z', 20);
+  assert.deepEqual(
+    ['x/1', 'x/3', 'y/1', 'y/3', 'z/1', 'z/3'].filter((key) => a.connector.holds(key)),
+    ['x/1', 'x/3', 'z/1', 'z/3'],
+  );
+  a.answer('v', 60);
+  a.answer('w', 70);
+  assert.ok(!a.connector.holds('x/1'));
+  assert.equal(a.connector.clearLocal(), 4);
+  assert.ok(!a.connector.holds('w/3'));
+});

@@ -66,7 +66,7 @@ export const engineKeys: Readonly<Record<string, EngineKeyEffects>> = {
     ['lmcacheConfig.instanceId', 'lmcacheConfig.workerHeartbeatTime'],
   ),
   'lmcacheConfig.workerPorts': {
-    engine: missing('an emulated engine takes no orders of the controller'),
+    engine: ownPeerPorts,
     serve: used,
     simulate: missing('a simulation has no LMCache controller'),
   },
