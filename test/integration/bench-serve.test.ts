@@ -204,6 +204,34 @@ test('embeddings are measured as one chunk', async (t) => {
   assert.equal(result.mean_ttft_ms, result.mean_e2el_ms);
 });
 
+test('each request is for one of the LoRA adapters, drawn from the seed', async (t) => {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    let text = '';
+    request.on('data', (part) => {
+      text += part;
+    });
+    request.on('end', () => {
+      const isModels = request.url === '/v1/models';
+      if (request.url === '/v1/embeddings') asked.push(JSON.parse(text).model);
+      const embedding = { data: [{ embedding: [1] }], usage: { prompt_tokens: 20 } };
+      response.end(JSON.stringify(isModels ? { data: [{ id: 'base' }] } : embedding));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const { status, stderr } = await run(
+    ...['--url', `http://127.0.0.1:${port}`, '--backend', 'openai-embeddings'],
+    ...['--num-prompts', '40', '--random-input-len', '20', '--num-warmups', '0', '--json'],
+    ...['--max-concurrency', '1', '--lora-modules', 'sql', 'chat'],
+  );
+  assert.equal(status, 0, stderr);
+  const of = (name: string) => asked.filter((model) => model === name).length;
+  assert.equal(of('sql') + of('chat'), 40);
+  assert.ok(of('sql') >= 10 && of('chat') >= 10, `${of('sql')} of 40`);
+});
+
 test('a live conversation finds cached what the workload says, responses included', async (t) => {
   const fleet = await startFleet(t, { engines: 1, policy: 'roundrobin', model, timeScale: 2 });
   const file = join(directory, 'chat.yaml');

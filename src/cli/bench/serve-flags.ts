@@ -202,7 +202,7 @@ function addDatasetFlags(command: Command): Command {
     .option('--set-workload <key=value>', 'key of the workload file; may be repeated', collect, [])
     .option(
       '--lora-modules <names...>',
-      'workload: model names that stand for its LoRA adapters, in order',
+      'LoRA adapters: each request is for one of them at random; workload: the names of its adapters, in order',
     )
     .option('--num-users <n>', 'multi-round-qa: users at once', positiveInteger, 10)
     .option('--num-rounds <n>', 'multi-round-qa: questions of a user', positiveInteger, 5)

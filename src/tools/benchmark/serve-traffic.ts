@@ -1,5 +1,5 @@
 // The traffic of `spillway bench serve`: a dataset with the times at which its requests are due.
-import { InputError, seededRandom } from '../../core/base/index.ts';
+import { InputError, randomInteger, seededRandom } from '../../core/base/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
 import { closedLoop, type RequestSource, tracedRequests } from '../../core/traces/index.ts';
 import {
@@ -96,7 +96,7 @@ export interface ServeTraffic {
   readonly multiRoundQa: Readonly<Record<string, number>>;
   /** Number of requests and GPU seconds at which a conversation workload ends. */
   readonly end: { readonly requests: number | undefined; readonly seconds: number | undefined };
-  /** Models that stand for the LoRA adapters of a workload, in order. */
+  /** LoRA adapters: those of a workload, in order; of other datasets, each request gets one at random. */
   readonly adapters: readonly string[];
 }
 
@@ -235,14 +235,23 @@ async function serveLaps(
   const { blockTokens, prompts } = await datasetOf(options, tokenizer);
   const { api, mayEndEarly, fields, textSeed = options.seed, timeScale } = options;
   return (lap) => {
+    const modelOf = drawnModel(options, lap);
     const requests = timedPrompts(options, prompts, lap).map((prompt) => ({
       ...prompt,
+      model: modelOf(),
       arrivalSeconds: prompt.arrivalSeconds / timeScale,
     }));
     const seed = textSeed + lap * lapSeedStep;
     const shared = { api, model: model.id, tokenizer, blockTokens, seed };
     return { requests, writer: createRequestWriter({ ...shared, mayEndEarly, fields }) };
   };
+}
+
+/** Returns a function that draws the adapter of each request, as vLLM does, where there are any. */
+function drawnModel({ adapters, seed }: ServeTraffic, lap: number): () => string | undefined {
+  if (adapters.length === 0) return () => undefined;
+  const random = seededRandom(seed + 2 + lap);
+  return () => adapters[randomInteger(random, adapters.length)];
 }
 
 /** Returns the prompts of a lap with the GPU time at which each is due. */
