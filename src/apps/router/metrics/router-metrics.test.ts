@@ -28,6 +28,13 @@ function begin() {
   };
 }
 
+test('counters with few labels begin at 0, so that their first event is a rate', () => {
+  const { value } = begin();
+  for (const by of ['router', 'engine']) {
+    assert.equal(value(`spillway_router_tokenized_prompts_total{by="${by}"}`), 0);
+  }
+});
+
 test('a refused request counts by its status, as failed and by model', () => {
   const { metrics, value } = begin();
   for (const status of [404, 499, 500, 503]) metrics.refused('m', status);

@@ -180,6 +180,7 @@ export class RouterMetrics {
       help: 'Prompts whose tokens were known at the pick, by what computed them: the router or an engine.',
       labels: ['by'],
     });
+    for (const by of ['router', 'engine']) this.tokenizedPrompts.with({ by });
     this.untokenizedPrompts = registry.counter({
       name: 'spillway_router_untokenized_prompts',
       help: 'Prompts routed by their bytes although engines publish KV events, by the reason why they have no tokens.',
