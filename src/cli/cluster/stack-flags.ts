@@ -76,19 +76,33 @@ export async function withStack(
     throw new InputError('--hosts is for --target bare-metal.');
   }
   const access = await openTarget(flags);
+  try {
+    await untilStopped((signal) => {
+      const cluster = new Cluster(access, { signal });
+      const namespace = flags.namespace ?? access.namespace;
+      return work({
+        cluster,
+        namespace,
+        release: groupRelease(flags.release, flags.group),
+        signal,
+      });
+    });
+  } finally {
+    access.close();
+  }
+}
+
+/** Runs the work of a command; Ctrl-C ends it with status 130. */
+export async function untilStopped(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const signals = watchStopSignals();
   endOnHurry(signals);
   try {
-    const cluster = new Cluster(access, { signal: signals.stop });
-    const namespace = flags.namespace ?? access.namespace;
-    const release = groupRelease(flags.release, flags.group);
-    await work({ cluster, namespace, release, signal: signals.stop });
+    await work(signals.stop);
   } catch (error) {
     if (!signals.stop.aborted) throw error;
     process.exitCode = interruptedStatus;
   } finally {
     signals.release();
-    access.close();
   }
 }
 

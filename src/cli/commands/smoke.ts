@@ -21,6 +21,7 @@ import {
   progressOf,
   type Stack,
   type StackFlags,
+  untilStopped,
   withStack,
 } from '../cluster/stack-flags.ts';
 import { addHelpEnd } from '../help.ts';
@@ -54,13 +55,12 @@ async function run(flags: Flags): Promise<void> {
   const onCheck = (check: SmokeCheck) => progressOf(flags)(checkLine(check));
   if (flags.url !== undefined) {
     checkUrlFlags(flags);
-    const options = {
-      url: flags.url.href.replace(/\/(v1\/?)?$/, ''),
-      apiKey: apiKeyOf(),
-      timeoutMs,
-    };
-    await checkReached(options);
-    return report(flags, await smoke({ ...options, onCheck }));
+    const url = flags.url.href.replace(/\/(v1\/?)?$/, '');
+    return untilStopped(async (signal) => {
+      const options = { url, apiKey: apiKeyOf(), timeoutMs, signal };
+      await checkReached(options);
+      report(flags, await smoke({ ...options, onCheck }));
+    });
   }
   if (flags.target === 'bare-metal') {
     const { runSmokeOnHosts } = await import('../bare-metal/release-commands.ts');

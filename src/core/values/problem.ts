@@ -64,7 +64,17 @@ export function shownValue(value: unknown, path: Path): string {
       value.length > shownCharactersMax ? `${value.slice(0, shownCharactersMax)}…` : value;
     return `the text ${JSON.stringify(shown)}`;
   }
-  return String(value);
+  return secretKey.test(pathText(path)) ? `a ${typeof value}` : String(value);
+}
+
+/** Keys whose values are not repeated, also if they are numbers; those with "tokens" count some. */
+const secretKey = /token(?!s|iz)|api_?key|secret|password|credential/i;
+
+/** Returns the text of a `--set` without values of keys that have secrets. */
+export function withoutSecrets(assignments: string): string {
+  return assignments.replaceAll(/([^=,]*)=((?:\\.|[^,\\])*)/g, (whole, key: string) =>
+    secretKey.test(key) ? `${key}=…` : whole,
+  );
 }
 
 const shownCharactersMax = 40;

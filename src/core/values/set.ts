@@ -1,6 +1,6 @@
 // Parses and applies the `--set a.b[0].c=v` grammar of Helm.
 
-import type { Problem } from './problem.ts';
+import { type Problem, withoutSecrets } from './problem.ts';
 import { accepts, schemaAt } from './schema-node.ts';
 import {
   type Dictionary,
@@ -34,7 +34,7 @@ export type SetFlag = '--set' | '--set-string' | '--set-workload' | '--set-a' | 
  * @see https://helm.sh/docs/intro/using_helm/#the-format-and-limitations-of---set
  */
 export function applySet(tree: Dictionary, text: string, flag: SetFlag): Applied {
-  const place: Place = { source: `${flag} ${text}` };
+  const place: Place = { source: `${flag} ${withoutSecrets(text)}` };
   try {
     let result = tree;
     for (const { path, value } of parseAssignments(text)) {

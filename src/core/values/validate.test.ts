@@ -163,6 +163,20 @@ test('does not repeat a secret of the wrong shape', () => {
   const [line = ''] = refusal('routerSpec: {vllmApiKey: sk-very-secret}');
   assert.match(line, /routerSpec\.vllmApiKey must be a map, not a text/);
   assert.ok(!line.includes('sk-very'));
+  const [number = ''] = refusal('servingEngineSpec: {vllmApiKey: 123456}');
+  assert.match(number, /vllmApiKey must be a text or .*, not a number\.$/);
+  const [count = ''] = refusal('routerSpec: {replicaCount: -1}');
+  assert.match(count, /replicaCount must be .*, not -1\.$/);
+});
+
+test('does not repeat a secret of a flag', () => {
+  const sets = ['routerSpec.tag=v1,routerSpec.vllmApiKey.x.y=sk-a\\,sk-b,routerSpec.oops=1'];
+  const text = refusal({ sets }).join('\n');
+  assert.match(
+    text,
+    /^--set routerSpec\.tag=v1,routerSpec\.vllmApiKey\.x\.y=…,routerSpec\.oops=1: /,
+  );
+  assert.ok(!text.includes('sk-'), text);
 });
 
 test('names the file or flag that set the value', () => {
