@@ -1,7 +1,7 @@
 // A fleet of engine models behind the real routing core, on a virtual clock: shows the effect of a policy
 // on traffic in seconds instead of GPU-hours.
 import { ManualClock } from '../base/index.ts';
-import type { EngineRequest } from '../engine/index.ts';
+import { type EngineRequest, type KvConnector, MultiConnector } from '../engine/index.ts';
 import { type RequestSource, tracedRequests } from '../traces/index.ts';
 import { type Attempt, attemptOf } from './attempt.ts';
 import type { EngineRole } from './disaggregation.ts';
@@ -165,7 +165,10 @@ class Fleet {
     };
     const exchange = this.#handoffs?.exchange;
     const connected = exchange
-      ? { ...engine, createConnector: () => exchange.connect(index) }
+      ? {
+          ...engine,
+          createConnector: (core: number) => connectorWith(exchange.connect(index), engine, core),
+        }
       : engine;
     return new FleetEngine({
       ...{ index, url, engine: connected, role, listener, onAdmitted, onTokens },
@@ -269,4 +272,14 @@ function sourceOf(options: FleetSimulationOptions): RequestSource {
     arrivalSeconds: request.arrivalSeconds / speed,
   }));
   return tracedRequests(faster, traceBlockTokens);
+}
+
+/** The tiers of an engine behind what it exchanges with others: a prompt that is not handed over is looked up there. */
+function connectorWith(
+  exchange: KvConnector,
+  { createConnector }: SimulatedEngine,
+  core: number,
+): KvConnector {
+  const tiers = createConnector?.(core);
+  return tiers === undefined ? exchange : new MultiConnector([exchange, tiers]);
 }

@@ -158,16 +158,42 @@ test('values that do not fit disaggregated prefill are refused with one sentence
       ['servingEngineSpec.modelSpec[1].gpu=L40S', 'routerSpec.disaggregation.link=nvlink'],
       /L40S has no NVLink/,
     ],
-    [
-      [],
-      /KV offload on engines that only prefill/,
-      { offload: { kind: 'native', hostBytes: 1e9 } },
-    ],
     [['routerSpec.routingLogic=predictive'], /--link is for/, { link: '10' }],
   ];
   for (const [sets, sentence, more] of table) {
     await assert.rejects(run(sets, more), sentence, sets.join(' '));
   }
+});
+
+test('prompts that are handed over are in the shared store, too, for the engine that prefills them again', async () => {
+  const rounds = join(directory, 'rounds.yaml');
+  const load = ['kind: shared-prefix', 'groups: 4', 'promptsPerGroup: 12', 'systemPrompt: 8000'];
+  const sizes = ['question: 50', 'answer: 20', 'arrivals: { process: poisson, rate: 8 }'];
+  writeFileSync(rounds, `${[...load, ...sizes].join('\n')}\n`);
+  // HBM of a prefill engine has room for one of the four documents, so that it computes most of them again.
+  const entry = 'servingEngineSpec.modelSpec';
+  const sets = [0, 1].flatMap((i) => [
+    `${entry}[${i}].vllmConfig.enablePrefixCaching=true`,
+    `${entry}[${i}].vllmConfig.maxModelLen=9000`,
+    `${entry}[${i}].vllmConfig.numGpuBlocksOverride=${i === 0 ? 600 : 20_000}`,
+  ]);
+  const withStore = valuesText.replaceAll(
+    /enableNixl: true, nixlRole: \w+, enablePD: true/g,
+    'cpuOffloadingBufferSize: "1"',
+  );
+  const store = 'cacheserverSpec.enabled=true';
+  const values = (text: string, more: readonly string[]) => valuesOf([...sets, ...more], text);
+  const without = await run([], { workload: rounds, values: values(valuesText, []) });
+  const shared = await run([], { workload: rounds, values: values(withStore, [store]) });
+  const read = (result: typeof shared) => {
+    const { prefill } = Object.groupBy(result.result.engines, ({ role }) => role ?? 'both') as {
+      readonly prefill: typeof result.result.engines;
+    };
+    return prefill.reduce((sum, { externalTokens }) => sum + externalTokens, 0);
+  };
+  assert.equal(read(without), 0);
+  assert.ok(read(shared) > 20 * 8000, `${read(shared)} tokens`);
+  assert.equal(handoffs(stackJson(shared))?.transfers, 48);
 });
 
 test('an entry without a role is refused by name', async () => {

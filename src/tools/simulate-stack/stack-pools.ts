@@ -80,11 +80,6 @@ export function poolsOf(
 function checkFit(engines: readonly StackEngine[]): void {
   const [first] = engines;
   for (const engine of engines) {
-    if (engine.offload !== undefined) {
-      throw new InputError(
-        `${engine.name} has ${engine.offload}: KV offload on engines that only prefill or only decode is not simulated; remove it.`,
-      );
-    }
     if (engine.config.blockSize !== first?.config.blockSize) {
       throw new InputError(
         `${first?.name} has blocks of ${first?.config.blockSize} tokens and ${engine.name} of ${engine.config.blockSize}; engines that transfer KV to each other need the same vllmConfig.blockSize.`,
