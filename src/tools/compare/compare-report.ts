@@ -42,7 +42,8 @@ export function compareText(view: ComparedView): string {
     const effect = latencies[name];
     if (effect === undefined) return [];
     const { a, b, ratio, low, high, p } = effect;
-    const interval = `${low.toFixed(3)} to ${high.toFixed(3)}`;
+    // A single pair of blocks has no interval.
+    const interval = Number.isFinite(high) ? `${low.toFixed(3)} to ${high.toFixed(3)}` : '-';
     return [
       [latencyLabels[name], a.toFixed(2), b.toFixed(2), ratio.toFixed(3), interval, pText(p)],
     ];
@@ -86,7 +87,7 @@ export function compareJson(view: ComparedView): Record<string, unknown> {
         const effect = comparison.latencies[name];
         if (effect === undefined) return [name, null];
         const { a, b, ratio, low, high, p } = effect;
-        const bounds = { low: finiteOrNull(low), high: finiteOrNull(high) };
+        const bounds = Number.isFinite(high) ? { low, high } : { low: null, high: null };
         return [name, { mean_a_ms: a, mean_b_ms: b, ratio, ...bounds, p }];
       }),
     ),
@@ -108,10 +109,6 @@ function sideJson(view: ComparedView, side: 'a' | 'b') {
   const { model, origin } = view[side];
   const { requests, failures } = view.comparison;
   return { ...origin, model, requests: requests[side], failed: failures[side] };
-}
-
-function finiteOrNull(value: number): number | null {
-  return Number.isFinite(value) ? value : null;
 }
 
 function pText(p: number): string {

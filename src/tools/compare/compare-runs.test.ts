@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Random, seededRandom } from '../../core/base/index.ts';
 import type { SavedResponse, SavedRun } from '../runs/index.ts';
+import { compareJson, compareText } from './compare-report.ts';
 import { compareRuns, type MeasuredRun } from './compare-runs.ts';
 import { historyOf, regressionIn } from './history.ts';
 
@@ -112,4 +113,20 @@ test('the run since which a history is worse is the first of those at its end', 
   assert.equal(find(1.2, 1.2, 1), undefined);
   assert.equal(find(1, 1, 1), undefined);
   assert.equal(find(), undefined);
+});
+
+test('a single pair of blocks has no interval, as text and as JSON', () => {
+  const { comparison, blockRequests } = compared(
+    made({ day: 1, count: 1 }),
+    made({ day: 2, count: 1 }),
+  );
+  assert.equal(comparison.pairs, 1);
+  const side = { name: 'runs/1', model: 'm', origin: {} };
+  const view = {
+    ...{ a: side, b: side, comparison, limits, blockRequests, seed: 1, seconds: undefined },
+    ...{ isPartial: false, gone: undefined },
+  };
+  assert.match(compareText(view), /^E2E +\d+\.\d\d +\d+\.\d\d +\d\.\d{3} +- +1\.000$/m);
+  const { e2el } = compareJson(view)['latencies'] as Record<string, Record<string, unknown>>;
+  assert.deepEqual([e2el?.['low'], e2el?.['high']], [null, null]);
 });
