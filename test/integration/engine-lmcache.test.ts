@@ -1,13 +1,17 @@
 // Embedded engines with LMCache and a cache server, over real connections: what one stores, the other loads.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import {
   createEngineServer,
   type EngineServer,
   resolveEngine,
 } from '../../src/apps/engine/index.ts';
+import { inProcessChunkHashes, noneHash } from '../../src/core/lmcache/index.ts';
 import { RequestReader } from '../../src/core/resp/index.ts';
 import { parseKvTransferConfig } from '../../src/core/vllm-config/index.ts';
 import { testCache } from '../support/cache.ts';
@@ -87,10 +91,52 @@ test('a server that accepts and says nothing costs its deadline once, then nothi
   assert.equal(await metric(engine, 'lmcache:lmcache_is_healthy'), 0);
 });
 
+test('the local disk has a file for each chunk, which are loaded, compared, and removed at the end', async (t) => {
+  const diskFolder = join(await mkdtemp(join(tmpdir(), 'lmcache-disk-')), 'chunks');
+  t.after(() => rm(dirname(diskFolder), { recursive: true }));
+  // Room for four chunks: a prompt of three and the last of another one.
+  const disk = { diskFolder, diskBytes: 4.5 * 256 * 147_456 };
+  // The KV cache holds one prompt.
+  const engine = await engineOn(t, undefined, 1000, disk, 64);
+  const others = [1, 2].map((i) => prompt.map((id) => id + 10_000 * i));
+  const files = () => readdir(diskFolder);
+  assert.equal(await cachedTokens(engine, prompt), 0);
+  await until(async () => (await files()).length === 3);
+  assert.match((await files())[0] ?? '', /^Qwen-Qwen3-8B@1@0@-?[0-9a-f]+@bfloat16\.pt$/);
+  // Another prompt of one chunk takes its place on the GPU.
+  await cachedTokens(engine, others[0]?.slice(0, 500) ?? []);
+  await until(async () => (await files()).length === 4);
+  assert.equal(await cachedTokens(engine, prompt), 768);
+  assert.equal(await metric(engine, wrongChunks), 0);
+  // The bytes of the second chunk rot.
+  const [, second = ''] = await chunkFiles(diskFolder, prompt);
+  await writeFile(second, new Uint8Array((await stat(second)).size));
+  await cachedTokens(engine, others[0]?.slice(0, 500) ?? []);
+  const onGpu = 496;
+  assert.equal(await cachedTokens(engine, prompt), onGpu);
+  assert.equal(await metric(engine, wrongChunks), 1);
+  // It was computed, and is stored again.
+  await cachedTokens(engine, others[0]?.slice(0, 500) ?? []);
+  assert.equal(await cachedTokens(engine, prompt), 768);
+  // Three more chunks do not fit.
+  await cachedTokens(engine, others[1] ?? []);
+  await until(async () => (await files()).length === 4);
+  await engine.close();
+  await until(async () => (await files()).length === 0);
+});
+
+/** The files of a prompt's chunks, in order. */
+async function chunkFiles(folder: string, tokens: readonly number[]): Promise<readonly string[]> {
+  const names = inProcessChunkHashes(tokens, noneHash(123)).map((hash) => hash.toString(16));
+  return names.map((name) => join(folder, `Qwen-Qwen3-8B@1@0@${name}@bfloat16.pt`));
+}
+
 async function engineOn(
   t: TestContext,
-  remoteUrl: string,
+  remoteUrl: string | undefined,
   timeoutMs = 10_000,
+  disk: { readonly diskFolder?: string; readonly diskBytes: number } = { diskBytes: 0 },
+  numGpuBlocks = 2000,
 ): Promise<EngineServer> {
   const transfer = parseKvTransferConfig(
     JSON.stringify({
@@ -98,9 +144,9 @@ async function engineOn(
       kv_connector_extra_config: { 'spillway.byte_share': 1 / 256 },
     }),
   );
-  const lmcache = { chunkTokens: 256, hostBytes: 0, diskBytes: 0, remoteUrl, timeoutMs };
+  const lmcache = { ...{ chunkTokens: 256, hostBytes: 0, remoteUrl, timeoutMs }, ...disk };
   const { notes: _, ...resolved } = await resolveEngine({
-    ...{ model, numGpuBlocks: 2000, config: { maxModelLen: 8192 } },
+    ...{ model, numGpuBlocks, config: { maxModelLen: Math.min(8192, 16 * (numGpuBlocks - 1)) } },
     tier: { transfer, lmcache },
   });
   const engine = await createEngineServer({

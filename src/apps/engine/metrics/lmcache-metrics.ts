@@ -28,6 +28,7 @@ export class LmcacheMetrics {
       this.#showRemotes(
         outside.stats.map((stats) => stats()),
         outside.peerStats.map((stats) => stats()),
+        outside.wrongChunks.reduce((total, wrong) => total + wrong(), 0),
       );
     });
     outside.lent = (tokens, seconds) => {
@@ -65,7 +66,11 @@ export class LmcacheMetrics {
     }
   }
 
-  #showRemotes(remotes: readonly LmcacheRemoteStats[], peers: readonly LmcachePeerStats[]): void {
+  #showRemotes(
+    remotes: readonly LmcacheRemoteStats[],
+    peers: readonly LmcachePeerStats[],
+    wrongOnDisk: number,
+  ): void {
     const sum = (of: (stats: LmcacheRemoteStats) => number) =>
       remotes.reduce((total, stats) => total + of(stats), 0);
     const peerSum = (of: (stats: LmcachePeerStats) => number) =>
@@ -82,7 +87,7 @@ export class LmcacheMetrics {
       ...([
         [failedReads, sum((stats) => stats.failedReads)],
         [failedWrites, sum((stats) => stats.failedWrites)],
-        [wrong, sum((stats) => stats.wrong) + peerSum((stats) => stats.wrong)],
+        [wrong, sum((stats) => stats.wrong) + peerSum((stats) => stats.wrong) + wrongOnDisk],
         [dropped, sum((stats) => stats.dropped)],
         [peerChunks, peerSum((stats) => stats.readChunks)],
         [peerBytes, peerSum((stats) => stats.readBytes)],

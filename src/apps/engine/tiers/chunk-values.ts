@@ -1,10 +1,13 @@
 // What stands for the chunks of an emulated LMCache outside the engine: their keys, as LMCache writes them, and their size.
 import { createHash } from 'node:crypto';
+import type { BlockKey } from '../../../core/engine/index.ts';
 
 export interface ChunkValues {
   readonly valueBytes: number;
   /** @param hash In hex. */
   keyOf(hash: string): string;
+  /** @param hash LMCache's own name of a chunk. Chunks that it would confuse with others have names of our own. */
+  nameOf(key: BlockKey, hash: bigint | undefined): string;
   /** The hash in a key of the same model; undefined for other keys. */
   hashOf(key: string): bigint | undefined;
 }
@@ -29,9 +32,15 @@ export function chunkValues(
     ? createHash('sha256').update(modelName).digest('hex').slice(0, 16)
     : modelName;
   const head = `${name}${rest}`;
+  const keyOf = (hash: string) => `${head}${hash}${tail}`;
   return {
     valueBytes: share === 1 ? chunkBytes : pages * pageBytes,
-    keyOf: (hash) => `${head}${hash}${tail}`,
+    keyOf,
+    nameOf(key, hash) {
+      if (hash !== undefined) return keyOf(hash.toString(16));
+      const text = typeof key === 'string' ? key : key.toString(16);
+      return keyOf(createHash('sha256').update(text, 'latin1').digest('hex').slice(0, 16));
+    },
     hashOf(key) {
       if (!key.startsWith(head) || !key.endsWith(tail)) return undefined;
       const [, sign, digits] =

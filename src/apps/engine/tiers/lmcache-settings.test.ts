@@ -43,3 +43,12 @@ test('a controller without its addresses is an error', async () => {
     message: /controller_pull_url \(LMCACHE_CONTROLLER_PULL_URL\) is missing/,
   });
 });
+
+test('the folder of the local disk is LMCache’s local_disk', async () => {
+  const of = async (LMCACHE_LOCAL_DISK: string) =>
+    (await lmcacheSettings({ LMCACHE_LOCAL_DISK })).diskFolder;
+  assert.equal(await of('file:///mnt/a/,file:///mnt/b/'), '/mnt/a/');
+  assert.equal(await of('/mnt/a'), '/mnt/a');
+  assert.equal(await of('True'), undefined);
+  assert.equal((await lmcacheSettings({})).diskFolder, undefined);
+});

@@ -9,6 +9,8 @@ export interface LmcacheSettings {
   /** Host memory and disk of each worker process, bytes. */
   readonly hostBytes: number;
   readonly diskBytes: number;
+  /** `local_disk`, where files of chunks are; undefined for a disk that is only modelled. */
+  readonly diskFolder?: string | undefined;
   /** Where the cache server is; undefined for none. */
   readonly remoteUrl: string | undefined;
   /** Time for one request to it. */
@@ -94,6 +96,7 @@ export async function lmcacheSettings(
     chunkTokens: number('chunk_size', defaultLmcache.chunkTokens),
     hostBytes: flag('local_cpu', true) ? number('max_local_cpu_size', 5) * gibibyte : 0,
     diskBytes: number('max_local_disk_size', 0) * gibibyte,
+    diskFolder: diskFolderOf(word('local_disk')),
     remoteUrl: word('remote_url'),
     timeoutMs: 1000 * number('blocking_timeout_secs', 10),
     hashSeed: hashSeedOf(environment['PYTHONHASHSEED']),
@@ -120,6 +123,13 @@ export async function lmcacheSettings(
 
 /** PYTHONHASHSEED in the chart. */
 export const hashSeedDefault = 123;
+
+/** The first of several folders. The chart's `True` names none. */
+function diskFolderOf(text = ''): string | undefined {
+  const [first = ''] = text.split(',');
+  const path = first.trim().replace(/^file:\/\//, '');
+  return path === '' || /^true$/i.test(path) ? undefined : path;
+}
 
 /** @returns The default for none, and for `random`, which no router could follow. */
 function hashSeedOf(text = ''): number {

@@ -3,6 +3,7 @@ import { InputError } from '../../../core/base/index.ts';
 import {
   type BlockKey,
   ChunkStore,
+  type ChunkStoreOptions,
   type KvConnector,
   type LayoutOptions,
   Lmcache,
@@ -22,6 +23,7 @@ import {
 import { ChunkNames } from './chunk-names.ts';
 import { type ChunkValues, chunkValues } from './chunk-values.ts';
 import { ControllerReport, type Location } from './controller-report.ts';
+import { DiskStore } from './disk-store.ts';
 import {
   hashSeedDefault,
   type LmcacheController,
@@ -36,7 +38,7 @@ import { takeOrders } from './worker-orders.ts';
 export interface LmcacheTierOptions {
   readonly connector: 'LMCacheConnectorV1';
   readonly config: LmcacheConfig;
-  readonly disk: ConstructorParameters<typeof ChunkStore>[0] | undefined;
+  readonly disk: LmcacheDisk | undefined;
   readonly remote: LmcacheRemote | undefined;
   readonly peers: LmcachePeerLinks | undefined;
   readonly values: ChunkValues;
@@ -51,6 +53,11 @@ interface LmcacheRemote {
   readonly link: TransferLinkOptions;
   readonly lookupSeconds: number;
   readonly timeoutMs: number;
+}
+
+interface LmcacheDisk extends ChunkStoreOptions {
+  /** Where its files are; undefined for a disk that is only modelled. */
+  readonly folder: string | undefined;
 }
 
 interface LmcachePeerLinks {
@@ -89,7 +96,7 @@ export function lmcacheTier(
       diskBytes === 0
         ? undefined
         : {
-            ...{ name: 'disk', chunkBytes, source: 'disk' },
+            ...{ name: 'disk', chunkBytes, source: 'disk', folder: lmcache.diskFolder },
             chunksMax: Math.floor((diskBytes * workers) / chunkBytes),
             read: { bytesPerSecond: (own.disk_read_gbyteps ?? 7) * 1e9 },
             write: { bytesPerSecond: (own.disk_write_gbyteps ?? 5) * 1e9 },
@@ -117,6 +124,7 @@ export function createLmcache(
   const common = {
     ...{ chunkBytes: config.chunkBytes, values, outside, log },
     nowMs: () => performance.now(),
+    nameOf: (key: BlockKey) => names.of(key),
   };
   const peers =
     tier.peers &&
@@ -124,22 +132,24 @@ export function createLmcache(
     new PeerStore({
       ...{ ...common, ...tier.peers, report },
       chunkTokens: config.blocksPerChunk * blockSize,
-      nameOf: (key) => names.of(key),
     });
   const changed = (location: Location) => (key: BlockKey, isStored: boolean) =>
     isStored ? report?.stored(location, [key]) : report?.removed(location, [key]);
+  const diskOf = ({ folder, ...options }: LmcacheDisk) => {
+    const model = { ...options, onChange: changed('LocalDiskBackend') };
+    return folder === undefined
+      ? new ChunkStore(model)
+      : new DiskStore({ ...common, folder, model });
+  };
   const stores = [
     ...(peers === undefined ? [] : [peers]),
-    ...(disk === undefined
-      ? []
-      : [new ChunkStore({ ...disk, onChange: changed('LocalDiskBackend') })]),
+    ...(disk === undefined ? [] : [diskOf(disk)]),
     ...(remote === undefined
       ? []
       : [
           new RemoteStore({
             ...{ ...common, ...remote },
             client: openCacheClient(remote.address, { timeoutMs: remote.timeoutMs }),
-            nameOf: (key) => names.of(key)?.toString(16),
             onKnown: changed('RemoteBackend'),
           }),
         ]),
@@ -161,7 +171,7 @@ export function createLmcache(
     },
   });
   if (report !== undefined) {
-    const disks = stores.filter((store) => store instanceof ChunkStore);
+    const disks = stores.filter(({ source }) => source === 'disk');
     const orders = {
       ...{ connector, disks, names, report, chunkTokens: config.blocksPerChunk * blockSize },
     };

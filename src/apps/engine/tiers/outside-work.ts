@@ -53,6 +53,8 @@ export class OutsideWork {
   readonly stats: (() => LmcacheRemoteStats)[] = [];
   /** Counters of transfers between engines. */
   readonly peerStats: (() => LmcachePeerStats)[] = [];
+  /** Chunks with a wrong byte or size, of each tier that has no other counters. */
+  readonly wrongChunks: (() => number)[] = [];
   /** Called when chunks were lent to another engine: their tokens, and how long that took on the emulated link. */
   lent: (tokens: number, seconds: number) => void = () => {};
   readonly #starters: ((url: string) => void | Promise<void>)[] = [];

@@ -1,6 +1,5 @@
 // A cache server below the host memory of an emulated LMCache: real bytes over a real connection, in the time that the
 // emulated link would take.
-import { createHash } from 'node:crypto';
 import {
   type BlockKey,
   type LmcacheStore,
@@ -28,8 +27,8 @@ export interface RemoteStoreOptions {
   readonly link: TransferLinkOptions;
   readonly lookupSeconds: number;
   readonly outside: OutsideWork;
-  /** LMCache's own name of a chunk, in hex; undefined if it has none. */
-  readonly nameOf: (key: BlockKey) => string | undefined;
+  /** LMCache's own name of a chunk; undefined if it has none. */
+  readonly nameOf: (key: BlockKey) => bigint | undefined;
   /** Called when the server has stored a chunk, or has said whether it has it. */
   readonly onKnown: (key: BlockKey, isThere: boolean) => void;
   readonly log?: ((line: string) => void) | undefined;
@@ -205,12 +204,8 @@ export class RemoteStore implements LmcacheStore {
     this.#stats.isHealthy = false;
   }
 
-  /** LMCache's hashes have 64 bits. Chunks that it would confuse with others have names of our own. */
   #nameOf(key: BlockKey): string {
     const { values, nameOf } = this.#options;
-    const name = nameOf(key);
-    if (name !== undefined) return values.keyOf(name);
-    const text = typeof key === 'string' ? key : key.toString(16);
-    return values.keyOf(createHash('sha256').update(text, 'latin1').digest('hex').slice(0, 16));
+    return values.nameOf(key, nameOf(key));
   }
 }

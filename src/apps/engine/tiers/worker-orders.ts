@@ -1,5 +1,5 @@
 // Orders of LMCache's controller to an emulated LMCache: empty a tier, keep a prompt in host memory.
-import type { ChunkStore, Lmcache } from '../../../core/engine/index.ts';
+import type { Lmcache, LmcacheStore } from '../../../core/engine/index.ts';
 import { openOrders } from '../../../io/lmcache-worker/index.ts';
 import type { ChunkNames } from './chunk-names.ts';
 import type { ControllerReport } from './controller-report.ts';
@@ -7,7 +7,7 @@ import type { OutsideWork } from './outside-work.ts';
 
 export interface OrderedTiers {
   readonly connector: Lmcache;
-  readonly disks: readonly ChunkStore[];
+  readonly disks: readonly LmcacheStore[];
   readonly names: ChunkNames;
   readonly report: ControllerReport;
   readonly chunkTokens: number;

@@ -145,7 +145,7 @@ export interface LmcacheStore {
    *
    * @returns False while that is in progress; `has` has the result.
    */
-  prepare?(keys: readonly BlockKey[], firstNeeded: number): boolean;
+  prepare?(keys: readonly BlockKey[], firstNeeded: number, nowSeconds: number): boolean;
   has(key: BlockKey, nowSeconds: number): boolean;
   /** How long a read of available chunks would take if it started now. */
   readSeconds(keys: readonly BlockKey[], nowSeconds: number): number;

@@ -236,17 +236,18 @@ export class Lmcache implements KvConnector {
   #prepare(sequence: TieredSequence, localTokens: number, nowSeconds: number): boolean {
     if (this.#stores.every(({ prepare }) => prepare === undefined)) return true;
     const end = Math.floor(sequence.knownTokens / this.#chunkTokens);
-    const firstNeeded = Math.floor(localTokens / this.#chunkTokens);
+    const firstChunk = Math.floor(localTokens / this.#chunkTokens);
     let missing = Array.from({ length: end }, (_, chunk) => ({
       key: this.#key(sequence, chunk),
-      isNeeded: chunk >= firstNeeded,
+      isNeeded: chunk >= firstChunk,
     })).filter(({ key }) => !this.#local?.has(key));
     let isReady = true;
     for (const store of this.#stores) {
       if (missing.length === 0) break;
       const first = missing.findIndex(({ isNeeded }) => isNeeded);
       const keys = missing.map(({ key }) => key);
-      isReady = (store.prepare?.(keys, first === -1 ? keys.length : first) ?? true) && isReady;
+      const firstNeeded = first === -1 ? keys.length : first;
+      isReady = (store.prepare?.(keys, firstNeeded, nowSeconds) ?? true) && isReady;
       missing = missing.filter(({ key }) => !store.has(key, nowSeconds));
     }
     return isReady;
