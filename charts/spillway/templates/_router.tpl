@@ -16,10 +16,7 @@ Any other repository is run as it is, with upstream's flags. So is upstream's ro
 
 {{/* The setting that Spillway's router does not have yet, if the values ask for one. */}}
 {{- define "spillway.router.lacks" -}}
-{{- $policy := include "spillway.router.policy" . -}}
-{{- if hasPrefix "disaggregated_prefill" $policy -}}
-routingLogic: {{ $policy }}
-{{- else if eq .Values.routerSpec.serviceDiscovery "external-only" -}}
+{{- if eq .Values.routerSpec.serviceDiscovery "external-only" -}}
 serviceDiscovery: external-only
 {{- end -}}
 {{- end }}
@@ -53,6 +50,39 @@ serviceDiscovery: external-only
 {{- end -}}
 {{- end -}}
 {{- if $engines }}{{ toYaml $engines }}{{ end -}}
+{{- end }}
+
+{{/*
+The arguments of disaggregated prefill. The label of a pod is the name of its entry; which engines prefill is in
+extraArgs, as for upstream's router, or in the role of each entry's LMCache.
+*/}}
+{{- define "spillway.router.roles" -}}
+{{- $settings := .Values.routerSpec.disaggregation | default dict }}
+{{- $named := false }}
+{{- range .Values.routerSpec.extraArgs }}{{ if hasPrefix "--prefill-model-labels" (toString .) }}{{ $named = true }}{{ end }}{{ end }}
+{{- if not $named }}
+{{- $roles := dict "prefill" list "decode" list }}
+{{- range .Values.servingEngineSpec.modelSpec }}
+{{- if ne (toString .enabled) "false" }}
+{{- $lmcache := .lmcacheConfig | default dict }}
+{{- if or (eq (toString $lmcache.kvRole) "kv_producer") (and (not $lmcache.kvRole) (eq (toString $lmcache.nixlRole) "sender")) }}
+{{- $_ := set $roles "prefill" (append $roles.prefill .name) }}
+{{- else if or (eq (toString $lmcache.kvRole) "kv_consumer") (eq (toString $lmcache.nixlRole) "receiver") }}
+{{- $_ := set $roles "decode" (append $roles.decode .name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $role, $names := $roles }}
+- "--{{ $role }}-model-labels"
+- {{ required (printf "routerSpec.routingLogic %s: no engine of modelSpec has the role %s; name the entries in routerSpec.extraArgs after --prefill-model-labels and --decode-model-labels, or set lmcacheConfig.kvRole to kv_producer or kv_consumer" (include "spillway.router.policy" $) $role) (join "," $names) | quote }}
+{{- end }}
+{{- end }}
+{{- range $key, $flag := dict "prefillPolicy" "--prefill-policy" "decodePolicy" "--decode-policy" "remotePrefillTokensMin" "--remote-prefill-tokens-min" }}
+{{- with get $settings $key }}
+- {{ $flag | quote }}
+- {{ include "spillway.text" . | quote }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "spillway.router.args" -}}
@@ -94,6 +124,9 @@ serviceDiscovery: external-only
 {{- end }}
 - "--routing-logic"
 - {{ include "spillway.router.policy" . | quote }}
+{{- if and $own (hasPrefix "disaggregated_prefill" (include "spillway.router.policy" .)) }}
+{{- include "spillway.router.roles" . }}
+{{- end }}
 {{- $upstream := dict "prefixMinMatchLength" "--prefix-min-match-length" "sessionKey" "--session-key" "rootPath" "--root-path" "engineScrapeInterval" "--engine-stats-interval" "requestStatsWindow" "--request-stats-window" }}
 {{- range $key, $flag := $upstream }}
 {{- with get $spec $key }}

@@ -93,7 +93,7 @@ const routerKeys = {
   ),
   disaggregation: ours(
     disaggregation,
-    'Disaggregated prefill: what routingLogic disaggregated_prefill and disaggregated_prefill_orchestrated do in a simulation.',
+    'Disaggregated prefill: for routingLogic disaggregated_prefill and disaggregated_prefill_orchestrated.',
   ),
   sessionKey: upstream(
     text.default(''),

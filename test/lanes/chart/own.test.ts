@@ -49,14 +49,28 @@ test('another router image is run as it is, with flags of upstream only', async 
 });
 
 test("what Spillway's router lacks keeps upstream's router", async () => {
-  for (const lacking of [
-    { routingLogic: 'disaggregated_prefill' },
-    { routingLogic: 'disaggregated_prefill_orchestrated' },
-    { serviceDiscovery: 'external-only' },
-  ]) {
-    const all = await objects({ routerSpec: { ...lacking, tag: 'pd' } });
-    assert.equal(routerOf(all).containers[0].image, 'lmcache/lmstack-router:pd');
-  }
+  const all = await objects({ routerSpec: { serviceDiscovery: 'external-only', tag: 'pd' } });
+  assert.equal(routerOf(all).containers[0].image, 'lmcache/lmstack-router:pd');
+});
+
+test('engines that prefill are those of the router’s arguments, or those whose LMCache produces KV', async () => {
+  const argsOf = async (routerSpec: object, ...roles: readonly object[]) => {
+    const entries = roles.map((lmcacheConfig, i) => ({ ...vllm, name: `m${i}`, lmcacheConfig }));
+    const logic = { routingLogic: 'disaggregated_prefill_orchestrated', ...routerSpec };
+    return routerOf(await objects({ ...engines(...entries), routerSpec: logic })).containers[0]
+      .args;
+  };
+  const [sends, receives] = [{ nixlRole: 'sender' }, { kvRole: 'kv_consumer' }];
+  const found = await argsOf({}, { kvRole: 'kv_producer' }, receives, sends);
+  assert.equal(after(found, '--prefill-model-labels'), 'm0,m2');
+  assert.equal(after(found, '--decode-model-labels'), 'm1');
+  const extraArgs = ['--prefill-model-labels', 'm1', '--decode-model-labels', 'm0'];
+  const disaggregation = { decodePolicy: 'predictive', remotePrefillTokensMin: 64 };
+  const given = await argsOf({ extraArgs, disaggregation }, {}, {});
+  assert.equal(given.filter((word: string) => word === '--prefill-model-labels').length, 1);
+  assert.equal(after(given, '--decode-policy'), 'predictive');
+  assert.equal(after(given, '--remote-prefill-tokens-min'), '64');
+  await assert.rejects(argsOf({}, sends), /no engine of modelSpec has the role decode/);
 });
 
 test("spillway.routingLogic takes precedence for Spillway's router", async () => {
@@ -350,7 +364,7 @@ test('the notes say how the API is reached, and what has no effect', async () =>
   const controller = await notesOf({ routerSpec: { lmcacheControllerPort: 9000 } });
   assert.doesNotMatch(controller, /Without effect/);
   assert.match(
-    await notesOf({ routerSpec: { routingLogic: 'disaggregated_prefill', tag: 'pd' } }),
-    /The router is lmcache\/lmstack-router:pd: .* routerSpec\.routingLogic: disaggregated_prefill yet/,
+    await notesOf({ routerSpec: { serviceDiscovery: 'external-only', tag: 'pd' } }),
+    /The router is lmcache\/lmstack-router:pd: .* routerSpec\.serviceDiscovery: external-only yet/,
   );
 });

@@ -14,8 +14,8 @@ const controller: StackKeyEffects = {
   up: used,
   simulate: none('a simulation has no LMCache controller'),
 };
-const disaggregated = {
-  up: missing('the router does not disaggregate prefill and decode yet'),
+const emulatedLink = {
+  up: missing('embedded engines have spillway.link in kv_connector_extra_config'),
   simulate: used,
 };
 const objectStore = {
@@ -124,10 +124,12 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.staticBackends',
     'routerSpec.staticModels',
   ]),
-  ...rows(disaggregated, [
+  ...rows(both, [
     'routerSpec.disaggregation.prefillPolicy',
     'routerSpec.disaggregation.decodePolicy',
     'routerSpec.disaggregation.remotePrefillTokensMin',
+  ]),
+  ...rows(emulatedLink, [
     'routerSpec.disaggregation.link',
     'routerSpec.disaggregation.linkLatencyMs',
   ]),
