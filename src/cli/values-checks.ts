@@ -15,14 +15,22 @@ import {
 import { loadCatalogue } from '../io/models/index.ts';
 import type { LoadOptions } from '../io/values/index.ts';
 
-/** Returns checks for unknown GPUs and models, and for settings with which vLLM would not start. */
-export async function valuesChecks(): Promise<Pick<LoadOptions, 'catalogue' | 'checks'>> {
+/**
+ * Returns checks for unknown GPUs and models, for settings with which vLLM would not start, and for keys that the chart needs if the
+ * values are for it.
+ */
+export async function valuesChecks(
+  target: Target = 'up',
+): Promise<Pick<LoadOptions, 'catalogue' | 'checks'>> {
   const catalogue = await loadCatalogue();
+  // Loaded only here, since every start reads values.
+  const { chartFaults } =
+    target === 'kubernetes' ? await import('../core/deploy/index.ts') : { chartFaults: () => [] };
   const check = (values: Values) =>
-    engineFaults(values, catalogue.findModel, engineKind).map((fault) => ({
-      ...fault,
-      others: [],
-    }));
+    [
+      ...engineFaults(values, catalogue.findModel, engineKind),
+      ...chartFaults(values, kindInChart),
+    ].map((fault) => ({ ...fault, others: [] }));
   return { catalogue, checks: [check] };
 }
 

@@ -65,12 +65,12 @@ test('the messages in troubleshooting.md are those of the program', () => {
 
 test('the values files and the workload that they name are valid', async () => {
   for (const args of [
-    ['config', 'validate', '-f', join(folder, 'values.yaml')],
+    ['config', 'validate', '--for', 'kubernetes', '-f', join(folder, 'values.yaml')],
     ['plan', '-f', join(folder, 'plan.yaml'), '--json'],
-    ['config', 'validate', '-f', join(guides, 'clusters', 'embedded.yaml')],
-    ['config', 'validate', '-f', join(guides, 'clusters', 'gpu.yaml')],
+    ['config', 'validate', '--for', 'kubernetes', '-f', join(guides, 'clusters', 'embedded.yaml')],
+    ['config', 'validate', '--for', 'kubernetes', '-f', join(guides, 'clusters', 'gpu.yaml')],
     [
-      ...['config', 'validate', '-f', join(guides, 'clusters', 'gpu.yaml')],
+      ...['config', 'validate', '--for', 'kubernetes', '-f', join(guides, 'clusters', 'gpu.yaml')],
       ...['-f', join(guides, 'clusters', 'aks.yaml')],
     ],
   ]) {

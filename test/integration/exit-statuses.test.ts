@@ -48,6 +48,19 @@ test('a port that is in use, and one that is none, are bad input', async (contex
   await expect(2, /a whole number from \d to 65535/, withPort(70_000));
 });
 
+test('an engine that does not tell its version ends env with 4, after the rest', async () => {
+  const [nobody] = await freePorts(1);
+  const args = ['bin/spillway.mjs', 'env', '--url', `http://127.0.0.1:${nobody}`];
+  const status = await new Promise((resolve) => {
+    execFile(process.execPath, args, (error, out) => {
+      assert.match(out, /^processor .*\n[\s\S]*^engine .* unknown: (ECONNREFUSED|fetch failed)$/m);
+      resolve(error?.code);
+    });
+  });
+  assert.equal(status, 4);
+  await expect(2, /must be an http:\/\/ or https:\/\/ URL/, ['env --url x']);
+});
+
 test('a file that is not there is bad input', async () => {
   await expect(2, /^spillway: .*\/no\/such.*no such file or folder; check the path\.$/m, [
     'up -f /no/such',

@@ -54,7 +54,7 @@ export async function checkedValues(flags: ValueFlags): Promise<unknown> {
   }
   if (chart !== undefined) return undefined;
   const { written, warnings } = await readValues({
-    ...{ files: file, sets: set, setStrings: setString, ...(await valuesChecks()) },
+    ...{ files: file, sets: set, setStrings: setString, ...(await valuesChecks('kubernetes')) },
   });
   for (const line of problemLines(warnings)) process.stderr.write(`warning: ${line}\n`);
   return toPlain(written);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { CommanderError } from 'commander';
 import { InputError } from '../../core/base/index.ts';
+import { presets } from '../../core/values/index.ts';
 import { configCommand } from './config.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-config-'));
@@ -130,7 +131,10 @@ test('validate --for kubernetes names the keys that the chart does not use', asy
   modelSpec:
     - name: a
       modelURL: org/a
+      repository: vllm/vllm-openai
+      tag: v0.32.0
       requestCPU: 4
+      requestMemory: 16Gi
       keda: {enabled: true}
       vllmConfig: {runner: generate, extraArgs: [--enforce-eager, --magic]}
     - name: b
@@ -149,11 +153,41 @@ cacheserverSpec: {capacityGB: 1}
   const spec = 'servingEngineSpec.modelSpec';
   const vain = 'has no effect on Kubernetes';
   assert.deepEqual(err.replaceAll(`${path}:`, '').trimEnd().split('\n'), [
-    `11:20: ${spec}[1].vllmConfig.runner ${vain}: only text generation is emulated.`,
-    `13:14: routerSpec.host ${vain}: a pod listens on all its addresses.`,
-    `15:12: spillway.enginePort ${vain}: it is for spillway up; servingEngineSpec.containerPort is the port of engines.`,
-    `16:19: cacheserverSpec.capacityGB ${vain}: it is for simulations.`,
+    `14:20: ${spec}[1].vllmConfig.runner ${vain}: only text generation is emulated.`,
+    `16:14: routerSpec.host ${vain}: a pod listens on all its addresses.`,
+    `18:12: spillway.enginePort ${vain}: it is for spillway up; servingEngineSpec.containerPort is the port of engines.`,
+    `19:19: cacheserverSpec.capacityGB ${vain}: it is for simulations.`,
   ]);
+});
+
+test('validate --for kubernetes names the keys that the chart needs', async () => {
+  const path = file(
+    'incomplete.yaml',
+    `servingEngineSpec:
+  modelSpec:
+    - {name: a, modelURL: org/a, requestCPU: 4}
+    - {name: b, modelURL: org/b, repository: r, digest: 'sha256:${'0'.repeat(64)}', resources: {limits: {cpu: 4}}}
+    - {name: c, modelURL: Qwen/Qwen3-8B, kind: embedded}
+    - {name: d, kind: url, urls: ['http://d'], modelURL: org/d}
+    - {name: e, modelURL: org/e, enabled: false}
+`,
+  );
+  const { err, status } = await run('validate', '-f', path, '--for', 'kubernetes');
+  assert.equal(status, 2, err);
+  assert.deepEqual(
+    [...err.matchAll(/^.*:(\d+):\d+: (\S+) is missing, which the chart needs for vLLM: /gm)].map(
+      ([, line, key]) => `${line} ${key}`,
+    ),
+    ['repository', 'tag', 'requestMemory'].map((key) => `3 servingEngineSpec.modelSpec[0].${key}`),
+  );
+  assert.equal((await run('validate', '-f', path)).status, 0);
+});
+
+test('presets for a cluster can be deployed there as they are', async () => {
+  for (const { name } of presets.filter((preset) => preset.name !== 'bare-metal')) {
+    const { err, status } = await run('validate', '--preset', name, '--for', 'kubernetes');
+    assert.equal(status, 0, `${name}: ${err}`);
+  }
 });
 
 test('validate refuses what vLLM would refuse', async () => {

@@ -69,7 +69,7 @@ export function configCommand(
         throw new InputError('nothing to check; give -f FILE, --preset NAME or --set KEY=VALUE.');
       }
       try {
-        const read = await readValues(given);
+        const read = await readValues({ ...given, ...(await valuesChecks(flags.for)) });
         const warnings = [...read.warnings, ...keysWithoutEffect(read, flags.for)];
         if (flags.json) {
           const result = { valid: true, problems: [], warnings: warnings.map(flat) };

@@ -50,6 +50,7 @@ export function monitorCommand(): Command {
 }
 
 async function run(flags: Flags): Promise<void> {
+  if (flags.local === true) checkLocalFlags(flags);
   if (flags.local === true || isOnlyLocal(flags)) return printLocal(localStacks(), flags);
   if (flags.target === 'bare-metal') {
     const { monitorOnHosts } = await import('../bare-metal/release-commands.ts');
@@ -82,6 +83,25 @@ async function run(flags: Flags): Promise<void> {
       await monitor.close();
     }
   });
+}
+
+/** @throws {InputError} For flags of a cluster or of ports, which stacks on this machine have already. */
+function checkLocalFlags(flags: Flags): void {
+  const { context, namespace, group, hosts, routerPort, grafanaPort, prometheusPort } = flags;
+  const others = {
+    ...{ context, namespace, group, hosts },
+    ...{
+      'router-port': routerPort,
+      'grafana-port': grafanaPort,
+      'prometheus-port': prometheusPort,
+    },
+  };
+  const [other] = Object.entries(others).flatMap(([name, value]) =>
+    value === undefined ? [] : [name],
+  );
+  if (other !== undefined) {
+    throw new InputError(`--local prints the stacks of this machine; leave out --${other}.`);
+  }
 }
 
 /** Whether there is no cluster to look at, and a stack on this machine. */

@@ -1,5 +1,6 @@
 // A stack in a cluster: the states of its parts with reasons and next steps, and what must hold before it is deployed. Pure:
 // `tools/deploy` reads the cluster and acts.
+export { chartFaults } from './chart-faults.ts';
 export { type Check, listed } from './check.ts';
 export {
   checkGpus,

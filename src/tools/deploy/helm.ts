@@ -96,6 +96,7 @@ function helmSentence(args: readonly string[], stderr: string): string {
   const text = lines
     .join(' ')
     .replace(/^Error: /, '')
+    .replace(/ *Use --debug flag to render out invalid YAML/, '')
     .trim()
     .slice(0, wordsMax);
   if (/another operation .* is in progress/.test(text)) {
