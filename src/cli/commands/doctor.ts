@@ -51,7 +51,7 @@ async function run(flags: Flags): Promise<void> {
 }
 
 async function valuesOf(files: readonly string[]): Promise<unknown> {
-  const { written, warnings } = await readValues({ files, ...(await valuesChecks()) });
+  const { written, warnings } = await readValues({ files, ...(await valuesChecks('kubernetes')) });
   for (const line of problemLines(warnings)) process.stderr.write(`warning: ${line}\n`);
   return toPlain(written);
 }
