@@ -19,7 +19,7 @@ test('a stack that cannot start reports one sentence', async (context) => {
     [['--model', 'no/such'], /^spillway: Model "no\/such" is not in the catalogue; .*\n$/, 2],
     [
       ['--set', 'routerSpec.routingLogic=disaggregated_prefill'],
-      /^spillway: routerSpec\.routingLogic disaggregated_prefill is not supported yet; .*\n$/,
+      /^spillway: servingEngineSpec\.modelSpec "qwen3-8b" does not say whether it prefills or decodes: .*\n$/,
       2,
     ],
     [['my.yaml'], /^spillway: up takes no file argument: use -f my\.yaml\.\n$/, 2],

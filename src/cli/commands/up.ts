@@ -16,8 +16,8 @@ import {
   type UpOutput,
   type UpOverrides,
 } from '../../apps/up/index.ts';
-import { InputError } from '../../core/base/index.ts';
-import { findPolicy, isDisaggregated, policyNames } from '../../core/routing/index.ts';
+
+import { policyNames } from '../../core/routing/index.ts';
 import { defaultPreset, engineKind, type Values } from '../../core/values/index.ts';
 import { openInBrowser } from '../../io/browser/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
@@ -102,7 +102,6 @@ async function up(flags: UpFlags): Promise<void> {
   });
   if (!values.routerSpec.enableRouter) noteRouterFlags(flags);
   await checkFlagNames(flags, values);
-  checkPolicy(values);
   // One that cannot be read is refused before anything starts.
   if (flags.plan !== undefined) await readPlanFile(flags.plan);
   const note = prometheusNote(values, env);
@@ -147,15 +146,6 @@ async function checkFlagNames({ gpu, model }: UpFlags, values: Values): Promise<
   );
   if (gpu !== undefined) await readGpuSpec(gpu);
   if (model !== undefined && embeds) readModelSpec(model);
-}
-
-/** The values accept upstream's policies too; one that the router lacks is refused before anything starts. */
-function checkPolicy({ routerSpec }: Values): void {
-  const policy = routerSpec.routingLogic;
-  if (!routerSpec.enableRouter || isDisaggregated(policy) || findPolicy(policy)) return;
-  throw new InputError(
-    `routerSpec.routingLogic ${policy} is not supported yet; the router has ${policyNames.join(', ')}.`,
-  );
 }
 
 function outputFor(flags: UpFlags, quit: () => void): { output: UpOutput; release: () => void } {

@@ -90,6 +90,20 @@ servingEngineSpec:
   assert.ok(hasController(values));
 });
 
+test('the ports of LMCache’s workers are for real engines: several embedded ones of an entry run on one machine', () => {
+  const of = (kind: string) => {
+    const lmcache = 'enabled: true, enableController: true, workerPorts: "8001,8002"';
+    const text = `servingEngineSpec: {modelSpec: [{name: m, kind: ${kind}, lmcacheConfig: {${lmcache}}}]}`;
+    const { values } = resolveValues({ files: [{ name: 'f', text }] });
+    const controller = { host: 'router', ports: { pull: 1, reply: 2, heartbeat: 3 } };
+    const [spec] = values.servingEngineSpec.modelSpec;
+    assert.ok(spec);
+    return engineEnvironment(values, spec, {}, { controller }).LMCACHE_LMCACHE_WORKER_PORTS;
+  };
+  assert.equal(of('vllm'), '8001,8002');
+  assert.equal(of('embedded'), undefined);
+});
+
 test('engines that share host memory get LMCache’s settings of P2P; embedded ones choose their ports', () => {
   const cache = 'enabled: true, enableController: true, enableP2P: true, p2pInitPorts: 8200';
   const controller = { host: 'router', ports: { pull: 1, reply: 2, heartbeat: 3 } };

@@ -63,7 +63,9 @@ export function controllerEnvironment(
     PYTHONHASHSEED: '123',
     ...peerEnvironment(spec),
     ...(instanceId !== undefined && { LMCACHE_LMCACHE_INSTANCE_ID: instanceId }),
-    ...(workerPorts !== undefined && { LMCACHE_LMCACHE_WORKER_PORTS: String(workerPorts) }),
+    // Embedded engines choose free ones: several of an entry run on one machine.
+    ...(workerPorts !== undefined &&
+      engineKind(spec) !== 'embedded' && { LMCACHE_LMCACHE_WORKER_PORTS: String(workerPorts) }),
   };
 }
 

@@ -1,6 +1,6 @@
 // The keys below routerSpec: where the router listens, where it routes to, and how it picks.
 import { z } from 'zod';
-import { policyNames, slowStartSecondsDefault } from '../routing/index.ts';
+import { policyNames, rolePolicyNames, slowStartSecondsDefault } from '../routing/index.ts';
 import { withPolicyKeys } from './policy-keys.ts';
 import { admissionSchema } from './router-admission.ts';
 import { hedgingSchema } from './router-hedging.ts';
@@ -29,12 +29,8 @@ import {
 import { timeoutsSchema } from './schema-timeouts.ts';
 import { engineTlsSchema, listenerTlsSchema } from './schema-tls.ts';
 
-/** Policies of this router, then those that only upstream's router has. */
-export const routingLogics = [
-  ...policyNames,
-  'disaggregated_prefill',
-  'disaggregated_prefill_orchestrated',
-] as const;
+/** Policies, and the two names with which each request has one for its prefill and one for the rest. */
+export const routingLogics = [...policyNames, ...rolePolicyNames] as const;
 
 const routerHealth = { httpGet: { path: '/health', port: 'router-port' } };
 
