@@ -93,7 +93,7 @@ after(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** More than the engines have places for, long enough that rates have several scrapes; one engine dies on the way. */
+/** More than the engines have places for, long enough that rates have several scrapes; one engine dies within a stream. */
 async function traffic(): Promise<void> {
   const body = (index: number, stream: boolean) =>
     JSON.stringify({
@@ -103,15 +103,22 @@ async function traffic(): Promise<void> {
     });
   const post = async (text: string) => {
     const headers = { 'content-type': 'application/json' };
-    await (
-      await fetch(`${up.url}/v1/chat/completions`, { method: 'POST', headers, body: text })
-    ).text();
+    const url = `${up.url}/v1/chat/completions`;
+    const response = await fetch(url, { method: 'POST', headers, body: text });
+    killUnder(response);
+    await response.text();
   };
-  const until = performance.now() + 25_000;
-  const kill = async () => {
-    await pause(12_000);
+  const startMs = performance.now();
+  const until = startMs + 25_000;
+  let isKilled = false;
+  /** Kills an engine whose stream has just begun, so that a stream moves, however fast the machine is. */
+  const killUnder = ({ headers }: Response) => {
+    const isStream = headers.get('content-type')?.startsWith('text/event-stream') === true;
+    const isOfFirst = headers.get('x-spillway-engine-name') === 'e-1';
+    if (isKilled || !isStream || !isOfFirst || performance.now() < startMs + 12_000) return;
     const pid = up.pids.get('e-1');
     assert.ok(pid !== undefined);
+    isKilled = true;
     process.kill(pid, 'SIGKILL');
   };
   const client = async (offset: number) => {
@@ -119,9 +126,9 @@ async function traffic(): Promise<void> {
   };
   await Promise.all([
     ...Array.from({ length: 16 }, (_, i) => client(i)),
-    kill(),
     post(JSON.stringify({ model: 'unknown', messages: [] })),
   ]);
+  assert.ok(isKilled);
   // One recorded series has a sample for each whole minute.
   await pause(60_000 - (Date.now() % 60_000) + 2_000);
 }
