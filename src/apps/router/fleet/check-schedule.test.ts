@@ -150,26 +150,3 @@ test('an interval of 0 means at every look', () => {
   assert.ok(health.length >= 10, `${health.length}`);
   assert.ok(stats.length >= 10, `${stats.length}`);
 });
-
-test('engines that come and go leave the others their moments', () => {
-  const schedule = new CheckSchedule<{ readonly engine: number }>(everyFive);
-  const engines = new Map(Array.from({ length: 9 }, (_, engine) => [engine, { engine }]));
-  const health: Check[] = [];
-  for (let atMs = 0; atMs <= 30_000; atMs += schedule.lookMs) {
-    if (atMs === 10_000) engines.delete(2);
-    if (atMs === 12_000) engines.set(9, { engine: 9 });
-    if (atMs === 15_000) {
-      engines.delete(0);
-      engines.set(10, { engine: 10 });
-    }
-    const due = schedule.due(engines, atMs, () => false);
-    health.push(...due.health.map(({ engine }) => ({ atMs, engine })));
-  }
-  for (const engine of engines.keys()) {
-    const gaps = gapsOf(health, engine);
-    assert.ok(gaps.length >= 2, `${engine}`);
-    // The first check of an engine is at the look after its moment.
-    for (const gap of gaps) assert.ok(Math.abs(gap - 5_000) <= 100, `${engine}: ${gap}`);
-  }
-  assert.ok(health.every(({ atMs, engine }) => engine !== 2 || atMs < 10_000));
-});

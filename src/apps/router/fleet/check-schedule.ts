@@ -27,13 +27,8 @@ const startsPerLookMin = 64;
 /** Fractional part of the golden ratio: its multiples divide an interval evenly, however many there are. */
 const goldenShare = 0.618_033_988_749_894_9;
 
-/** How often an engine that has not been checked for `deadIntervalMs` is looked up, in case it has died. */
-const deadLookMs = 200;
-
-interface Slot<Key> {
-  readonly engine: Key;
-  /** When it is to be looked up whether it is dead. */
-  deadLookAtMs: number;
+interface Slot {
+  healthAtMs: number;
   healthDueMs: number;
   statsDueMs: number;
 }
@@ -50,9 +45,7 @@ interface Slot<Key> {
  */
 export class CheckSchedule<Key extends object> {
   readonly #intervals: CheckIntervals;
-  readonly #slots = new WeakMap<Key, Slot<Key>>();
-  /** Those of the last look in their order, which hardly ever changes: a thousand need no search then. */
-  #lastSlots: Slot<Key>[] = [];
+  readonly #slots = new WeakMap<Key, Slot>();
   #added = 0;
 
   constructor(intervals: CheckIntervals) {
@@ -84,22 +77,13 @@ export class CheckSchedule<Key extends object> {
     const { healthIntervalMs, statsIntervalMs } = this.#intervals;
     const [health, stats]: [Key[], Key[]] = [[], []];
     let left = this.#startsMax(engines.size);
-    if (this.#lastSlots.length > engines.size) this.#lastSlots = [];
-    let index = 0;
     for (const engine of engines.values()) {
-      const last = this.#lastSlots[index];
-      const slot =
-        last?.engine === engine ? last : (this.#slots.get(engine) ?? this.#newSlot(engine, nowMs));
-      if (slot !== last) this.#lastSlots[index] = slot;
-      index++;
-      let isHealthDue = nowMs >= slot.healthDueMs;
-      if (!isHealthDue && nowMs >= slot.deadLookAtMs) {
-        isHealthDue = isDead(engine);
-        if (!isHealthDue) slot.deadLookAtMs = nowMs + deadLookMs;
-      }
+      const slot = this.#slots.get(engine) ?? this.#newSlot(engine, nowMs);
+      const isHealthDue =
+        nowMs >= slot.healthDueMs || (nowMs - slot.healthAtMs >= deadIntervalMs && isDead(engine));
       if (left > 0 && isHealthDue) {
         left--;
-        slot.deadLookAtMs = nowMs + deadIntervalMs;
+        slot.healthAtMs = nowMs;
         slot.healthDueMs = nextDue(slot.healthDueMs, nowMs, healthIntervalMs);
         health.push(engine);
       }
@@ -112,13 +96,12 @@ export class CheckSchedule<Key extends object> {
     return { health, stats };
   }
 
-  #newSlot(engine: Key, nowMs: number): Slot<Key> {
+  #newSlot(engine: Key, nowMs: number): Slot {
     const { healthIntervalMs, statsIntervalMs } = this.#intervals;
     const phase = (this.#added++ * goldenShare) % 1;
     const statsPhase = healthIntervalMs === statsIntervalMs ? (phase + 0.5) % 1 : phase;
     const slot = {
-      engine,
-      deadLookAtMs: nowMs + deadIntervalMs,
+      healthAtMs: nowMs,
       healthDueMs: nowMs + phase * healthIntervalMs,
       statsDueMs: nowMs + statsPhase * statsIntervalMs,
     };

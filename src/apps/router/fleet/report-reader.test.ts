@@ -58,20 +58,6 @@ for (const [what, status, page] of [
   });
 }
 
-test('a page that has not changed is not read again; one that differs in a byte or in its length is', async (t) => {
-  const pages = [running, running, running.replace('3', '4'), running.replace('3', '40'), running];
-  let page = 0;
-  const { reader } = await reading(t, () => [200, pages[page++] ?? '']);
-  const reports = [];
-  for (const _ of pages) reports.push(await reader.read());
-  assert.deepEqual(
-    reports.map((report) => report?.running),
-    [3, 3, 4, 40, 3],
-  );
-  assert.equal(reports[1], reports[0]);
-  assert.notEqual(reports[4], reports[0]);
-});
-
 test('an engine without metrics has no report', async (t) => {
   const { reader } = await reading(t, () => [404, '']);
   assert.equal(await reader.read(), undefined);
