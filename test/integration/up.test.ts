@@ -55,6 +55,7 @@ test('an engine that dies is restarted, and Ctrl-C leaves no process behind', as
   });
   await up.until(async () => {
     const response = await fetch(`${up.url}/debug/router`);
+    assert.equal(response.status, 200, `${response.status}`);
     const { engines } = (await response.json()) as { engines: { state: string }[] };
     return engines.every(({ state }) => state === 'live');
   });
