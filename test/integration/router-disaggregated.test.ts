@@ -167,7 +167,7 @@ test('a response without the place of the KV, and one that is no JSON, cost a se
   assert.deepEqual(await handoffs(router), { lost: answers.length });
 });
 
-test('a response of a prefill that does not end is not kept', async (context) => {
+test('a response of a prefill that does not end is not kept, and another engine does the work', async (context) => {
   const endless: Script = {
     onRequest({ socket }) {
       socket.write(
@@ -181,9 +181,12 @@ test('a response of a prefill that does not end is not kept', async (context) =>
     },
   };
   const { router } = await split(context, { prefill: [endless], decode: [serves] });
-  const response = await post(router, hello);
-  assert.equal(response.status, 502);
-  assert.match(await response.text(), /its response is too long/);
+  const response = await post(router, { ...hello, stream: true });
+  assert.deepEqual(await response.json(), { text: 'whole' });
+  assert.deepEqual(await handoffs(router), { unavailable: 1 });
+  // No stream had begun that could have moved.
+  const page = await (await fetch(`${router.url}/metrics`)).text();
+  assert.doesNotMatch(page, /spillway_router_stream_migrations_total\{/);
   await until(() => isEmpty(router));
 });
 
@@ -204,12 +207,13 @@ test('requests that cannot be split are decoded where they are prefilled', async
     { ...hello, n: 2 },
     { ...hello, use_beam_search: true },
     { ...hello, kv_transfer_params: { prompt_token_ids: [1, 2] } },
+    { ...hello, user: 'x'.repeat(1 << 20) },
   ];
   for (const body of whole) assert.equal((await post(router, body)).status, 200);
   const messages = `${router.url}/v1/messages`;
   const init = { method: 'POST', body: JSON.stringify(hello) };
   assert.equal((await fetch(messages, init)).status, 200);
-  assert.deepEqual(asked(), [0, 4]);
+  assert.deepEqual(asked(), [0, 5]);
   assert.deepEqual(bodies()[1], [...whole, hello]);
 });
 

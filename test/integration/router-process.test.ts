@@ -135,6 +135,32 @@ test('exactly one flag lists the engines; contradictory flags and missing files 
       ['--static-backends', 'http://a', '--port', '9000', '--admin-port', '9000'],
       '--admin-port and --port are both 9000; choose two ports.',
     ],
+    [
+      ['--static-backends', 'http://a', '--routing-logic', 'disaggregated_prefill'],
+      '--routing-logic disaggregated_prefill needs --prefill-model-labels and --decode-model-labels: the labels of the engines that prefill and of those that decode.',
+    ],
+    [
+      ['--static-backends', 'http://a', ...roles('p', 'd')],
+      '--prefill-model-labels needs the label of each engine of --static-backends: give --static-model-labels.',
+    ],
+    [
+      ['--static-backends', 'http://a,http://b', '--static-model-labels', 'p', ...roles('p', 'd')],
+      '--static-model-labels has 1 entry, --static-backends 2: give one label per engine.',
+    ],
+    [
+      ['--static-backends', 'http://a', '--static-model-labels', 'p', ...roles('p', 'p')],
+      '"p" is among --prefill-model-labels and --decode-model-labels; an engine has one role.',
+    ],
+    [
+      [
+        '--static-backends',
+        'http://a,http://b',
+        '--static-model-labels',
+        'p,q',
+        ...roles('p', 'd'),
+      ],
+      'No engine has a label of --decode-model-labels: --static-model-labels has p, q.',
+    ],
   ];
   for (const [flags, message] of cases) {
     const router = spawn(process.execPath, [main, 'router', '--port', '0', ...flags]);
@@ -192,3 +218,7 @@ test('a router follows the file that lists its engines', async (t) => {
   await write(engines[1]?.url);
   await until(async () => (await named()).join() === engines[1]?.url);
 });
+
+function roles(prefill: string, decode: string): string[] {
+  return ['--prefill-model-labels', prefill, '--decode-model-labels', decode];
+}

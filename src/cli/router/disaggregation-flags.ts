@@ -51,7 +51,7 @@ export function addDisaggregationFlags(command: Command): Command {
     );
 }
 
-/** @throws {InputError} If only some of the labels are given, or a label is one of both roles. */
+/** @throws {InputError} If only some of the labels are given, a label is one of both roles, or no listed engine has a role. */
 export function disaggregationFrom(flags: DisaggregationFlags): DisaggregationSettings | undefined {
   const { prefillModelLabels: prefill, decodeModelLabels: decode, routingLogic } = flags;
   if (prefill === undefined && decode === undefined) {
@@ -69,6 +69,16 @@ export function disaggregationFrom(flags: DisaggregationFlags): DisaggregationSe
     throw new InputError(
       '--prefill-model-labels needs the label of each engine of --static-backends: give --static-model-labels.',
     );
+  }
+  for (const [flag, labels] of [
+    ['--prefill-model-labels', prefill],
+    ['--decode-model-labels', decode],
+  ] as const) {
+    if (flags.staticModelLabels?.every((label) => !labels.includes(label))) {
+      throw new InputError(
+        `No engine has a label of ${flag}: --static-model-labels has ${flags.staticModelLabels.join(', ')}.`,
+      );
+    }
   }
   return {
     ...{ prefillLabels: prefill, decodeLabels: decode },

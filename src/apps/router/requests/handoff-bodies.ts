@@ -22,9 +22,12 @@ const noText = { stream: false, stream_options: null, n: 1, max_tokens: 1, min_t
 const unsplitKeys =
   /"(?:n|best_of)"\s*:\s*(?:[2-9]|1\d)|"use_beam_search"\s*:\s*true|"kv_transfer_params"\s*:\s*\{/;
 
+/** Larger bodies, some 250,000 tokens, are not split: to search and copy one would hold up all other requests. */
+const splitBytesMax = 1 << 20;
+
 /** Whether a request can be prefilled on one engine and decoded on another. */
 export function isSplittable(body: Buffer): boolean {
-  return !unsplitKeys.test(body.toString('latin1'));
+  return body.length <= splitBytesMax && !unsplitKeys.test(body.toString('latin1'));
 }
 
 /**

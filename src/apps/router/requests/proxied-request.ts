@@ -89,7 +89,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   /** The second one beside it. */
   #hedge: ProxyAttempt | undefined = undefined;
   #failure: UpstreamFailure | undefined = undefined;
-  /** Whether it counts as arrived before it is routed. */
+  /** Whether it counts as arrived. */
   #isCounted = false;
   /** Its place in the admission queue; stays when it has left. */
   #place: AdmissionPlace | undefined = undefined;
@@ -201,7 +201,10 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   }
 
   prefillFailed(why: string): void {
-    this.#failWith('mismatch', why);
+    this.#failure = { kind: 'syntax', message: why, answered: true, betweenChunks: true };
+    this.#attempt?.countError('answer');
+    this.#attempt?.abort();
+    this.#machine.attemptFailed('syntax');
   }
 
   headOf(attempt: ProxyAttempt, status: number, hasBody: boolean): HeadVerdict {
