@@ -52,8 +52,6 @@ export interface Controller {
 
 /** A batch of a full sync has 2,000 keys by default, 20 KB. */
 const limits = { frameBytesMax: 4 << 20, messageBytesMax: 16 << 20, messageFramesMax: 1024 };
-/** A client that does not read its replies is disconnected at this many. */
-const repliesMax = 1000;
 
 /**
  * Opens the sockets.
@@ -84,9 +82,7 @@ export async function openController(options: ControllerOptions): Promise<Contro
       typeof message === 'string'
         ? errorMessage(message)
         : handleRequest(registry, message, wallClock.nowSeconds(), url);
-    if (peer.queuedMessages >= repliesMax)
-      peer.fail(new Error('A worker does not read its replies.'));
-    else peer.send([...frames.slice(0, -1), encodeLmcacheMessage(answer)]);
+    peer.reply([...frames.slice(0, -1), encodeLmcacheMessage(answer)]);
   };
   const opened: { readonly endpoint: string; close(): Promise<void> }[] = [];
   try {

@@ -60,7 +60,7 @@ export async function openPeerServer(options: PeerServerOptions): Promise<PeerSe
     ...{ endpoint: at(options.initPort), limits },
     onMessage: (peer, frames) => {
       const message = read(frames);
-      peer.send([...frames.slice(0, -1), shake(message, lookupUrl)]);
+      peer.reply([...frames.slice(0, -1), shake(message, lookupUrl)]);
       if (message?.type === 'PySocketInitRequest') peers.set(message.peer, true);
     },
   }).catch(async (error: unknown) => {
@@ -95,9 +95,9 @@ class Lender {
     const message = read(frames);
     const envelope = frames.slice(0, -1);
     if (message?.type !== 'BatchedLookupAndGetMsg') {
-      peer.send([...envelope, peerError(peerErrors.unknownType)]);
+      peer.reply([...envelope, peerError(peerErrors.unknownType)]);
     } else if (this.#peers.get(message.peer) === undefined) {
-      peer.send([...envelope, peerError(peerErrors.noHandshake)]);
+      peer.reply([...envelope, peerError(peerErrors.noHandshake)]);
     } else void this.#lend(peer, envelope, message.keys);
   }
 
@@ -116,7 +116,7 @@ class Lender {
       chunks.push(chunk);
       this.#lendingBytes += valueBytes;
     }
-    peer.send([...envelope, peerGetResponse(chunks.length), ...chunks]);
+    peer.reply([...envelope, peerGetResponse(chunks.length), ...chunks]);
     await peer.drained();
     this.#lendingBytes -= chunks.length * valueBytes;
     if (chunks.length > 0) onLent?.(chunks.length);

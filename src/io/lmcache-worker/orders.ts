@@ -31,7 +31,7 @@ export async function openOrders(
   const socket = await openRouterSocket({
     ...{ endpoint: formatZmqEndpoint({ transport: 'tcp', host, port }), limits },
     onMessage: (peer, frames) => {
-      peer.send([...frames.slice(0, -1), encodeLmcacheMessage(replyTo(frames.at(-1), handlers))]);
+      peer.reply([...frames.slice(0, -1), encodeLmcacheMessage(replyTo(frames.at(-1), handlers))]);
     },
   });
   const parsed = parseZmqEndpoint(socket.endpoint);

@@ -1,13 +1,18 @@
 // ROUTER: replies to each of many clients individually.
+import { ZmtpError } from './errors.ts';
 import { ListeningSocket } from './listening-socket.ts';
 import { encodeMessage } from './zmtp.ts';
 import type { ZmtpConnection, ZmtpLimits } from './zmtp-connection.ts';
 
+/** A client that leaves so many replies unread is disconnected. */
+const unreadRepliesMax = 1000;
+
 /** One client of a ROUTER. */
 export interface RouterPeer {
+  /** Sends the only reply to a message. Fails a client that does not read its replies. */
+  reply(frames: readonly Uint8Array[]): void;
+  /** One of several replies; wait for `drained` between them. */
   send(frames: readonly Uint8Array[]): void;
-  /** Number of messages sent but not yet accepted by the kernel. */
-  readonly queuedMessages: number;
   /** Resolves once the client has room for more, or is gone. */
   drained(): Promise<void>;
   /** Ends the connection at once. */
@@ -43,12 +48,13 @@ export function openRouterSocket({
 
 function peerOf(connection: ZmtpConnection): RouterPeer {
   return {
+    reply(frames) {
+      if (connection.queuedMessages < unreadRepliesMax) connection.send(encodeMessage(frames));
+      else connection.fail(new ZmtpError('A client does not read its replies.'));
+    },
     send: (frames) => connection.send(encodeMessage(frames)),
     drained: () => connection.drained(),
     fail: (error) => connection.fail(error),
-    get queuedMessages() {
-      return connection.queuedMessages;
-    },
     get connected() {
       return connection.ready;
     },

@@ -134,6 +134,34 @@ test('a PING is answered with a PONG that carries its context', async () => {
   await publisher.close();
 });
 
+test('a dealer that does not read its replies is disconnected, and the others get theirs', async () => {
+  const reply = new Uint8Array(64 * 1024);
+  const router = await openRouterSocket({
+    endpoint: local,
+    onMessage: (peer) => peer.reply([reply]),
+  });
+  const stuck = await rawPeer(router.endpoint);
+  stuck.on('error', () => {});
+  const closed = once(stuck, 'close');
+  stuck.write(encodeReady('DEALER'));
+  for (let i = 0; i < 5000; i++) stuck.write(encodeMessage([bytes('ask')]));
+  stuck.pause();
+  let bytesRead = 0;
+  await dealerRequest({
+    ...{ endpoint: router.endpoint, frames: [bytes('ask')], timeoutMs: 10_000 },
+    onMessage: ([frame]) => {
+      bytesRead = frame?.length ?? 0;
+      return true;
+    },
+  });
+  assert.equal(bytesRead, reply.length);
+  // It sees the end once it reads what the kernel holds.
+  stuck.resume();
+  await closed;
+  assert.ok(stuck.bytesRead < 5000 * reply.length, `${stuck.bytesRead} bytes`);
+  await router.close();
+});
+
 test('only the dealer that sent a request receives its responses', async () => {
   const router = await openRouterSocket({
     endpoint: local,

@@ -38,7 +38,7 @@ export async function openChannel(
     onMessage(peer, frames) {
       const [verb = '', requestId = ''] = frames.map((frame) => Buffer.from(frame).toString());
       const isKept = verbs.includes(verb) && onMessage(verb as ChannelVerb, requestId);
-      peer.send([isKept ? yes : no]);
+      peer.reply([isKept ? yes : no]);
     },
   });
   const opened = parseZmqEndpoint(socket.endpoint);
