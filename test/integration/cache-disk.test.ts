@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -179,6 +179,40 @@ test('after kill -9 under write load no byte is wrong, and what was written is t
     child.kill('SIGKILL');
     for (const keys of await Promise.all(writing)) for (const key of keys) confirmed.add(key);
   }
+});
+
+test('a second server on the folder is refused, also while the first one writes; after kill -9 it starts', async (t) => {
+  const folder = folderFor(t);
+  const start = () => {
+    const ports = ['--port', '0', '--resp-port', '0', '--memory', '8MiB'];
+    const args = ['bin/spillway.mjs', 'cache', ...ports, '--disk', folder, '--disk-size', '64MiB'];
+    const child = spawn(process.execPath, args, { stdio: 'pipe' });
+    t.after(() => child.kill('SIGKILL'));
+    return child;
+  };
+  const portOf = async (child: ReturnType<typeof start>) => {
+    const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+    return Number(/redis:.*:(\d+)/.exec(line)?.[1]);
+  };
+  const first = start();
+  const writing = writeUntilBroken(await portOf(first), 'first', [300_000]);
+  const second = start();
+  let said = '';
+  second.stderr.on('data', (text) => {
+    said += text;
+  });
+  assert.deepEqual(await once(second, 'close'), [2, null]);
+  assert.match(
+    said.replace(/\s+/g, ' '),
+    new RegExp(`is in use by process ${first.pid}: a folder`),
+  );
+  first.kill('SIGKILL');
+  await writing;
+  const third = start();
+  assert.ok((await portOf(third)) > 0);
+  third.kill();
+  assert.deepEqual(await once(third, 'exit'), [0, null]);
+  assert.equal(existsSync(join(folder, 'server.lock')), false);
 });
 
 test('a disk needs its size, and a folder that can be used', (t) => {

@@ -2,7 +2,7 @@
 import { type Clock, seededRandom } from '../../core/base/index.ts';
 import { type LowerTier, TierChain } from '../../core/cache/index.ts';
 import { createEvictionOrder, type EvictionName } from '../../core/eviction/index.ts';
-import { type DiskFiles, type DiskStats, DiskTier } from '../../io/disk/index.ts';
+import { type DiskFiles, type DiskStats, DiskTier, lockFolder } from '../../io/disk/index.ts';
 import { type ObjectStats, ObjectTier, s3Objects } from '../../io/object-store/index.ts';
 
 /** Share of the memory whose values may wait to be written to one tier; they cannot be evicted meanwhile. */
@@ -42,7 +42,7 @@ export interface CacheTiers {
   close(): void;
 }
 
-/** @throws {InputError} If the folder cannot be used. */
+/** @throws {InputError} If the folder cannot be used, or another server uses it. */
 export async function openTiers(options: {
   readonly disk?: CacheDisk | undefined;
   readonly s3?: CacheBucket | undefined;
@@ -53,8 +53,16 @@ export async function openTiers(options: {
     wallClock: options.wallClock,
     waitingBytesMax: options.memoryBytes * waitingShare,
   };
-  const disk = options.disk && (await openDisk(options.disk, common));
-  const objects = options.s3 && (await openBucket(options.s3, common));
+  const lock = options.disk && (await lockFolder(options.disk.folder));
+  let disk: DiskTier | undefined;
+  let objects: ObjectTier | undefined;
+  try {
+    disk = options.disk && (await openDisk(options.disk, common));
+    objects = options.s3 && (await openBucket(options.s3, common));
+  } catch (error) {
+    lock?.release();
+    throw error;
+  }
   const tiers = [disk, objects].filter((tier) => tier !== undefined);
   return {
     below: disk !== undefined && objects !== undefined ? new TierChain(disk, objects) : tiers[0],
@@ -65,6 +73,7 @@ export async function openTiers(options: {
     },
     close() {
       for (const tier of tiers) tier.close();
+      lock?.release();
     },
   };
 }

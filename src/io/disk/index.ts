@@ -2,3 +2,4 @@
 export type { DiskFiles, OpenFile } from './disk-files.ts';
 export { diskFiles } from './disk-files.ts';
 export { type DiskStats, DiskTier, type DiskTierOptions } from './disk-tier.ts';
+export { lockFolder } from './folder-lock.ts';
