@@ -95,11 +95,15 @@ Arguments of one engine after its model and its address. Takes an entry of servi
 {{- with $entry.lmcacheConfig }}
 {{- if .enabled }}
 - "--kv-transfer-config"
+{{- if .mpServer }}
+- {{ include "spillway.engine.multiprocess-connector" $entry | quote }}
+{{- else }}
 {{- $connector := "LMCacheConnectorV1" }}
 {{- if and (not .enablePD) (eq (toString ($config | default dict).v0) "1") }}{{ $connector = "LMCacheConnector" }}{{ end }}
 {{- $extra := "" }}
 {{- if .enablePD }}{{ $extra = printf ",\"kv_connector_extra_config\":{\"discard_partial_chunks\":false,\"lmcache_rpc_port\":%s}" (.nixlRole | default "" | quote) }}{{ end }}
 - {{ printf "{\"kv_connector\":%s,\"kv_role\":%s%s}" (quote $connector) (.kvRole | default "kv_both" | quote) $extra | squote }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- with $entry.chatTemplate }}

@@ -53,7 +53,66 @@
 {{- with .extra }}
 {{ toYaml . }}
 {{- end }}
-{{- include "spillway.engine-arguments.vllm" .entry }}
+{{- $entry := .entry }}
+{{- if and .root.Values.cacheserverSpec.enabled (include "spillway.cache-server.is-own" .root) }}
+{{- $entry = merge (dict "cacheNodes" (printf "%s-cache-server-service:6379" .root.Release.Name)) $entry }}
+{{- end }}
+{{- include "spillway.engine-arguments.vllm" $entry }}
+{{- end }}
+
+{{/*
+Ports of LMCache's P2P as container ports, one of each kind for each worker: other engines open p2pInitPorts and
+p2pLookupPorts, and the controller in the router workerPorts. Takes root and entry.
+*/}}
+{{- define "spillway.engine.p2p-ports" -}}
+{{- $name := .entry.name -}}
+{{- $cache := .entry.lmcacheConfig | default dict -}}
+{{- if and $cache.enabled $cache.enableP2P (not $cache.mpServer) (eq (include "spillway.engine.kind" .) "vllm") -}}
+{{- if and (hasKey $cache "p2pHost") (gt (int (.entry.replicaCount | default 1)) 1) -}}
+{{- fail (printf "lmcacheConfig.p2pHost of %s would be the address of all its engines; leave it out for the address of each pod, or set replicaCount: 1." $name) -}}
+{{- end -}}
+{{- if not $cache.enableController -}}
+{{- fail (printf "lmcacheConfig.enableP2P of %s needs enableController: true; LMCache asks its controller which engine has a block." $name) -}}
+{{- end -}}
+{{- range $key, $short := dict "p2pInitPorts" "p2p-init" "p2pLookupPorts" "p2p-lookup" "workerPorts" "lmcache" -}}
+{{- if not (hasKey $cache $key) -}}
+{{- fail (printf "lmcacheConfig.enableP2P of %s needs %s: a port for each GPU of the engine, e.g. \"8200,8201\"." $name $key) -}}
+{{- end -}}
+{{- range $index, $port := include "spillway.text" (get $cache $key) | nospace | splitList "," }}
+- name: {{ printf "%s-%d" $short $index }}
+  containerPort: {{ $port }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/*
+vLLM's connector for LMCache in multiprocess mode, as JSON; src/core/layout/lmcache-server.ts has the same. Takes an
+entry, with cacheNodes, the address of the cache server for Redis clients, if there is one.
+*/}}
+{{- define "spillway.engine.multiprocess-connector" -}}
+{{- $entry := . -}}
+{{- $cache := .lmcacheConfig -}}
+{{- range $key := list "enablePD" "enableController" "enableP2P" -}}
+{{- if get $cache $key -}}
+{{- fail (printf "lmcacheConfig.%s of %s is for LMCache in the engine's process; remove it, or mpServer." $key $entry.name) -}}
+{{- end -}}
+{{- end -}}
+{{- $extra := dict -}}
+{{- if kindIs "string" $cache.mpServer -}}
+{{- $parts := splitList ":" $cache.mpServer -}}
+{{- $extra = dict "lmcache.mp.host" (printf "tcp://%s" (first $parts)) "lmcache.mp.port" (atoi (last $parts)) -}}
+{{- else -}}
+{{- if not (gt (float64 ($cache.cpuOffloadingBufferSize | default 0)) 0.0) -}}
+{{- fail (printf "lmcacheConfig.mpServer: true of %s needs cpuOffloadingBufferSize, the memory in GB of the server that the engine starts." $entry.name) -}}
+{{- end -}}
+{{- $args := printf "--l1-size-gb %s --eviction-policy LRU" (include "spillway.text" $cache.cpuOffloadingBufferSize) -}}
+{{- with $entry.cacheNodes -}}
+{{- $args = printf "%s --l2-adapter '{\"type\":\"valkey\",\"startup_nodes\":\"%s\"}'" $args . -}}
+{{- end -}}
+{{- $extra = dict "lmcache.mp.autostart" true "lmcache.mp.autostart.server_args" $args "lmcache.mp.host" "tcp://localhost" "lmcache.mp.port" 5555 -}}
+{{- end -}}
+{{- toJson (dict "kv_connector" "LMCacheMPConnector" "kv_connector_extra_config" $extra "kv_load_failure_policy" "recompute" "kv_role" ($cache.kvRole | default "kv_both")) -}}
 {{- end }}
 
 {{- define "spillway.engine.command" -}}
@@ -121,10 +180,18 @@
 {{- end }}
 {{- end }}
 
-{{/* LMCache reads its settings from the environment. */}}
+{{/* LMCache in the engine's process reads its settings from the environment; in multiprocess mode they are on command lines. */}}
 {{- define "spillway.engine.lmcache-env" -}}
 {{- $cache := .entry.lmcacheConfig -}}
 {{- $release := .root.Release.Name -}}
+{{- if and $cache.enabled $cache.mpServer }}
+- name: LMCACHE_LOG_LEVEL
+  value: {{ $cache.logLevel | default "INFO" | quote }}
+{{- if hasKey $cache "cudaVisibleDevices" }}
+- name: CUDA_VISIBLE_DEVICES
+  value: {{ $cache.cudaVisibleDevices | quote }}
+{{- end }}
+{{- else }}
 {{- if $cache.enabled }}
 - name: LMCACHE_USE_EXPERIMENTAL
   value: "True"
@@ -222,6 +289,7 @@
 {{- if hasKey $cache "workerPort" }}
 - name: LMCACHE_WORKER_PORT
   value: {{ include "spillway.text" $cache.workerPort | quote }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -35,6 +35,11 @@ export function cacheUrl({ lm }: CachePorts): string {
   return `lm://127.0.0.1:${lm}`;
 }
 
+/** Where its Redis clients find it. */
+export function cacheNodes({ resp }: CachePorts): string {
+  return `127.0.0.1:${resp}`;
+}
+
 /** The process of the cache server. */
 export function cacheService(
   values: Values,

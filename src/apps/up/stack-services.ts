@@ -73,7 +73,7 @@ export function engineService(
   return {
     name: engine.name,
     command: program as string,
-    args: [...first, ...vllmFlags(engine.spec, ports, values.spillway.vllmCommand)],
+    args: [...first, ...vllmFlags(engine.spec, ports, values.spillway.vllmCommand, services)],
     env,
     lifeline: 'guard',
     ...{ healthUrl, healthTls },

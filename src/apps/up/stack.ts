@@ -17,7 +17,13 @@ import {
 } from '../../io/processes/index.ts';
 import { backendOf, type ReachedBackend } from './backends.ts';
 import { chooseEnginePorts } from './engine-ports.ts';
-import { cacheService, cacheUrl, chooseCachePorts, chooseControllerPorts } from './local-cache.ts';
+import {
+  cacheNodes,
+  cacheService,
+  cacheUrl,
+  chooseCachePorts,
+  chooseControllerPorts,
+} from './local-cache.ts';
 import { choosePrometheusPort, type LocalPrometheus, localPrometheus } from './local-prometheus.ts';
 import { assertPrograms } from './missing-programs.ts';
 import { RouterClient } from './router-client.ts';
@@ -124,6 +130,7 @@ export class RunningStack {
     const { controller } = own;
     const lmcache = {
       cacheUrl: this.#cache?.url,
+      cacheNodes: own.cache && cacheNodes(own.cache),
       controller: controller && { host: connectHost(routerSpec.host), ports: controller },
     };
     const services = new Map<EnginePlan, Service>();

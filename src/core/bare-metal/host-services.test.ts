@@ -92,6 +92,16 @@ cacheserverSpec: {enabled: true}`;
   }
 });
 
+test('LMCache’s server beside an engine has the cache server as its second level', () => {
+  const entry = 'name: q, kind: vllm, modelURL: m, replicaCount: 2';
+  const cache = 'enabled: true, mpServer: true, cpuOffloadingBufferSize: 60';
+  const text = `servingEngineSpec: {modelSpec: [{${entry}, lmcacheConfig: {${cache}}}]}
+cacheserverSpec: {enabled: true}`;
+  const { hosts } = stack(text, two, { gpus: [0] });
+  assert.match(textOf(hosts[1], 'q-2.service'), /startup_nodes.{1,6}:.{1,6}10\.0\.0\.7:8098/);
+  assert.doesNotMatch(textOf(hosts[1], 'q-2.env'), /LMCACHE/);
+});
+
 test('each host needs only the programs of its services', () => {
   const { values } = valuesOf(
     'servingEngineSpec: {modelSpec: [{name: q, kind: vllm, modelURL: m}]}\nspillway: {vllmCommand: [/opt/vllm, serve]}',

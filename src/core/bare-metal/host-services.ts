@@ -105,7 +105,7 @@ export function wantedStack(input: StackInput): WantedStack {
   });
   const [first] = hosts;
   const cache = first && cachePlace(values, first.host, isAlone);
-  const services = placed.map((place) => engineService(input, place, isAlone, cache?.url));
+  const services = placed.map((place) => engineService(input, place, isAlone, cache));
   if (cache !== undefined && first !== undefined)
     services.unshift(cacheService(input, first, cache));
   if (routerSpec.enableRouter && first !== undefined)
@@ -133,7 +133,7 @@ function engineService(
   { release, values, hosts, environment }: StackInput,
   { engine, host, ports, gpus }: PlacedEngine,
   isAlone: boolean,
-  cacheUrl: string | undefined,
+  cache: CachePlace | undefined,
 ): HostService {
   if (engine.certificate !== undefined) {
     throw new InputError(
@@ -145,13 +145,16 @@ function engineService(
   const isVllm = engine.kind === 'vllm';
   const command = isVllm ? values.spillway.vllmCommand : [...spillwayCommand, 'engine'];
   const flags = isVllm
-    ? vllmFlags(engine.spec, ports, container === 'none' ? command : ['serve'], listen)
+    ? vllmFlags(engine.spec, ports, container === 'none' ? command : ['serve'], {
+        ...listen,
+        cacheNodes: cache?.nodes,
+      })
     : [
         ...drainFlags,
         ...embeddedEngineFlags(engine.spec, ports, values.cacheserverSpec, 1, listen),
       ];
   const variables = {
-    ...engineEnvironment(values, engine.spec, environment, { cacheUrl }),
+    ...engineEnvironment(values, engine.spec, environment, { cacheUrl: cache?.url }),
     ...(isVllm &&
       gpus.length > 0 &&
       container === 'none' && { CUDA_VISIBLE_DEVICES: gpus.join(',') }),
@@ -174,6 +177,8 @@ interface CachePlace {
   readonly ports: CachePorts;
   /** For LMCache. */
   readonly url: string;
+  /** For Redis clients: HOST:PORT. */
+  readonly nodes: string;
 }
 
 /** On the first host, with the ports below the engines'; undefined if the values do not ask for one. */
@@ -183,7 +188,10 @@ function cachePlace(values: Values, host: Host, isAlone: boolean): CachePlace | 
   const ports = { lm: firstPort - 3, resp: firstPort - 2, http: firstPort - 1 };
   const address = isAlone ? '127.0.0.1' : urlHost(host);
   const listen = isAlone ? '127.0.0.1' : listenAddress(host);
-  return { listen, ports, url: `lm://${address}:${ports.lm}` };
+  return {
+    ...{ listen, ports, url: `lm://${address}:${ports.lm}` },
+    nodes: `${address}:${ports.resp}`,
+  };
 }
 
 function cacheService(

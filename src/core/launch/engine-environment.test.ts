@@ -68,6 +68,13 @@ test('LMCache gets its sizes if it is enabled', () => {
   assert.deepEqual(environment('', 'lmcacheConfig: {enabled: false}'), {});
 });
 
+test('LMCache in multiprocess mode reads none of its settings from a real engine’s environment', () => {
+  const cache = 'lmcacheConfig: {enabled: true, mpServer: "h:5555", cpuOffloadingBufferSize: 4}';
+  assert.deepEqual(environment('', `kind: vllm, ${cache}`), {});
+  const embedded = environment('', cache);
+  assert.equal(embedded.LMCACHE_MAX_LOCAL_CPU_SIZE, '4', 'emulated in the engine’s process');
+});
+
 test('an engine reports to the controller of the router if its entry asks for it', () => {
   const text = `
 servingEngineSpec:
@@ -106,9 +113,10 @@ test('the ports of LMCache’s workers are for real engines: several embedded on
 
 test('engines that share host memory get LMCache’s settings of P2P; embedded ones choose their ports', () => {
   const cache = 'enabled: true, enableController: true, enableP2P: true, p2pInitPorts: 8200';
+  const rest = ', p2pLookupPorts: 8201, p2pHost: h, workerPorts: 8202';
   const controller = { host: 'router', ports: { pull: 1, reply: 2, heartbeat: 3 } };
-  const of = (kind: string) => {
-    const entry = `name: m, kind: ${kind}, lmcacheConfig: {${cache}, p2pLookupPorts: 8201, p2pHost: h}`;
+  const of = (kind: string, more = rest) => {
+    const entry = `name: m, kind: ${kind}, lmcacheConfig: {${cache}${more}}`;
     const text = `servingEngineSpec: {modelSpec: [{${entry}}]}`;
     const { values } = resolveValues({ files: [{ name: 'f', text }] });
     const [spec] = values.servingEngineSpec.modelSpec;
@@ -128,4 +136,5 @@ test('engines that share host memory get LMCache’s settings of P2P; embedded o
   ];
   assert.deepEqual(of('embedded'), both);
   assert.deepEqual(of('vllm'), [...both, ...places]);
+  assert.throws(() => of('vllm', ''), /enableP2P of m needs p2pLookupPorts: a port for each GPU/);
 });

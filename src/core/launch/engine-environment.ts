@@ -1,5 +1,6 @@
 // The environment of a vLLM child. Secrets are passed here, since every user can read command lines.
 import { InputError } from '../base/index.ts';
+import { hasMultiprocessServer } from '../layout/index.ts';
 import { engineKind, type ModelEntry, type Values } from '../values/index.ts';
 import { type ControllerPorts, controllerEnvironment } from './lmcache-controller.ts';
 
@@ -7,6 +8,8 @@ import { type ControllerPorts, controllerEnvironment } from './lmcache-controlle
 export interface EngineServices {
   /** The cache server. */
   readonly cacheUrl?: string | undefined;
+  /** Its HOST:PORT for Redis clients. */
+  readonly cacheNodes?: string | undefined;
   /** LMCache's controller, in the router. */
   readonly controller?: { readonly host: string; readonly ports: ControllerPorts } | undefined;
 }
@@ -26,7 +29,7 @@ export function engineEnvironment(
 ): Record<string, string> {
   const { configs, env, vllmApiKey } = values.servingEngineSpec;
   const result: Record<string, string> = { ...configs };
-  if (spec.lmcacheConfig?.enabled) {
+  if (spec.lmcacheConfig?.enabled && !isOutsideProcess(spec)) {
     Object.assign(result, lmcacheEnvironment(spec));
     if (controller !== undefined) {
       Object.assign(result, controllerEnvironment(spec, controller.host, controller.ports));
@@ -48,6 +51,11 @@ export function engineEnvironment(
     }
   }
   return result;
+}
+
+/** LMCache's server has its settings from its own command line, and vLLM's connector from vLLM's. */
+function isOutsideProcess(spec: ModelEntry): boolean {
+  return engineKind(spec) === 'vllm' && hasMultiprocessServer(spec);
 }
 
 function lmcacheEnvironment(spec: ModelEntry): Record<string, string> {

@@ -16,6 +16,12 @@ export interface ListenAt {
   readonly host: string;
 }
 
+/** Where a vLLM server listens, and what it reaches. */
+export interface VllmPlace extends Partial<ListenAt> {
+  /** HOST:PORT of the stack's cache server, for Redis clients. */
+  readonly cacheNodes?: string | undefined;
+}
+
 const loopback: ListenAt = { host: '127.0.0.1' };
 
 /**
@@ -55,7 +61,7 @@ export function vllmFlags(
   spec: ModelEntry,
   ports: EnginePorts,
   command: readonly string[],
-  { host } = loopback,
+  { host = loopback.host, cacheNodes }: VllmPlace = {},
 ): string[] {
   const takesArgument = command.at(-1) === 'serve';
   const model = spec.modelURL ?? spec.name;
@@ -63,7 +69,7 @@ export function vllmFlags(
     ...(takesArgument ? [model] : ['--model', model]),
     ...addressFlags(ports, host),
     // vLLM binds an address with `*` and connects to any other, so loopback cannot be named.
-    ...entryWords(spec, 'serve', kvEventAddresses(ports, '*')),
+    ...entryWords(spec, 'serve', kvEventAddresses(ports, '*'), 'machine', cacheNodes),
   ];
 }
 

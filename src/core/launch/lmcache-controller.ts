@@ -1,4 +1,5 @@
 // LMCache's controller in the router of a stack: which stacks have one, its flags, and how engines find it.
+import { InputError } from '../base/index.ts';
 import { sharesWithPeers } from '../layout/index.ts';
 import { engineKind, type ModelEntry, type Values } from '../values/index.ts';
 
@@ -79,9 +80,17 @@ function peerEnvironment(spec: ModelEntry): Record<string, string> {
     LMCACHE_ENABLE_ASYNC_LOADING: 'True',
   };
   if (engineKind(spec) === 'embedded') return own;
+  for (const key of ['p2pInitPorts', 'p2pLookupPorts', 'workerPorts'] as const) {
+    if (spec.lmcacheConfig?.[key] === undefined) {
+      throw new InputError(
+        `lmcacheConfig.enableP2P of ${spec.name} needs ${key}: a port for each GPU of the engine, e.g. "8200,8201".`,
+      );
+    }
+  }
   return {
     ...own,
-    ...(p2pHost !== undefined && { LMCACHE_P2P_HOST: p2pHost }),
+    // LMCache has no default. Both engines are on this machine.
+    LMCACHE_P2P_HOST: p2pHost ?? '127.0.0.1',
     ...(p2pInitPorts !== undefined && { LMCACHE_P2P_INIT_PORTS: String(p2pInitPorts) }),
     ...(p2pLookupPorts !== undefined && { LMCACHE_P2P_LOOKUP_PORTS: String(p2pLookupPorts) }),
   };

@@ -38,6 +38,52 @@ test('the chart has the connectors of disaggregated prefill and of V0', () => {
   );
 });
 
+test('LMCache in multiprocess mode: a server somewhere, or one that the engine starts', () => {
+  const connector = (lmcacheConfig: object, cacheNodes?: string) => {
+    const given = entry({ lmcacheConfig: { enabled: true, ...lmcacheConfig } });
+    return JSON.parse(
+      entryWords(given, 'serve', podKvEvents, 'machine', cacheNodes).at(-1) as string,
+    );
+  };
+  const common = { kv_connector: 'LMCacheMPConnector', kv_load_failure_policy: 'recompute' };
+  assert.deepEqual(connector({ mpServer: 'node-7:6555', kvRole: 'kv_consumer' }), {
+    ...common,
+    kv_connector_extra_config: { 'lmcache.mp.host': 'tcp://node-7', 'lmcache.mp.port': 6555 },
+    kv_role: 'kv_consumer',
+  });
+  const started = { mpServer: true, cpuOffloadingBufferSize: '60' };
+  const at = { 'lmcache.mp.host': 'tcp://localhost', 'lmcache.mp.port': 5555 };
+  assert.deepEqual(connector(started), {
+    ...common,
+    kv_connector_extra_config: {
+      ...at,
+      'lmcache.mp.autostart': true,
+      'lmcache.mp.autostart.server_args': '--l1-size-gb 60 --eviction-policy LRU',
+    },
+    kv_role: 'kv_both',
+  });
+  assert.equal(
+    connector(started, 'cache:6379').kv_connector_extra_config['lmcache.mp.autostart.server_args'],
+    `--l1-size-gb 60 --eviction-policy LRU --l2-adapter '{"type":"valkey","startup_nodes":"cache:6379"}'`,
+  );
+  assert.equal(connector({ mpServer: false }).kv_connector, 'LMCacheConnectorV1');
+});
+
+test('settings that multiprocess mode lacks are refused', () => {
+  const words = (lmcacheConfig: object) =>
+    inPod({ lmcacheConfig: { enabled: true, mpServer: 'h:1', ...lmcacheConfig } });
+  for (const key of ['enablePD', 'enableController', 'enableP2P']) {
+    assert.throws(
+      () => words({ [key]: true }),
+      new RegExp(`lmcacheConfig.${key} of m is for LMCache in the engine’s process`),
+    );
+  }
+  assert.throws(
+    () => words({ mpServer: true }),
+    /mpServer: true of m needs cpuOffloadingBufferSize/,
+  );
+});
+
 test('chat templates are below /templates in a pod', () => {
   assert.deepEqual(inPod({ chatTemplate: 't.jinja' }), ['--chat-template', '/templates/t.jinja']);
 });

@@ -4,6 +4,7 @@
 import type { ModelEntry } from '../values/index.ts';
 import { textsOf, valueAt } from './entry-values.ts';
 import { type KvEventAddresses, kvEventsWords, movedKvEventsWords } from './kv-event-flags.ts';
+import { hasMultiprocessServer, multiprocessConnector } from './lmcache-server.ts';
 import { givenAt } from './read-settings.ts';
 import type { Program } from './setting.ts';
 import { type SettingName, settingNames, settingsTable } from './table.ts';
@@ -58,6 +59,7 @@ export const podKvEvents: KvEventAddresses = {
  *
  * @param program The program that gets the flags: those that it lacks are omitted.
  * @param place Where the program runs.
+ * @param cacheNodes HOST:PORT of the stack's cache server, for Redis clients.
  * @example entryWords(entry, 'serve', addresses); // ['--max-model-len', '8192', …]
  * @see helm/templates/deployment-vllm-multi.yaml of vllm-project/production-stack
  */
@@ -66,6 +68,7 @@ export function entryWords(
   program: StartedProgram,
   kvEvents: KvEventAddresses,
   place: EnginePlace = 'machine',
+  cacheNodes?: string,
 ): string[] {
   const { before, after } = wordOrder(program);
   const words = (names: readonly SettingName[]) =>
@@ -75,7 +78,7 @@ export function entryWords(
     ...kvEventsWords(entry, kvEvents),
     ...(entry.vllmConfig?.extraArgs ?? []),
     ...(place === 'machine' ? movedKvEventsWords(entry, kvEvents) : []),
-    ...(program === 'engine' ? [] : lmcacheWords(entry, program)),
+    ...(program === 'engine' ? [] : lmcacheWords(entry, program, cacheNodes)),
     ...(program === 'chart' ? templateWords(entry) : words(after)),
   ];
 }
@@ -101,11 +104,12 @@ function wordsOf(entry: ModelEntry, name: SettingName, place: EnginePlace): read
 }
 
 /** Returns LMCache's connector; the chart also has that of old releases, and of disaggregated prefill. */
-function lmcacheWords(
-  { lmcacheConfig, vllmConfig }: ModelEntry,
-  program: StartedProgram,
-): string[] {
+function lmcacheWords(entry: ModelEntry, program: StartedProgram, cacheNodes?: string): string[] {
+  const { lmcacheConfig, vllmConfig } = entry;
   if (!lmcacheConfig?.enabled) return [];
+  if (hasMultiprocessServer(entry)) {
+    return ['--kv-transfer-config', JSON.stringify(multiprocessConnector(entry, cacheNodes))];
+  }
   const { kvRole = 'kv_both', enablePD, nixlRole = '' } = lmcacheConfig;
   const isOld = program === 'chart' && !enablePD && String(vllmConfig?.v0) === '1';
   const disaggregated = program === 'chart' && enablePD === true;

@@ -20,6 +20,7 @@ export {
   lmcacheSizes,
   sharesWithPeers,
 } from './kv-tiers.ts';
+export { hasMultiprocessServer } from './lmcache-server.ts';
 export { allowsLongContext } from './long-context.ts';
 export { type ReadSettings, readEntry, readKwargs, readWords } from './read-settings.ts';
 export { type ServingPointSpec, sizeServingPoint } from './serving-point.ts';

@@ -36,6 +36,10 @@ const entries: Json[] = [
   { lmcacheConfig: { enabled: true, kvRole: 'kv_producer', enablePD: true, nixlRole: 'sender' } },
   { lmcacheConfig: { enabled: true, enablePD: false } },
   { lmcacheConfig: { enabled: false, kvRole: 'kv_both' } },
+  { lmcacheConfig: { enabled: true, mpServer: 'lmcache:6555', kvRole: 'kv_consumer' } },
+  { lmcacheConfig: { enabled: true, mpServer: '$(HOST_IP):5555' } },
+  { lmcacheConfig: { enabled: true, mpServer: true, cpuOffloadingBufferSize: '60' } },
+  { lmcacheConfig: { enabled: false, mpServer: true } },
   { modelRevision: '', toolCallParser: '', chatTemplate: '' },
   ...settingNames.flatMap((name) => {
     const { keys, value } = settingsTable[name];

@@ -7,6 +7,7 @@ const inPods: EngineKeyEffects = { engine: kubernetes, serve: kubernetes, simula
 const noWeights = none('no weights are loaded');
 const lmcache = { engine: used, serve: used, simulate: used };
 const noLmcache = missing('the emulation of LMCache has host memory, disk and a cache server');
+const noServer = missing('LMCache is emulated in the process of each engine');
 const noTier = none('only emulated engines use the cost of KV tiers');
 const noRole = {
   engine: missing('an emulated engine stores and loads'),
@@ -91,6 +92,7 @@ export const engineKeys: Readonly<Record<string, EngineKeyEffects>> = {
     'lmcacheConfig.p2pInitPorts',
     'lmcacheConfig.p2pLookupPorts',
   ]),
+  'lmcacheConfig.mpServer': { engine: noServer, serve: used, simulate: noServer },
   ...rows({ engine: used, serve: noTier, simulate: used }, [
     'kvTiers.hostGBps',
     'kvTiers.stepMs',
