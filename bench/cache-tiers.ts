@@ -3,17 +3,19 @@
 //
 //   node bench/cache-tiers.ts [--redis PROGRAM] [--s3 PROGRAM] [--rounds 3] [--seconds 2] [--folder FOLDER]
 //
+// Disks are measured without the page cache: what is written is on the device when the time ends, and files are read from it.
+//
 // `--s3` is a server such as gofakes3, started with `-backend memory -initialbucket kvs -host HOST:PORT`; without it, S3 is left out.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { openCacheClient, parseCacheUrl } from '../src/io/cache-client/index.ts';
 import { s3Objects } from '../src/io/object-store/index.ts';
 import { freePorts } from '../src/io/processes/index.ts';
@@ -37,9 +39,10 @@ const keys = Array.from(
   (_, i) => `tiers@1@0@${i.toString(16).padStart(4, '0')}@uint8`,
 );
 /** As many as the tiers themselves use. */
-const disk = { writers: 1, readers: 3 };
+const disk = { writers: 2, readers: 3 };
 const s3 = { writers: 4, readers: 8 };
 
+const execute = promisify(execFile);
 const children: ChildProcess[] = [];
 const folder = mkdtempSync(join(flags.folder, 'cache-tiers-'));
 
@@ -84,10 +87,30 @@ async function rateOf(at: number, work: (key: string, turn: number) => Promise<u
   return (1000 * megabytes) / (performance.now() - start);
 }
 
+/** Waits until all files of a folder are on the device. */
+async function synced(path: string): Promise<void> {
+  await execute('sync', ['-f', path]);
+}
+
+/** Takes the files of a folder out of the page cache. */
+async function uncached(path: string): Promise<void> {
+  await synced(path);
+  for (const entry of readdirSync(path, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const file = join(entry.parentPath, entry.name);
+    await execute('dd', [`if=${file}`, 'iflag=nocache', 'count=0', 'status=none']);
+  }
+}
+
 const client = (url: string) => openCacheClient(parseCacheUrl(url, 'URL'), { timeoutMs: 120_000 });
 
 /** Rates of a tier: from the first PUT until all is written, and of GETs by a server that has nothing in memory. */
-async function tierRates(which: 'disk' | 's3', args: readonly string[], readers: number) {
+async function tierRates(
+  which: 'disk' | 's3',
+  args: readonly string[],
+  readers: number,
+  path?: string,
+) {
   const first = await spillway([...args, '--memory', '1GiB']);
   const storing = client(first.url);
   const start = performance.now();
@@ -99,9 +122,11 @@ async function tierRates(which: 'disk' | 's3', args: readonly string[], readers:
     if (tier?.written === count) break;
     await sleep(5);
   }
+  if (path !== undefined) await synced(path);
   const put = (1000 * megabytes) / (performance.now() - start);
   storing.close();
   await first.stop();
+  if (path !== undefined) await uncached(path);
   const second = await spillway([...args, '--memory', '1GiB']);
   while (((await second.stats())[which]?.entries ?? 0) < count) await sleep(10);
   const loading = Array.from({ length: readers }, () => client(second.url));
@@ -115,8 +140,15 @@ async function tierRates(which: 'disk' | 's3', args: readonly string[], readers:
 }
 
 async function diskAlone() {
-  const path = (key: string) => join(folder, `alone-${key}`);
-  const put = await rateOf(disk.writers, (key) => writeFile(path(key), value));
+  const alone = join(folder, 'alone');
+  rmSync(alone, { recursive: true, force: true });
+  mkdirSync(alone);
+  const path = (key: string) => join(alone, key);
+  const start = performance.now();
+  await rateOf(disk.writers, (key) => writeFile(path(key), value));
+  await synced(alone);
+  const put = (1000 * megabytes) / (performance.now() - start);
+  await uncached(alone);
   const get = await rateOf(disk.readers, (key) => readFile(path(key)));
   return { put, get };
 }
@@ -240,6 +272,7 @@ async function main(): Promise<void> {
         'disk',
         ['--disk', join(folder, `tier-${round}`), '--disk-size', '1GiB'],
         disk.readers,
+        join(folder, `tier-${round}`),
       ),
     diskAlone,
   );

@@ -29,6 +29,8 @@ export interface CacheBucket {
   readonly region?: string | undefined;
   /** Time for one call. @default 10 s */
   readonly timeoutMs?: number | undefined;
+  /** A value above this size is stored and loaded in parts of it. @default 8 MiB */
+  readonly partBytes?: number | undefined;
 }
 
 /** The tiers below memory. */
@@ -87,13 +89,14 @@ function openDisk(
 }
 
 async function openBucket(
-  { prefix, timeoutMs, ...where }: CacheBucket,
+  { prefix, timeoutMs, partBytes, ...where }: CacheBucket,
   common: { readonly wallClock: Clock; readonly waitingBytesMax: number },
 ): Promise<ObjectTier> {
   const tier = new ObjectTier({
     ...{ ...common, prefix, objects: await s3Objects(where) },
     random: seededRandom(Date.now()),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(partBytes === undefined ? {} : { partBytes }),
   });
   // A listing may take minutes, or never end; values are found as it goes.
   tier.start();

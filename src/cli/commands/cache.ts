@@ -25,6 +25,7 @@ import { byteSize, duration, memorySize } from '../arguments/quantities.ts';
 import { readUsersFile } from '../cache/users-file.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
 import { addTraceFlags, type TraceFlags, tracingFrom } from '../trace-flags.ts';
+import { boundYoungGeneration } from '../young-generation.ts';
 import { cacheCheckCommand } from './cache-check.ts';
 import { runCacheFront } from './cache-front.ts';
 
@@ -58,6 +59,7 @@ interface CacheFlags extends TraceFlags, LogFlags {
   readonly s3?: string;
   readonly s3Endpoint?: string;
   readonly s3Region?: string;
+  readonly s3PartSize?: number;
   readonly peers?: string;
   readonly peerAddress?: string;
   readonly copies: number;
@@ -187,6 +189,11 @@ export function cacheCommand(): Command {
     )
     .option('--s3-region <region>', 'region of the bucket (default: AWS_REGION, or us-east-1)')
     .option(
+      '--s3-part-size <size>',
+      'size of the parts in which larger values are stored and loaded, several at once (default: 8MiB)',
+      byteSize({ min: 5 << 20 }),
+    )
+    .option(
       '--peers <list>',
       'all servers that share the keys, as HOST:PORT of the Redis protocol; or one name that resolves to them, such as a headless Service',
     )
@@ -236,6 +243,7 @@ export function cacheCommand(): Command {
 }
 
 async function run(command: Command): Promise<void> {
+  boundYoungGeneration();
   const { config } = command.opts<CacheFlags>();
   if (config !== undefined) applyConfigFile(command, config);
   const flags = command.opts<CacheFlags>();
@@ -371,10 +379,11 @@ function bucketOf({
   s3,
   s3Endpoint: endpoint,
   s3Region: region,
+  s3PartSize: partBytes,
 }: CacheFlags): CacheBucket | undefined {
   if (s3 === undefined) {
-    if (endpoint === undefined && region === undefined) return undefined;
-    throw new InputError('--s3-endpoint and --s3-region need --s3 with a bucket.');
+    if ((endpoint ?? region ?? partBytes) === undefined) return undefined;
+    throw new InputError('--s3-endpoint, --s3-region and --s3-part-size need --s3 with a bucket.');
   }
   const [, bucket, prefix = ''] =
     /^s3:\/\/([a-z\d][a-z\d.-]{1,61}[a-z\d])(?:\/(.*))?$/.exec(s3) ?? [];
@@ -385,5 +394,5 @@ function bucketOf({
     throw new InputError(`--s3-endpoint is "${endpoint}"; it must look like http://host:9000.`);
   }
   const folder = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
-  return { bucket, prefix: folder, endpoint, region };
+  return { bucket, prefix: folder, endpoint, region, partBytes };
 }

@@ -17,6 +17,9 @@ export interface ValueSource extends StoredValue {
   release(): void;
 }
 
+/** Memory for a value that is being read. */
+export type ReserveSpans = () => readonly Uint8Array[] | undefined;
+
 /**
  * A tier below memory. Calls return at once: an index in memory answers, and reads and writes happen later. A tier may
  * lose any value at any time, but never hands out a wrong byte.
@@ -33,10 +36,11 @@ export interface LowerTier {
   /**
    * Reads a value.
    *
-   * @param write Called with its bytes in order.
+   * @param reserve Returns the memory for all its bytes, in order; undefined if there is no room. Called once it is the value's turn. No
+   *   byte is written there after the end of this call, which therefore waits for reads that hang.
    * @returns Whether all bytes came; false also if too many reads wait.
    */
-  read(value: StoredValue, write: (bytes: Uint8Array) => void): Promise<boolean>;
+  read(value: StoredValue, reserve: ReserveSpans): Promise<boolean>;
   /** The bytes of a value did not match its checksum. */
   corrupt(value: StoredValue): void;
   delete(key: string): boolean;

@@ -28,6 +28,14 @@ export interface StoreStats {
   readonly corrupt: number;
 }
 
+/** A value whose bytes come in any order. */
+export interface LandingValue extends ValueWriter {
+  /** Memory for all bytes, before the first one; undefined if there is no room. It stays the value's until `commit` or `abort`. */
+  reserve(): readonly Uint8Array[] | undefined;
+  /** All bytes are in the memory of `reserve`. */
+  landed(): void;
+}
+
 /** A value that is being received. */
 export interface ValueWriter {
   /** Appends bytes; without room for them, the value is dropped. @throws {RangeError} If they are more than announced. */
@@ -125,7 +133,7 @@ export class MemoryStore {
    *
    * @param label Kept with the value and returned with it, at most a few dozen bytes.
    */
-  receive(key: string, size: number, label?: Uint8Array): ValueWriter {
+  receive(key: string, size: number, label?: Uint8Array): LandingValue {
     const tenant = this.tenants.of(key);
     const source = {
       take: (count: number) => this.#take(count, tenant),
@@ -140,6 +148,8 @@ export class MemoryStore {
       write: (bytes) => writer.write(bytes),
       space: () => writer.space(),
       filled: (count) => writer.filled(count),
+      reserve: () => writer.reserve(),
+      landed: () => writer.landed(),
       abort: () => writer.abort(),
       get checksum() {
         return writer.checksum;

@@ -87,6 +87,29 @@ export class PagesWriter {
     this.#sumPages();
   }
 
+  /**
+   * Returns memory for all bytes, of which none has been written: they may be put there in any order, until `landed`.
+   *
+   * @returns undefined if there is no room.
+   */
+  reserve(): readonly Uint8Array[] | undefined {
+    if (this.#state !== 'open' || this.#pages.length > 0) return undefined;
+    const pages = this.#source.take(Math.ceil(this.#size / pageBytes));
+    if (pages === undefined) {
+      this.drop();
+      return undefined;
+    }
+    this.#pages.push(...pages);
+    return this.#source.spans(pages, this.#size);
+  }
+
+  /** All bytes are in the memory of `reserve`. */
+  landed(): void {
+    if (this.#state !== 'open') return;
+    this.#written = this.#size;
+    this.#sumPages();
+  }
+
   /** Checksum of the value once it is complete, before of its pages so far. */
   get checksum(): number {
     return this.#checksum;

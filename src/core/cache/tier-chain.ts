@@ -1,5 +1,5 @@
 // Two tiers below memory as one: a value goes to both, and is read from the first one that has it.
-import type { LowerTier, StoredValue, ValueSource } from './lower-tier.ts';
+import type { LowerTier, ReserveSpans, StoredValue, ValueSource } from './lower-tier.ts';
 import type { ScanStep } from './scan-order.ts';
 
 /** The near tier is asked first. */
@@ -35,8 +35,8 @@ export class TierChain implements LowerTier {
     this.#far.keep({ ...value, release });
   }
 
-  read(value: StoredValue, write: (bytes: Uint8Array) => void): Promise<boolean> {
-    return this.#tierOf(value).read(value, write);
+  read(value: StoredValue, reserve: ReserveSpans): Promise<boolean> {
+    return this.#tierOf(value).read(value, reserve);
   }
 
   corrupt(value: StoredValue): void {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { ManualClock } from '../base/index.ts';
-import type { LowerTier, ValueSource } from './lower-tier.ts';
+import type { LowerTier, ReserveSpans, ValueSource } from './lower-tier.ts';
 import { MemoryStore } from './memory-store.ts';
 import { pageBytes } from './page-memory.ts';
 import { ScanOrder } from './scan-order.ts';
@@ -27,11 +27,16 @@ class ScriptedTier implements LowerTier {
     source.release();
     this.values.set(source.key, { ...source, bytes, serial: this.#order.add(source.key) });
   }
-  async read({ key }: { readonly key: string }, write: (bytes: Uint8Array) => void) {
+  async read({ key }: { readonly key: string }, reserve: ReserveSpans) {
     const { bytes } = this.values.get(key) ?? assert.fail();
     await new Promise<void>((resolve) => this.#reads.push(resolve));
-    for (let at = 0; at < bytes.length; at += 50_000) write(bytes.subarray(at, at + 50_000));
-    return true;
+    const spans = reserve();
+    let at = 0;
+    for (const span of spans ?? []) {
+      span.set(bytes.subarray(at, at + span.length));
+      at += span.length;
+    }
+    return spans !== undefined;
   }
   corrupt({ key }: { readonly key: string }) {
     this.corrupted.push(key);

@@ -238,9 +238,10 @@ export class TieredStore implements ClientStore {
     const writer = this.#memory.receive(key, size, label);
     let isWhole = false;
     try {
-      isWhole = (await this.#below?.read(value, (bytes) => writer.write(bytes))) ?? false;
+      isWhole = (await this.#below?.read(value, () => writer.reserve())) ?? false;
+      if (isWhole) writer.landed();
     } catch {
-      // A value of another size than its index says.
+      // A tier that fails costs a miss.
     }
     // Meanwhile a client may have stored or deleted a value of this key.
     const isCurrent = this.#below?.find(key) === value && this.#memory.size(key) === undefined;

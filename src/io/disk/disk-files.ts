@@ -10,6 +10,8 @@ export interface OpenFile {
     length: number,
     position: number,
   ): Promise<{ readonly bytesRead: number }>;
+  /** Fills the buffers in order. */
+  readv(buffers: readonly Uint8Array[], position: number): Promise<{ readonly bytesRead: number }>;
   writev(
     buffers: readonly Uint8Array[],
     position: number,

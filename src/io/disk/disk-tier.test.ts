@@ -56,9 +56,9 @@ function keep(
 
 async function read(tier: DiskTier, key: string): Promise<Buffer | undefined> {
   const value = tier.find(key);
-  const parts: Buffer[] = [];
-  const isWhole = value && (await tier.read(value, (bytes) => parts.push(Buffer.from(bytes))));
-  return isWhole ? Buffer.concat(parts) : undefined;
+  const body = Buffer.alloc(value?.size ?? 0);
+  const isWhole = value && (await tier.read(value, () => [body]));
+  return isWhole ? body : undefined;
 }
 
 function filesIn(folder: string): string[] {

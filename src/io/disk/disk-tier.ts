@@ -6,6 +6,7 @@ import type { Clock } from '../../core/base/index.ts';
 import {
   type LowerTier,
   type PlacedValue,
+  type ReserveSpans,
   type ScanStep,
   type StoredValue,
   TierIndex,
@@ -14,15 +15,15 @@ import {
 import type { EvictionOrder } from '../../core/eviction/index.ts';
 import { type DiskFiles, diskFiles } from './disk-files.ts';
 import { openFolder } from './open-folder.ts';
+import { readFile } from './read-file.ts';
 import { bodyOffset, writeHead } from './value-file.ts';
 import { writeFile } from './write-file.ts';
 
-/** Reads at once: Node has four threads for files, and writes need one. */
+/** Values read and written at once. */
 const readsMax = 3;
+const writesMax = 2;
 /** Reads that wait for their turn; one more is a miss. */
 const waitingReadsMax = 256;
-/** Bytes read at once. */
-const readBytes = 1 << 20;
 /** Files; a value takes one. */
 const filesMax = 1_000_000;
 /** Bytes that a file takes at least: a block. */
@@ -78,8 +79,13 @@ export class DiskTier implements LowerTier {
   readonly #writings = new Map<string, Writing>();
   readonly #queue: Writing[] = [];
   readonly #removals: string[] = [];
-  #working: Promise<void> | undefined;
+  #workers = 0;
+  #idle: (() => void)[] = [];
   #waitingBytes = 0;
+  /** Room of the files that are being written. */
+  #reservedBytes = 0;
+  /** Folders that are there. */
+  readonly #folders = new Set<string>();
   #reads = 0;
   readonly #waitingReads: (() => void)[] = [];
   #serial: number;
@@ -167,27 +173,23 @@ export class DiskTier implements LowerTier {
     this.#work();
   }
 
-  async read(value: StoredValue, write: (bytes: Uint8Array) => void): Promise<boolean> {
-    const { path, size } = value as PlacedValue;
+  async read(value: StoredValue, reserve: ReserveSpans): Promise<boolean> {
+    const { path } = value as PlacedValue;
     if (this.#isClosed || this.#waitingReads.length >= waitingReadsMax) return false;
     if (this.#reads < readsMax) this.#reads++;
     else await new Promise<void>((resolve) => this.#waitingReads.push(resolve));
     try {
       const file = await this.#files.open(path, 'r');
       try {
-        const buffer = Buffer.allocUnsafeSlow(Math.min(readBytes, size));
-        for (let at = 0; at < size; ) {
-          const length = Math.min(buffer.length, size - at);
-          const { bytesRead } = await file.read(buffer, 0, length, bodyOffset(value) + at);
-          if (bytesRead === 0) {
-            this.corrupt(value);
-            return false;
-          }
-          write(buffer.subarray(0, bytesRead));
-          at += bytesRead;
+        const spans = reserve();
+        if (spans === undefined) return false;
+        if (!(await readFile(file, spans, bodyOffset(value)))) {
+          this.corrupt(value);
+          return false;
         }
       } finally {
-        await file.close();
+        // Nothing depends on its end.
+        file.close().catch(() => undefined);
       }
       this.#counts.read++;
       this.#index.touch(value);
@@ -227,7 +229,7 @@ export class DiskTier implements LowerTier {
 
   /** Resolves when all that waits is written, or cannot be. */
   async flushed(): Promise<void> {
-    while (this.#working !== undefined) await this.#working;
+    while (this.#workers > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   /** Drops what waits; a value that is being written is not kept. */
@@ -250,12 +252,16 @@ export class DiskTier implements LowerTier {
     this.#work();
   }
 
-  /** One operation at a time, so that nothing overtakes: removals first, because they make room. */
+  /** Removals first, because they make room. Each file has a path of its own, so that none is in another one's way. */
   #work(): void {
-    this.#working ??= this.#worked().finally(() => {
-      this.#working = undefined;
-      if (this.#queue.length + this.#removals.length > 0) this.#work();
-    });
+    while (this.#workers < Math.min(writesMax, this.#queue.length + this.#removals.length)) {
+      this.#workers++;
+      this.#worked().finally(() => {
+        this.#workers--;
+        this.#work();
+        if (this.#workers === 0) for (const resolve of this.#idle.splice(0)) resolve();
+      });
+    }
   }
 
   async #worked(): Promise<void> {
@@ -281,18 +287,19 @@ export class DiskTier implements LowerTier {
   async #written(writing: Writing): Promise<void> {
     const { source } = writing;
     if (writing.isCancelled) return;
-    const head = writeHead({ ...source, serial: ++this.#serial });
+    const serial = ++this.#serial;
+    const head = writeHead({ ...source, serial });
     const size = head.length + source.size;
     const fileBytes = Math.ceil(size / blockBytes) * blockBytes;
     if (!(await this.#makeRoom(fileBytes)) || writing.isCancelled) {
       if (!writing.isCancelled) this.#counts.dropped++;
       return;
     }
-    const path = this.#pathOf(source.key, this.#serial);
+    const path = this.#pathOf(source.key, serial);
     const temporary = `${path}.tmp`;
+    this.#reservedBytes += fileBytes;
     try {
-      await this.#files.makeFolder(dirname(path));
-      await writeFile(this.#files, temporary, [head, ...source.spans], size);
+      await this.#writeNew(temporary, [head, ...source.spans], size);
       if (!writing.isCancelled) await this.#files.rename(temporary, path);
       this.#failures = 0;
     } catch (error) {
@@ -301,6 +308,8 @@ export class DiskTier implements LowerTier {
       this.#failed(error, fileBytes);
       await this.#files.unlink(temporary).catch(() => undefined);
       return;
+    } finally {
+      this.#reservedBytes -= fileBytes;
     }
     if (writing.isCancelled) {
       for (const gone of [temporary, path]) await this.#files.unlink(gone).catch(() => undefined);
@@ -309,6 +318,24 @@ export class DiskTier implements LowerTier {
     const { key, size: valueSize, label, checksum, expiresUnixSeconds } = source;
     this.#index.add({ key, size: valueSize, label, checksum, expiresUnixSeconds, path, fileBytes });
     this.#counts.written++;
+  }
+
+  async #writeNew(path: string, parts: readonly Uint8Array[], size: number): Promise<void> {
+    const folder = dirname(path);
+    const write = () => writeFile(this.#files, path, parts, size);
+    if (this.#folders.has(folder)) {
+      try {
+        await write();
+        return;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+        // Somebody has removed it.
+        this.#folders.delete(folder);
+      }
+    }
+    await this.#files.makeFolder(folder);
+    this.#folders.add(folder);
+    await write();
   }
 
   /** A full disk makes room for the next value; a disk that goes on failing is left alone for a time. */
@@ -326,8 +353,8 @@ export class DiskTier implements LowerTier {
   }
 
   async #makeRoom(fileBytes: number): Promise<boolean> {
-    while (!this.#index.hasRoom(fileBytes)) {
-      const evicted = this.#index.makeRoom(fileBytes);
+    while (!this.#index.hasRoom(fileBytes + this.#reservedBytes)) {
+      const evicted = this.#index.makeRoom(fileBytes + this.#reservedBytes);
       if (evicted === undefined) return false;
       this.#counts.evictions += evicted.length;
       for (const { path } of evicted) await this.#files.unlink(path).catch(() => undefined);

@@ -44,6 +44,17 @@ class FaultyFiles implements DiskFiles {
         buffer.set(part, offset);
         return { bytesRead: part.length };
       },
+      readv: async (buffers, position) => {
+        if (this.mode === 'unreadable') throw failure('EIO');
+        const bytes = (this.files.get(path) ?? new Uint8Array(0)).subarray(position);
+        let bytesRead = 0;
+        for (const buffer of buffers) {
+          const part = bytes.subarray(bytesRead, bytesRead + buffer.length);
+          buffer.set(part);
+          bytesRead += part.length;
+        }
+        return { bytesRead };
+      },
       writev: async (buffers, position) => {
         this.#mayWrite();
         const all = Buffer.concat(buffers);

@@ -13,12 +13,12 @@ export async function writeFile(
 ): Promise<void> {
   const file = await files.open(path, 'wx');
   try {
-    let rest = parts.filter((part) => part.length > 0);
+    let rest: readonly Uint8Array[] = parts.filter((part) => part.length > 0);
     for (let at = 0; at < size; ) {
       const { bytesWritten } = await file.writev(rest, at);
       if (bytesWritten === 0) throw new Error(`${at} of ${size} bytes were written`);
       at += bytesWritten;
-      rest = after(rest, bytesWritten);
+      rest = afterBytes(rest, bytesWritten);
     }
   } finally {
     await file.close();
@@ -26,7 +26,7 @@ export async function writeFile(
 }
 
 /** The parts without their first bytes, and without empty ones. */
-function after(parts: readonly Uint8Array[], bytes: number): Uint8Array[] {
+export function afterBytes(parts: readonly Uint8Array[], bytes: number): Uint8Array[] {
   let skipped = bytes;
   return parts.flatMap((part) => {
     const rest = part.subarray(Math.min(skipped, part.length));

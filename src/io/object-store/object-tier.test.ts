@@ -44,9 +44,9 @@ function keep(
 
 async function read(tier: ObjectTier, key: string): Promise<Buffer | undefined> {
   const value = tier.find(key);
-  const parts: Buffer[] = [];
-  const isWhole = value && (await tier.read(value, (bytes) => parts.push(Buffer.from(bytes))));
-  return isWhole ? Buffer.concat(parts) : undefined;
+  const body = Buffer.alloc(value?.size ?? 0);
+  const isWhole = value && (await tier.read(value, () => [body]));
+  return isWhole ? body : undefined;
 }
 
 test('a name says all about a value, and other objects are left alone', () => {
@@ -190,4 +190,117 @@ test('a value that is deleted while it is uploaded leaves no object', async (t) 
   await tier.flushed();
   assert.equal(server.objects.size, 0);
   assert.equal(tier.find('k'), undefined);
+});
+
+test('a value above the part size is stored and loaded in parts, a bounded number at once', async (t) => {
+  const server = await s3Server(t);
+  const partBytes = 5 << 20;
+  const tier = await opened(t, server, { partBytes, waitingBytesMax: 1 << 30 });
+  const sizes = [partBytes, partBytes + 1, 5 * partBytes + 77];
+  for (const size of sizes) keep(tier, `k${size}`, size);
+  await tier.flushed();
+  const count = (method: string) => server.requests.filter((one) => one === method).length;
+  assert.deepEqual(['PUT', 'BEGIN', 'PART', 'COMPLETE', 'ABORT'].map(count), [1, 2, 2 + 6, 2, 0]);
+  assert.deepEqual([server.uploads.size, tier.stats.written], [0, 3]);
+  assert.ok(server.atOnce.max > 1 && server.atOnce.max <= 4 + 1, `${server.atOnce.max} at once`);
+  for (const size of sizes) {
+    assert.ok(bodyOf(`k${size}`, size).equals((await read(tier, `k${size}`)) ?? assert.fail()));
+  }
+  assert.equal(count('GET'), 1 + 2 + 6);
+  const again = await opened(t, server, { partBytes: 2 * partBytes });
+  const [, , large = 0] = sizes;
+  assert.ok(bodyOf(`k${large}`, large).equals((await read(again, `k${large}`)) ?? assert.fail()));
+});
+
+test('a part that fails is repeated; an upload that fails leaves no part and no object', async (t) => {
+  const server = await s3Server(t);
+  const partBytes = 64 << 10;
+  const clock = new ManualClock(1000);
+  const options = { partBytes, waitingBytesMax: 1 << 30, wallClock: clock, timeoutMs: 300 };
+  const tier = await opened(t, server, options);
+  let failures = 2;
+  server.fault = (method, at) =>
+    method === 'PART' && at === 2 && failures-- > 0 ? 'unavailable' : undefined;
+  keep(tier, 'repeated', 3 * partBytes);
+  await tier.flushed();
+  assert.deepEqual([tier.stats.written, tier.stats.retries, tier.stats.dropped], [1, 2, 0]);
+  const faults = [
+    ['PART', 'unavailable'],
+    ['PART', 'hang'],
+    ['PART', 'wrong tag'],
+    ['COMPLETE', 'unavailable'],
+    ['BEGIN', 'unavailable'],
+  ] as const;
+  for (const [faulty, fault] of faults) {
+    server.fault = (method, at) => (method === faulty && at !== 1 ? fault : undefined);
+    const released = keep(tier, `${faulty} ${fault}`, 3 * partBytes);
+    await tier.flushed();
+    assert.deepEqual(
+      [released(), tier.find(`${faulty} ${fault}`), server.uploads.size, server.objects.size],
+      [1, undefined, 0, 1],
+      `${faulty} ${fault}`,
+    );
+    clock.advance(10);
+  }
+  assert.equal(tier.stats.dropped, faults.length);
+});
+
+test('a value that is deleted while its parts are uploaded leaves none', async (t) => {
+  const server = await s3Server(t);
+  const partBytes = 64 << 10;
+  for (const during of ['BEGIN', 'PART', 'COMPLETE']) {
+    const tier = await opened(t, server, { partBytes, waitingBytesMax: 1 << 30 });
+    server.fault = (method) => {
+      if (method === during) tier.delete('k');
+      return undefined;
+    };
+    const released = keep(tier, 'k', 4 * partBytes);
+    await tier.flushed();
+    assert.deepEqual(
+      [released(), tier.find('k'), server.uploads.size, server.objects.size, tier.stats.dropped],
+      [1, undefined, 0, 0, 0],
+      during,
+    );
+  }
+});
+
+test('a range that is cut off is repeated; one that lies about its length or its place is a miss', async (t) => {
+  const server = await s3Server(t);
+  const partBytes = 64 << 10;
+  const clock = new ManualClock(1000);
+  const options = { partBytes, waitingBytesMax: 1 << 30, wallClock: clock, timeoutMs: 300 };
+  const tier = await opened(t, server, options);
+  const size = 3 * partBytes + 1;
+  keep(tier, 'k', size);
+  await tier.flushed();
+  const body = bodyOf('k', size);
+  for (const fault of ['cut', 'unavailable', 'longer', 'whole', 'short length'] as const) {
+    let failures = 1;
+    server.fault = (_method, at) => (at === partBytes && failures-- > 0 ? fault : undefined);
+    assert.ok(body.equals((await read(tier, 'k')) ?? assert.fail()), `${fault} once`);
+    // The budget of retries grows with the calls.
+    server.fault = () => undefined;
+    for (let i = 0; i < 10; i++) await read(tier, 'k');
+    server.fault = (_method, at) => (at === partBytes ? fault : undefined);
+    assert.equal(await read(tier, 'k'), undefined, `${fault} always`);
+    server.fault = () => undefined;
+    clock.advance(10);
+    assert.ok(body.equals((await read(tier, 'k')) ?? assert.fail()), `after ${fault}`);
+    for (let i = 0; i < 30; i++) await read(tier, 'k');
+  }
+});
+
+test('memory of a value is not written to after its load has ended', async (t) => {
+  const server = await s3Server(t);
+  const partBytes = 64 << 10;
+  const options = { partBytes, waitingBytesMax: 1 << 30, timeoutMs: 300 };
+  const tier = await opened(t, server, options);
+  keep(tier, 'k', 4 * partBytes);
+  await tier.flushed();
+  server.fault = (_method, at) => (at === 0 ? 'hang' : at === partBytes ? 'cut' : undefined);
+  const body = Buffer.alloc(4 * partBytes);
+  assert.equal(await tier.read(tier.find('k') ?? assert.fail(), () => [body]), false);
+  body.fill(0);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.ok(body.equals(Buffer.alloc(4 * partBytes)));
 });

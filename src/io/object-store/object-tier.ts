@@ -4,33 +4,29 @@ import type { Clock, Random } from '../../core/base/index.ts';
 import {
   type LowerTier,
   type PlacedValue,
+  type ReserveSpans,
   type ScanStep,
   type StoredValue,
   TierIndex,
   type ValueSource,
 } from '../../core/cache/index.ts';
+import { GuardedCalls } from './guarded-calls.ts';
 import { objectFolder, objectName, readObjectName } from './object-name.ts';
-import { RetryBudget } from './retry-budget.ts';
+import { getInParts, putInParts } from './parts.ts';
 import type { Objects } from './s3-objects.ts';
+import { Turns } from './turns.ts';
 
 /** Objects in the index; the least recently used one is forgotten, and stays in the store. */
 const objectsMax = 1_000_000;
-/** Uploads at once: each has a copy of its value. */
+/** Values, and parts of values, that are uploaded at once: each part has a copy. */
 const uploadsMax = 4;
-/** Downloads at once; those that wait beyond the second bound are misses. */
+/** The same for downloads; values that wait beyond the second bound are misses. */
 const downloadsMax = 8;
 const waitingDownloadsMax = 256;
 /** Objects of one removal; S3's own limit. */
 const removedAtOnce = 1000;
 /** Removals that wait; beyond them, objects stay until somebody removes them. */
 const removalsMax = 1_000_000;
-/** Further tries of one call, if the budget of all calls has some left. */
-const retriesMax = 3;
-const retryWaitMs = 100;
-/** After this many failed calls in a row, none is made for a time. */
-const failuresMax = 5;
-const pauseSeconds = 10;
-
 export interface ObjectTierOptions {
   readonly objects: Objects;
   /** Of all names; empty, or with a `/` at its end. */
@@ -42,6 +38,8 @@ export interface ObjectTierOptions {
   readonly random: Random;
   /** Time for one call. @default 10 s */
   readonly timeoutMs?: number;
+  /** A value above this size is stored and loaded in parts of it. @default 8 MiB */
+  readonly partBytes?: number;
   /** Time between two listings, which find what other servers wrote. @default 5 min */
   readonly listIntervalMs?: number;
 }
@@ -67,25 +65,26 @@ interface Upload {
 export class ObjectTier implements LowerTier {
   readonly #options: Required<ObjectTierOptions>;
   readonly #index: TierIndex;
-  readonly #budget = new RetryBudget();
+  readonly #calls: GuardedCalls;
   readonly #queue: Upload[] = [];
   readonly #uploads = new Map<string, Upload>();
   #uploading = 0;
   #waitingBytes = 0;
-  #downloads = 0;
-  readonly #waitingDownloads: (() => void)[] = [];
+  readonly #uploadTurns = new Turns(uploadsMax);
+  readonly #downloads = new Turns(downloadsMax);
+  readonly #downloadTurns = new Turns(downloadsMax);
   readonly #removals = new Set<string>();
   #isRemoving = false;
-  #failures = 0;
-  #pausedUntilSeconds = 0;
   #isClosed = false;
   #listTimer: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
-  readonly #counts = { written: 0, read: 0, dropped: 0, corrupt: 0, retries: 0, errors: 0 };
+  readonly #counts = { written: 0, read: 0, dropped: 0, corrupt: 0 };
 
   constructor(options: ObjectTierOptions) {
-    this.#options = { timeoutMs: 10_000, listIntervalMs: 300_000, ...options };
-    const { wallClock } = options;
+    const standard = { timeoutMs: 10_000, partBytes: 8 << 20, listIntervalMs: 300_000 };
+    this.#options = { ...standard, ...options };
+    const { wallClock, random } = options;
+    this.#calls = new GuardedCalls(wallClock, random);
     const bytesMax = Number.POSITIVE_INFINITY;
     this.#index = new TierIndex({ wallClock, bytesMax, filesMax: objectsMax });
   }
@@ -100,7 +99,8 @@ export class ObjectTier implements LowerTier {
 
   get stats(): ObjectStats {
     const { entries, bytes } = this.#index;
-    return { entries, bytes, waitingBytes: this.#waitingBytes, ...this.#counts };
+    const { retries, errors } = this.#calls;
+    return { entries, bytes, waitingBytes: this.#waitingBytes, ...this.#counts, retries, errors };
   }
 
   keys(): Iterable<string> {
@@ -121,7 +121,7 @@ export class ObjectTier implements LowerTier {
 
   keep(source: ValueSource): void {
     const bytes = this.#waitingBytes + source.size;
-    if (this.#isClosed || this.#isPaused() || bytes > this.#options.waitingBytesMax) {
+    if (this.#isClosed || this.#calls.isPaused || bytes > this.#options.waitingBytesMax) {
       this.#counts.dropped++;
       source.release();
       return;
@@ -134,42 +134,25 @@ export class ObjectTier implements LowerTier {
     this.#upload();
   }
 
-  async read(value: StoredValue, write: (bytes: Uint8Array) => void): Promise<boolean> {
-    if (
-      this.#isClosed ||
-      this.#isPaused() ||
-      this.#waitingDownloads.length >= waitingDownloadsMax
-    ) {
-      return false;
-    }
-    if (this.#downloads < downloadsMax) this.#downloads++;
-    else await new Promise<void>((resolve) => this.#waitingDownloads.push(resolve));
-    try {
-      let bytesRead = 0;
-      const count = (bytes: Uint8Array) => {
-        bytesRead += bytes.length;
-        write(bytes);
-      };
-      const { objects, timeoutMs } = this.#options;
-      // Bytes that were handed on cannot be taken back: no retry after the first one.
-      const isThere = await this.#tried(
-        () => objects.get((value as PlacedValue).path, count, timeoutMs),
-        () => bytesRead === 0,
-      );
+  async read(value: StoredValue, reserve: ReserveSpans): Promise<boolean> {
+    const isCrowded = this.#downloads.waiting >= waitingDownloadsMax;
+    if (this.#isClosed || this.#calls.isPaused || isCrowded) return false;
+    return await this.#downloads.run(async () => {
+      const spans = reserve();
+      if (spans === undefined) return false;
+      const isThere = await getInParts({
+        ...{ ...this.#partsOf((value as PlacedValue).path), turns: this.#downloadTurns },
+        ...{ spans, size: value.size },
+      }).catch(() => undefined);
       if (isThere) {
         this.#counts.read++;
         this.#index.touch(value);
-        return bytesRead === value.size;
+        return true;
       }
-      if (this.#index.get(value.key) === value) this.#index.remove(value.key);
+      const isGone = isThere === false && this.#index.get(value.key) === value;
+      if (isGone) this.#index.remove(value.key);
       return false;
-    } catch {
-      return false;
-    } finally {
-      const next = this.#waitingDownloads.shift();
-      if (next === undefined) this.#downloads--;
-      else next();
-    }
+    });
   }
 
   corrupt(value: StoredValue): void {
@@ -201,13 +184,10 @@ export class ObjectTier implements LowerTier {
 
   close(): void {
     this.#isClosed = true;
+    this.#calls.isClosed = true;
     clearTimeout(this.#listTimer);
     for (const key of [...this.#uploads.keys()]) this.#cancel(key);
     this.#options.objects.close();
-  }
-
-  #isPaused(): boolean {
-    return this.#pausedUntilSeconds > this.#options.wallClock.nowSeconds();
   }
 
   #cancel(key: string): boolean {
@@ -239,22 +219,19 @@ export class ObjectTier implements LowerTier {
   async #uploaded(upload: Upload): Promise<void> {
     if (upload.isCancelled) return;
     const { source } = upload;
-    const { objects, prefix, timeoutMs } = this.#options;
-    const path = objectName(prefix, source);
+    const path = objectName(this.#options.prefix, source);
     if (path === undefined) {
       this.#counts.dropped++;
       return;
     }
     // The same bytes may have been removed just before.
     this.#removals.delete(path);
-    const bytes = Buffer.concat(source.spans);
+    const { spans, size: valueSize } = source;
+    const parts = { ...this.#partsOf(path), turns: this.#uploadTurns, spans, size: valueSize };
     try {
-      await this.#tried(
-        () => objects.put(path, bytes, timeoutMs),
-        () => !upload.isCancelled,
-      );
+      await putInParts(parts, () => upload.isCancelled);
     } catch {
-      this.#counts.dropped++;
+      if (!upload.isCancelled) this.#counts.dropped++;
       return;
     }
     if (upload.isCancelled) {
@@ -265,6 +242,12 @@ export class ObjectTier implements LowerTier {
     const { key, size, label, checksum, expiresUnixSeconds } = source;
     this.#add({ key, size, label, checksum, expiresUnixSeconds, path, fileBytes: size });
     this.#counts.written++;
+  }
+
+  /** How all values are stored and loaded. */
+  #partsOf(name: string) {
+    const { objects, partBytes, timeoutMs } = this.#options;
+    return { objects, name, partBytes, timeoutMs, make: this.#calls.make };
   }
 
   #add(value: PlacedValue): void {
@@ -290,7 +273,7 @@ export class ObjectTier implements LowerTier {
       const paths = [...this.#removals].slice(0, removedAtOnce);
       for (const path of paths) this.#removals.delete(path);
       // An object that stays is found by a listing again.
-      await this.#tried(() => objects.remove(paths, timeoutMs)).catch(() => undefined);
+      await this.#calls.make(() => objects.remove(paths, timeoutMs)).catch(() => undefined);
     }
     this.#isRemoving = false;
     this.#rest();
@@ -301,7 +284,7 @@ export class ObjectTier implements LowerTier {
     let after: string | undefined;
     do {
       const token = after;
-      const page = await this.#tried(() =>
+      const page = await this.#calls.make(() =>
         objects.list(`${prefix}${objectFolder}`, token, timeoutMs),
       );
       for (const { name, size } of page.objects) this.#found(name, size);
@@ -319,32 +302,6 @@ export class ObjectTier implements LowerTier {
     }
     // What this server wrote is newer than what it finds.
     if (this.#index.get(named.key) === undefined) this.#add(value);
-  }
-
-  /** Makes a call, and repeats it while it may. */
-  async #tried<T>(call: () => Promise<T>, mayRepeat = () => true): Promise<T> {
-    this.#budget.called();
-    for (let retry = 0; ; retry++) {
-      try {
-        const result = await call();
-        this.#failures = 0;
-        return result;
-      } catch (error) {
-        this.#counts.errors++;
-        this.#failed();
-        const isLast = retry >= retriesMax || this.#isClosed || this.#isPaused() || !mayRepeat();
-        if (isLast || !this.#budget.take()) throw error;
-        this.#counts.retries++;
-        const waitMs = retryWaitMs * 2 ** retry * (0.5 + this.#options.random.next());
-        await new Promise((resolve) => setTimeout(resolve, waitMs));
-      }
-    }
-  }
-
-  #failed(): void {
-    if (++this.#failures < failuresMax) return;
-    this.#failures = 0;
-    this.#pausedUntilSeconds = this.#options.wallClock.nowSeconds() + pauseSeconds;
   }
 
   #rest(): void {

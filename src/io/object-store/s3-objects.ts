@@ -1,4 +1,4 @@
-// The four operations on S3 that a cache needs, each with a deadline. Retries are the caller's.
+// The operations on S3 that a cache needs, each with a deadline. Retries are the caller's.
 import type { S3Client } from '@aws-sdk/client-s3';
 
 /** Sockets to the object store. */
@@ -12,6 +12,14 @@ export interface S3Options {
   readonly region?: string | undefined;
 }
 
+/** A part of an object. */
+export interface ObjectRange {
+  readonly from: number;
+  readonly bytes: number;
+  /** Size of the object. */
+  readonly of: number;
+}
+
 export interface ListedObject {
   readonly name: string;
   readonly size: number;
@@ -20,8 +28,36 @@ export interface ListedObject {
 /** Objects of one bucket. Each call fails after its time. */
 export interface Objects {
   put(name: string, bytes: Uint8Array, timeoutMs: number): Promise<void>;
-  /** @returns false if there is no such object. */
-  get(name: string, write: (bytes: Uint8Array) => void, timeoutMs: number): Promise<boolean>;
+  /** Begins an upload in parts. @returns Its identifier. */
+  beginUpload(name: string, timeoutMs: number): Promise<string>;
+  /** @param number From 1. @returns The part's tag. */
+  putPart(
+    name: string,
+    upload: string,
+    number: number,
+    bytes: Uint8Array,
+    timeoutMs: number,
+  ): Promise<string>;
+  /** Makes one object of the parts. @param tags Of all parts, in order. */
+  completeUpload(
+    name: string,
+    upload: string,
+    tags: readonly string[],
+    timeoutMs: number,
+  ): Promise<void>;
+  /** Removes the parts. */
+  abortUpload(name: string, upload: string, timeoutMs: number): Promise<void>;
+  /**
+   * @param range A part of the object. @default all
+   * @returns false if there is no such object.
+   * @throws If the store returns another range.
+   */
+  get(
+    name: string,
+    write: (bytes: Uint8Array) => void,
+    timeoutMs: number,
+    range?: ObjectRange,
+  ): Promise<boolean>;
   remove(names: readonly string[], timeoutMs: number): Promise<void>;
   /** A page of the objects whose names begin with `prefix`, and how to get the next one. */
   list(
@@ -61,12 +97,50 @@ export async function s3Objects({ bucket, endpoint, region }: S3Options): Promis
       const put = new sdk.PutObjectCommand({ Bucket: bucket, Key: name, Body: bytes });
       await within(timeoutMs, (abortSignal) => client.send(put, { abortSignal }));
     },
-    async get(name, write, timeoutMs) {
+    async beginUpload(name, timeoutMs) {
+      const begin = new sdk.CreateMultipartUploadCommand({ Bucket: bucket, Key: name });
+      const { UploadId } = await within(timeoutMs, (abortSignal) =>
+        client.send(begin, { abortSignal }),
+      );
+      if (!UploadId) throw new Error('The store began no upload.');
+      return UploadId;
+    },
+    async putPart(name, upload, number, bytes, timeoutMs) {
+      const part = { Bucket: bucket, Key: name, UploadId: upload, PartNumber: number, Body: bytes };
+      const { ETag } = await within(timeoutMs, (abortSignal) =>
+        client.send(new sdk.UploadPartCommand(part), { abortSignal }),
+      );
+      if (!ETag) throw new Error(`The store did not keep part ${number}.`);
+      return ETag;
+    },
+    async completeUpload(name, upload, tags, timeoutMs) {
+      const Parts = tags.map((ETag, i) => ({ ETag, PartNumber: i + 1 }));
+      const complete = new sdk.CompleteMultipartUploadCommand({
+        ...{ Bucket: bucket, Key: name, UploadId: upload, MultipartUpload: { Parts } },
+      });
+      await within(timeoutMs, (abortSignal) => client.send(complete, { abortSignal }));
+    },
+    async abortUpload(name, upload, timeoutMs) {
+      const abort = { Bucket: bucket, Key: name, UploadId: upload };
+      await within(timeoutMs, (abortSignal) =>
+        client.send(new sdk.AbortMultipartUploadCommand(abort), { abortSignal }),
+      );
+    },
+    async get(name, write, timeoutMs, range) {
+      const last = range && range.from + range.bytes - 1;
+      const Range = range && `bytes=${range.from}-${last}`;
       return await within(timeoutMs, async (abortSignal) => {
         try {
-          const command = new sdk.GetObjectCommand({ Bucket: bucket, Key: name });
-          const { Body } = await client.send(command, { abortSignal });
+          const command = new sdk.GetObjectCommand({
+            ...{ Bucket: bucket, Key: name },
+            ...(Range === undefined ? {} : { Range }),
+          });
+          const { Body, ContentRange } = await client.send(command, { abortSignal });
           const body = Body as AsyncIterable<Uint8Array> & { destroy(error?: Error): void };
+          if (range !== undefined && ContentRange !== `bytes ${range.from}-${last}/${range.of}`) {
+            body.destroy();
+            throw new Error(`The store returned "${ContentRange}" for "${Range}".`);
+          }
           // The signal ends the request only up to its head.
           abortSignal.addEventListener('abort', () => body.destroy(abortSignal.reason as Error));
           for await (const bytes of body) write(bytes);

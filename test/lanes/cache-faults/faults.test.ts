@@ -253,6 +253,10 @@ function failingFiles(code: 'ENOSPC' | 'EROFS' | 'EIO', fails: () => boolean): D
           if (!writes) check();
           return file.read(buffer, offset, length, position);
         },
+        async readv(buffers, position) {
+          if (!writes) check();
+          return file.readv(buffers, position);
+        },
         async writev(buffers, position) {
           if (writes) check();
           return file.writev(buffers, position);
