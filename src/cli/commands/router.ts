@@ -1,6 +1,5 @@
 // `spillway router`: the router as one process, with the flags of production-stack's router.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
 import { Command, Option } from 'commander';
 import { readPlanFile, refusedRouterFlags, startRouter } from '../../apps/router/index.ts';
 import { routerTimeouts, timeoutSecondsMax } from '../../core/attempts/index.ts';
@@ -42,6 +41,7 @@ import {
 import { addListenerFlags, type ListenerFlags, listenersFrom } from '../router/listener-flags.ts';
 import { addLmcacheFlags, type LmcacheFlags, lmcacheFrom } from '../router/lmcache-flags.ts';
 import { addTraceFlags, type TraceFlags, tracingFrom } from '../trace-flags.ts';
+import { boundYoungGeneration } from '../young-generation.ts';
 
 interface Flags
   extends ListenerFlags,
@@ -198,11 +198,8 @@ function deadline(flagSeconds: number): number {
   return flagSeconds === 0 ? Number.POSITIVE_INFINITY : flagSeconds;
 }
 
-/** Bounds the young generation, which V8 otherwise lets grow by 100 MB under load for nothing. */
-const youngGenerationFlags = ['--max-semi-space-size=6', '--semi-space-growth-factor=1'];
-
 async function run(flags: Flags): Promise<void> {
-  for (const flag of youngGenerationFlags) setFlagsFromString(flag);
+  boundYoungGeneration();
   watchLifeline();
   const log = createLogger({
     stream: process.stderr,
