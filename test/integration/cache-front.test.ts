@@ -177,3 +177,17 @@ test('a store that cannot start ends the front with its status', async () => {
   assert.equal(code, 2);
   assert.match(said, /--disk/);
 });
+
+test('the front knows the layout of its clients’ headers', async (t) => {
+  const front = await startFront(t, ['--lm-layout', '158']);
+  const client = new Client(t, front, 'lm');
+  const exist = Buffer.concat([
+    Buffer.from('0300000000000000', 'hex'),
+    Buffer.from('k'.padEnd(150)),
+  ]);
+  const miss = '9001000000000000';
+  assert.equal((await client.ask(exist, 8)).toString('hex'), miss);
+  front.child.kill('SIGHUP');
+  while (!isServing(front)) assert.equal((await client.ask(exist, 8)).toString('hex'), miss);
+  assert.equal((await client.ask(exist, 8)).toString('hex'), miss);
+});

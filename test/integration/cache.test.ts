@@ -37,6 +37,36 @@ test('LMCache gets the bytes that it got from its own server', async (t) => {
   }
 });
 
+test('clients with an older layout of lm:// get its headers, also in pieces', async (t) => {
+  const body = Buffer.alloc(300_000, 'abc');
+  const label = '010000000300000002000000010000000400000008000000';
+  for (const [lmLayout, own, reply] of [
+    ['182', label, 32],
+    ['158', '', 8],
+  ] as const) {
+    const server = await testCache(t, { lmLayout });
+    const client = new Client(t, server, 'lm');
+    const head = (command: number, length: number) => {
+      const bytes = Buffer.from(`${'00'.repeat(8)}${own}`, 'hex');
+      bytes.writeInt32LE(command, 0);
+      bytes.writeInt32LE(length, 4);
+      return Buffer.concat([bytes, Buffer.from('k'.padEnd(150))]);
+    };
+    assert.equal(head(1, 0).length, Number(lmLayout));
+    for (const byte of head(3, 0).subarray(0, 100)) client.socket.write(Buffer.of(byte));
+    const miss = await client.ask(head(3, 0).subarray(100), reply);
+    assert.equal(miss.readInt32LE(0), 400);
+    const put = Buffer.concat([head(1, body.length), body, head(3, 0)]);
+    assert.equal((await client.ask(put, reply)).readInt32LE(0), 200);
+    const got = await client.ask(head(2, 0), reply + body.length);
+    assert.equal(got.readInt32LE(4), body.length);
+    assert.equal(got.subarray(8, reply).toString('hex'), own);
+    assert.deepEqual(got.subarray(reply), body);
+    if (lmLayout === '158') assert.equal((await client.ask(head(4, 0), reply)).readInt32LE(0), 400);
+    assert.equal(client.received.length, 0);
+  }
+});
+
 const { lmHead } = Client;
 
 test('a value written over lm:// is read over RESP', async (t) => {

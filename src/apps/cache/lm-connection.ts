@@ -1,7 +1,7 @@
 // One client of the `lm://` protocol: strictly one request after the other.
 import type { ClientStore, ValueWriter } from '../../core/cache/index.ts';
 import { ChainWatch } from '../../core/eviction/index.ts';
-import { type LmRequest, lmReply, lmRequestBytes, readLmRequest } from '../../core/lm/index.ts';
+import type { LmLayout, LmRequest } from '../../core/lm/index.ts';
 import type { LoadValues } from './loading.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 
@@ -9,6 +9,7 @@ import type { ReplyWriter } from './reply-writer.ts';
 export interface LmService {
   readonly store: ClientStore;
   readonly load: LoadValues;
+  readonly layout: LmLayout;
   /** Whether evictions depend on the order of requests. */
   readonly watchesChains: boolean;
   /** Called with the name of each command. */
@@ -20,7 +21,8 @@ export class LmConnection {
   readonly #load: LoadValues;
   readonly #requested: LmService['requested'];
   readonly #replies: ReplyWriter;
-  readonly #head = new Uint8Array(lmRequestBytes);
+  readonly #layout: LmLayout;
+  readonly #head: Uint8Array;
   #headLength = 0;
   /** Bytes of a PUT that are still to come. */
   #bodyRest = 0;
@@ -35,7 +37,8 @@ export class LmConnection {
   whenReady = () => {};
   #isBusy = false;
 
-  constructor({ store, load, watchesChains, requested }: LmService, replies: ReplyWriter) {
+  constructor(service: LmService, replies: ReplyWriter) {
+    const { store, load, layout, watchesChains, requested } = service;
     if (watchesChains) {
       this.#chains = new ChainWatch((key, before) => store.follows(key, before));
     }
@@ -43,6 +46,8 @@ export class LmConnection {
     this.#load = load;
     this.#requested = requested;
     this.#replies = replies;
+    this.#layout = layout;
+    this.#head = new Uint8Array(layout.requestBytes);
   }
 
   /** Requests that have begun. */
@@ -93,13 +98,13 @@ export class LmConnection {
   }
 
   #header(bytes: Uint8Array): number {
-    const part = bytes.subarray(0, lmRequestBytes - this.#headLength);
+    const part = bytes.subarray(0, this.#head.length - this.#headLength);
     if (this.#headLength === 0) this.#requests++;
     this.#head.set(part, this.#headLength);
     this.#headLength += part.length;
-    if (this.#headLength === lmRequestBytes) {
+    if (this.#headLength === this.#head.length) {
       this.#headLength = 0;
-      this.#request(readLmRequest(this.#head));
+      this.#request(this.#layout.readRequest(this.#head));
     }
     return part.length;
   }
@@ -132,9 +137,11 @@ export class LmConnection {
         else this.#exist(key);
         return;
       case 'health':
-        this.#replies.write(lmReply(200));
+        this.#replies.write(this.#layout.reply(200));
         return;
       case 'list':
+        if (this.#layout.refusesList) this.#replies.write(this.#layout.reply(400));
+        return;
       case undefined:
         // The reference server sends nothing, so no client waits for a reply.
         return;
@@ -168,16 +175,16 @@ export class LmConnection {
   #exist(key: string): void {
     const isThere = this.#has(key) && this.#store.exists(key);
     this.#chains?.saw('look up', key, isThere);
-    this.#replies.write(lmReply(isThere ? 200 : 400));
+    this.#replies.write(this.#layout.reply(isThere ? 200 : 400));
   }
 
   #get(key: string): void {
     const value = this.#has(key) ? this.#store.lease(key) : undefined;
     this.#chains?.saw('load', key, value !== undefined);
     if (value === undefined) {
-      this.#replies.write(lmReply(400));
+      this.#replies.write(this.#layout.reply(400));
       return;
     }
-    this.#replies.writeValue(lmReply(200, value.size, value.label), value);
+    this.#replies.writeValue(this.#layout.reply(200, value.size, value.label), value);
   }
 }

@@ -1,4 +1,5 @@
 // The two protocols as conversations.
+import { type LmLayoutName, lmLayouts } from '../../core/lm/index.ts';
 import type { CacheProtocol } from './cache-metrics.ts';
 import type { Speak } from './clients.ts';
 import { CommandTurns } from './command-turns.ts';
@@ -11,20 +12,23 @@ import { RespConnection, type RespService, type RespSession } from './resp-conne
 export interface SpokenOptions
   extends Pick<RespService, 'users' | 'wallClock' | 'watchesChains' | 'redirects' | 'cluster'> {
   readonly spaces: KeySpaces;
+  /** @default '186' */
+  readonly lmLayout?: LmLayoutName | undefined;
 }
 
 /** The protocols as they are spoken to the clients of one store. */
 export function spoken({
   spaces,
+  lmLayout = '186',
   ...service
 }: SpokenOptions): Readonly<Record<CacheProtocol, Speak>> {
-  const lmSpace = spaces.lm();
+  const { watchesChains } = service;
+  const lmService = { ...spaces.lm(), layout: lmLayouts[lmLayout], watchesChains };
   const space = (name: string) => spaces.resp(name);
   const turns = new CommandTurns(setImmediate);
   let ids = 0;
   return {
-    lm: (replies, { requested }) =>
-      lmConversation({ ...lmSpace, watchesChains: service.watchesChains, requested }, replies),
+    lm: (replies, { requested }) => lmConversation({ ...lmService, requested }, replies),
     resp: (replies, { requested }, session) =>
       respConversation(
         { ...service, space, whole: spaces.whole, turns, requested },

@@ -8,6 +8,7 @@ import {
   TieredStore,
 } from '../../core/cache/index.ts';
 import { createEvictionOrder, type EvictionName } from '../../core/eviction/index.ts';
+import type { LmLayoutName } from '../../core/lm/index.ts';
 import type { DiskStats } from '../../io/disk/index.ts';
 import { listenOn } from '../../io/listen/index.ts';
 import { createCoordinator } from '../../io/lmcache-coordinator/index.ts';
@@ -31,6 +32,8 @@ export interface CacheOptions extends ClientLimits {
   readonly host: string;
   /** Port of `lm://`, which has no users; 0 for any free one. @default none */
   readonly lmPort?: number | undefined;
+  /** Layout of the headers of `lm://`. @default '186' */
+  readonly lmLayout?: LmLayoutName | undefined;
   /** Port of RESP; 0 for any free one. */
   readonly respPort: number;
   /** For both ports and other servers; the Unix socket and the HTTP ports are plain. @default none */
@@ -126,9 +129,9 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   declareTenants(clients.metrics.registry, memory);
   const watchesChains = eviction === 'prefix' || options.disk?.eviction === 'prefix';
   const users = new Users(options.users ?? [], password);
-  const { redirects = 'auto' } = options;
+  const { redirects = 'auto', lmLayout } = options;
   const cluster = () => peers?.cluster;
-  const speak = spoken({ spaces, users, wallClock, watchesChains, redirects, cluster });
+  const speak = spoken({ spaces, users, wallClock, watchesChains, redirects, cluster, lmLayout });
   const lm = clients.serve('lm', speak.lm, tls);
   const resp = clients.serve('resp', speak.resp, tls);
   const unix = clients.serve('resp', speak.resp);

@@ -7,6 +7,7 @@ import {
   storeVariable,
 } from '../../apps/cache/index.ts';
 import { InputError } from '../../core/base/index.ts';
+import type { LmLayoutName } from '../../core/lm/index.ts';
 import type { Logger } from '../../io/log/index.ts';
 import { type StopSignals, stopped } from '../../io/signals/index.ts';
 
@@ -14,6 +15,7 @@ export interface FrontFlags {
   readonly host: string;
   readonly lm: boolean;
   readonly port: number;
+  readonly lmLayout: LmLayoutName;
   readonly respPort: number;
   readonly unixSocket?: string;
   readonly tlsCert?: string;
@@ -41,6 +43,7 @@ export async function runCacheFront(
   const front = new CacheFront({
     host: flags.host,
     lmPort: flags.lm ? flags.port : undefined,
+    lmLayout: flags.lmLayout,
     respPort: flags.respPort,
     unixSocket: flags.unixSocket,
     ...{ password, users, log, spawnStore },

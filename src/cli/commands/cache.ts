@@ -15,6 +15,7 @@ import {
 } from '../../apps/cache/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import { type EvictionName, evictionNames } from '../../core/eviction/index.ts';
+import { type LmLayoutName, lmLayoutNames } from '../../core/lm/index.ts';
 import { cacheTlsSettings } from '../../core/tls/index.ts';
 import { createLogger, type Logger } from '../../io/log/index.ts';
 import { openTracing } from '../../io/otlp/index.ts';
@@ -35,6 +36,7 @@ interface CacheFlags extends TraceFlags, LogFlags {
   readonly host: string;
   readonly port: number;
   readonly lm: boolean;
+  readonly lmLayout: LmLayoutName;
   readonly respPort: number;
   readonly unixSocket?: string;
   readonly httpPort?: number;
@@ -90,6 +92,14 @@ export function cacheCommand(): Command {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port of lm://; 0 chooses a free one', portOrAny, 65_432)
     .option('--no-lm', 'do not listen for lm://, which has no passwords')
+    .addOption(
+      new Option(
+        '--lm-layout <bytes>',
+        'bytes of a client’s header over lm://: 186 since LMCache 0.3.3; 182 before, with the engine that was called experimental; 158 with the one before it',
+      )
+        .choices(lmLayoutNames)
+        .default('186'),
+    )
     .option(
       '--resp-port <port>',
       'port of the Redis protocol; 0 chooses a free one',
@@ -278,6 +288,7 @@ async function run(command: Command): Promise<void> {
   const server = await startCache({
     host: flags.host,
     lmPort: flags.lm ? flags.port : undefined,
+    lmLayout: flags.lmLayout,
     respPort: flags.respPort,
     unixSocket: flags.unixSocket,
     link,

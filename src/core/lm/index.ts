@@ -9,3 +9,4 @@ export {
   readLmReply,
   readLmRequest,
 } from './lm-frames.ts';
+export { type LmLayout, type LmLayoutName, lmLayoutNames, lmLayouts } from './lm-layouts.ts';

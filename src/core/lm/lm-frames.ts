@@ -1,4 +1,4 @@
-// The frames of LMCache's remote server protocol, `lm://`, as LMCache 0.3 to 0.5.6 send them. Integers are int32,
+// The frames of LMCache's remote server protocol, `lm://`, as LMCache 0.3.3 to 0.5.6 send them. Integers are int32,
 // little-endian; there is no handshake and no version.
 
 import { latin1Text } from '../base/index.ts';
@@ -6,6 +6,8 @@ import { latin1Text } from '../base/index.ts';
 /** Bytes of a client's header. */
 export const lmRequestBytes = 186;
 const keyBytes = 150;
+/** Bytes of format, dtype, location and the four dimensions, which a header has after command and length. */
+export const labelBytes = 28;
 /** Bytes of a server's header. */
 export const lmReplyBytes = 36;
 

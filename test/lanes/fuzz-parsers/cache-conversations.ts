@@ -9,6 +9,7 @@ import { RespConnection } from '../../../src/apps/cache/resp-connection.ts';
 import { Users } from '../../../src/apps/cache/users.ts';
 import { ManualClock } from '../../../src/core/base/index.ts';
 import { MemoryStore, TenantStore, TieredStore } from '../../../src/core/cache/index.ts';
+import { lmLayouts } from '../../../src/core/lm/index.ts';
 import { RespSyntaxError } from '../../../src/core/resp/index.ts';
 
 /** Small, so that values are evicted and refused, too. */
@@ -81,7 +82,9 @@ function cpuMs(): number {
 /** The replies to a client of `lm://`. */
 export function lmReplies(bytes: Buffer, pieceBytes: number): string {
   const { store, replies, written } = client();
-  const connection = new LmConnection({ store, load, watchesChains: true, requested }, replies);
+  const layout = lmLayouts['186'];
+  const service = { store, load, layout, watchesChains: true, requested };
+  const connection = new LmConnection(service, replies);
   try {
     for (let at = 0; at < bytes.length; at += pieceBytes) {
       received(connection, bytes.subarray(at, at + pieceBytes), (rest) => connection.take(rest));

@@ -1,6 +1,7 @@
 // Serves clients while there is no store: every value is a miss, and what is stored is dropped.
 import type { Clock } from '../../../core/base/index.ts';
 import { MemoryStore, TieredStore } from '../../../core/cache/index.ts';
+import type { LmLayoutName } from '../../../core/lm/index.ts';
 import { Clients } from '../clients.ts';
 import { KeySpaces } from '../key-spaces.ts';
 import { spoken } from '../protocols.ts';
@@ -18,17 +19,19 @@ class EmptyStore extends TieredStore {
 export interface StandInOptions {
   readonly password?: string | undefined;
   readonly users?: readonly CacheUser[] | undefined;
+  readonly lmLayout?: LmLayoutName | undefined;
   readonly clock: Clock;
   /** Seconds since 1970. */
   readonly wallClock: Clock;
 }
 
-export function standIn({ clock, wallClock, password, users }: StandInOptions): LinkedStore {
+export function standIn(options: StandInOptions): LinkedStore {
+  const { clock, wallClock, password, users, lmLayout } = options;
   const memory = new MemoryStore({ bytesMax: 0, clock, checksum: () => 0 });
   const store = new EmptyStore(memory, wallClock);
   const spaces = new KeySpaces(store, { readTimeoutMs: 0, tracing: undefined });
   const speak = spoken({
-    ...{ spaces, users: new Users(users ?? [], password), wallClock },
+    ...{ spaces, users: new Users(users ?? [], password), wallClock, lmLayout },
     ...{ watchesChains: false, redirects: 'auto', cluster: () => undefined },
   });
   // The store itself limits connections.
