@@ -1,12 +1,17 @@
 // Most events of a stream differ in their text alone. Such an event is recognised by the bytes around the text, which costs a
-// fraction of parsing it.
+// fraction of decoding and parsing it.
 import type { AnswerChunk } from './answer-chunk.ts';
+
+const byteQuote = 0x22;
+const byteBackslash = 0x5c;
+const byteSpace = 0x20;
+const nothing: Uint8Array = new Uint8Array();
 
 /** What surrounds the text of the latest parsed event of one stream. */
 export class EventPattern {
-  #before = '';
-  /** Empty: there is no pattern yet. */
-  #after = '';
+  #before = nothing;
+  /** From the quote after the text. Empty: there is no pattern yet. */
+  #after = nothing;
 
   /**
    * Remembers an event whose only content is its text.
@@ -14,28 +19,47 @@ export class EventPattern {
    * @param chunk What `read` says of it.
    */
   learn(data: string, chunk: AnswerChunk, read: (data: string) => AnswerChunk): void {
-    this.#after = '';
+    this.#after = nothing;
     const { text, isFinished, usage } = chunk;
-    if (isFinished || usage !== undefined || !isPlain(text, 0, text.length)) return;
+    if (isFinished || usage !== undefined || !isPlain(text)) return;
     const quoted = `"${text}"`;
     const at = data.indexOf(quoted);
     // Where the text could be two things, such as a name as well, nothing is learned.
     if (at < 0 || data.indexOf(quoted, at + 1) >= 0) return;
-    this.#before = data.slice(0, at + 1);
+    const before = data.slice(0, at + 1);
     const after = data.slice(at + quoted.length - 1);
     // Another field may have the same value, and the text itself be written with escapes.
-    if (readsAs(`${this.#before}${probe}${after}`, read)) this.#after = after;
+    if (!readsAs(`${before}${probe}${after}`, read)) return;
+    this.#before = Buffer.from(before);
+    this.#after = Buffer.from(after);
+  }
+
+  /** Where the text of a recognised event begins, from the start of the event. */
+  get textOffset(): number {
+    return this.#before.length;
+  }
+
+  /** Number of bytes of a recognised event after its text. */
+  get bytesAfterText(): number {
+    return this.#after.length;
   }
 
   /**
-   * Returns the text of an event that is equal to the learned one except for it: a text that is not empty and that JSON
-   * writes as it is. Undefined if it is any other event.
+   * Looks for an event that is equal to the learned one except for its text: a text that is not empty and that JSON writes as it is.
+   *
+   * @returns Where the event ends; -1 if any other begins at `start`.
    */
-  textOf(data: string): string | undefined {
-    const [start, end] = [this.#before.length, data.length - this.#after.length];
-    const isEqual =
-      this.#after !== '' && data.startsWith(this.#before) && data.endsWith(this.#after);
-    return isEqual && isPlain(data, start, end) ? data.slice(start, end) : undefined;
+  endOf(bytes: Uint8Array, start: number, end: number): number {
+    const [before, after] = [this.#before, this.#after];
+    if (after.length === 0 || !isAt(bytes, start, end, before)) return -1;
+    const textStart = start + before.length;
+    let at = textStart;
+    for (; at < end; at++) {
+      const byte = bytes[at] as number;
+      if (byte === byteQuote) break;
+      if (byte < byteSpace || byte === byteBackslash) return -1;
+    }
+    return at > textStart && isAt(bytes, at, end, after) ? at + after.length : -1;
   }
 }
 
@@ -52,11 +76,18 @@ function readsAs(data: string, read: (data: string) => AnswerChunk): boolean {
   }
 }
 
+/** Whether the bytes from `start` on are those of `wanted`. */
+function isAt(bytes: Uint8Array, start: number, end: number, wanted: Uint8Array): boolean {
+  if (end - start < wanted.length) return false;
+  for (let i = 0; i < wanted.length; i++) if (bytes[start + i] !== wanted[i]) return false;
+  return true;
+}
+
 /** Whether a text is not empty and needs no escapes in JSON. */
-function isPlain(text: string, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) {
+function isPlain(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code < 0x20 || code === 0x22 || code === 0x5c) return false;
+    if (code < byteSpace || code === byteQuote || code === byteBackslash) return false;
   }
-  return end > start;
+  return text !== '';
 }

@@ -1,8 +1,11 @@
 // The requests of a load in the order in which they become due.
 import type { LoadRequest, RequestWriter } from './request-body.ts';
 
-/** Number of bodies written in advance, so that writing 100 KB does not delay a request that is due. */
-const preparedBodiesMax = 64;
+/**
+ * Size of the bodies written in advance, so that writing one delays no request that is due and no chunk that arrives: those of
+ * 26,000 prompts of 100 tokens, or of 160 prompts of 16,000. Writing them takes about two seconds before the run.
+ */
+const preparedBytesMax = 16 << 20;
 
 /** Requests that wait for no response. */
 export interface Traffic {
@@ -37,6 +40,7 @@ export interface LoadSource {
 /** Returns requests that wait for no response; they must be in order of arrival. */
 export function listedRequests({ requests, writer }: Traffic): LoadSource {
   const bodies = new Map<number, Uint8Array>();
+  let preparedBytes = 0;
   let prepared = 0;
   let next = 0;
   return {
@@ -49,15 +53,19 @@ export function listedRequests({ requests, writer }: Traffic): LoadSource {
     },
     prepare() {
       const request = requests[prepared];
-      if (request === undefined || bodies.size >= preparedBodiesMax) return false;
-      bodies.set(prepared++, writer.body(request));
+      if (request === undefined || preparedBytes >= preparedBytesMax) return false;
+      const body = writer.body(request);
+      preparedBytes += body.byteLength;
+      bodies.set(prepared++, body);
       return true;
     },
     take() {
       const request = requests[next];
       if (request === undefined) throw new RangeError(`No request ${next}`);
-      const body = bodies.get(next) ?? writer.body(request);
+      const ready = bodies.get(next);
       bodies.delete(next);
+      preparedBytes -= ready?.byteLength ?? 0;
+      const body = ready ?? writer.body(request);
       next++;
       prepared = Math.max(prepared, next);
       return { request, body };

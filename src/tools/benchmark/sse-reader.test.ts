@@ -25,3 +25,19 @@ test('an event in pieces of one character takes linear time', () => {
   assert.equal(seen[0]?.length, 400_000);
   assert.ok(process.cpuUsage().user / 1000 - startMs < 5_000, 'quadratic work took minutes');
 });
+
+test('known data is not decoded where it is the whole of an event in one packet', () => {
+  const text =
+    'data: known\n\nevent: x\r\ndata:known\r\n\r\ndata: known\ndata: more\n\ndata: other\n\n';
+  const all = Buffer.from(text);
+  for (const bytes of [1, 5, 13, all.length]) {
+    const seen: string[] = [];
+    const reader = new SseReader((data) => seen.push(data), {
+      endOf: (packet, start, end) =>
+        packet.subarray(start, end).indexOf('known') === 0 ? start + 5 : -1,
+      onKnown: (packet, start, end) => seen.push(packet.toString('utf8', start, end)),
+    });
+    for (let at = 0; at < all.length; at += bytes) reader.push(all.subarray(at, at + bytes));
+    assert.deepEqual(seen, ['known', 'known', 'known\nmore', 'other']);
+  }
+});

@@ -4,6 +4,15 @@
 const eventBytesMax = 4 << 20;
 const byteLf = 10;
 const byteCr = 13;
+const byteSpace = 0x20;
+
+/** Recognises the data of an event by its bytes, so that it need not be decoded. */
+export interface KnownData {
+  /** @returns Where the data that begins at `start` ends; -1 if it is not known. */
+  endOf(bytes: Buffer, start: number, end: number): number;
+  /** Takes data that is known, instead of `onData`. The bytes are valid during the call only. */
+  onKnown(bytes: Buffer, start: number, end: number): void;
+}
 
 /**
  * Collects bytes and passes on the data of each complete event. Lines end with LF or CRLF. The spec also
@@ -17,13 +26,16 @@ const byteCr = 13;
  */
 export class SseReader {
   readonly #onData: (data: string) => void;
+  readonly #known: KnownData | undefined;
   /** The start of a line whose end has not arrived yet, in a buffer that doubles. */
   #rest: Buffer = Buffer.alloc(0);
   #restBytes = 0;
   #data: string | undefined = undefined;
 
-  constructor(onData: (data: string) => void) {
+  /** @param known Only data that is the whole of its event is asked for, and only where it comes in one packet. */
+  constructor(onData: (data: string) => void, known?: KnownData) {
     this.#onData = onData;
+    this.#known = known;
   }
 
   /**
@@ -40,6 +52,11 @@ export class SseReader {
     const end = bytes.length;
     let position = 0;
     while (position < end) {
+      const next = this.#readKnown(bytes, position, end);
+      if (next > 0) {
+        position = next;
+        continue;
+      }
       const lf = bytes.indexOf(byteLf, position);
       if (lf < 0) break;
       if (this.#restBytes === 0) this.#line(bytes, position, lf);
@@ -52,6 +69,19 @@ export class SseReader {
       position = lf + 1;
     }
     if (position < end) this.#keep(bytes, position, end);
+  }
+
+  /** Reads one line of known data with the empty line after it. @returns Where the next line begins; -1 for any other line. */
+  #readKnown(bytes: Buffer, start: number, end: number): number {
+    const known = this.#known;
+    if (known === undefined || this.#restBytes > 0 || this.#data !== undefined) return -1;
+    if (!isData(bytes, start, end)) return -1;
+    const valueStart = startOfValue(bytes, start);
+    const valueEnd = known.endOf(bytes, valueStart, end);
+    const next = valueEnd < 0 ? -1 : afterEmptyLine(bytes, valueEnd);
+    if (next < 0 || next > end) return -1;
+    known.onKnown(bytes, valueStart, valueEnd);
+    return next;
   }
 
   #keep(bytes: Buffer, start: number, end: number): void {
@@ -73,8 +103,7 @@ export class SseReader {
       this.#data = undefined;
       if (data !== undefined) this.#onData(data);
     } else if (isData(bytes, start, end)) {
-      const valueStart = bytes[start + 5] === 0x20 ? start + 6 : start + 5;
-      const value = bytes.toString('utf8', valueStart, end);
+      const value = bytes.toString('utf8', startOfValue(bytes, start), end);
       this.#data = this.#data === undefined ? value : `${this.#data}\n${value}`;
       checkLength(this.#data.length);
     }
@@ -85,6 +114,18 @@ export class SseReader {
 function checkLength(length: number): void {
   if (length > eventBytesMax)
     throw new RangeError(`An event is longer than ${eventBytesMax} bytes`);
+}
+
+function startOfValue(bytes: Buffer, lineStart: number): number {
+  return bytes[lineStart + 5] === byteSpace ? lineStart + 6 : lineStart + 5;
+}
+
+/** Returns the index after two ends of lines at `position`; -1 if there are none. */
+function afterEmptyLine(bytes: Buffer, position: number): number {
+  const isCr = bytes[position] === byteCr;
+  const [first, second] = isCr ? [position + 1, position + 3] : [position, position + 1];
+  if (isCr && bytes[position + 2] !== byteCr) return -1;
+  return bytes[first] === byteLf && bytes[second] === byteLf ? second + 1 : -1;
 }
 
 /** Whether a line begins with `data:`. */

@@ -11,7 +11,7 @@ import {
 import { type AnswerChunk, type AnswerUsage, errorText } from './answer-chunk.ts';
 import { EventPattern } from './event-pattern.ts';
 import type { LoadApi } from './load-api.ts';
-import { SseReader } from './sse-reader.ts';
+import { type KnownData, SseReader } from './sse-reader.ts';
 
 /** Maximum length of an error's body that is read for its message, in bytes. */
 const errorBodyBytesMax = 64 << 10;
@@ -48,7 +48,7 @@ export interface StreamedAnswer {
 }
 
 /** Receives one response; ends exactly once. */
-export class StreamExchange implements ResponseSink {
+export class StreamExchange implements ResponseSink, KnownData {
   readonly keepsNothing = true;
   /** Set by the client once the request is on its way. */
   upstream: UpstreamExchange | undefined = undefined;
@@ -103,7 +103,7 @@ export class StreamExchange implements ResponseSink {
         this.fail('malformed', `the response is ${type}, not an event stream`);
         return false;
       }
-      this.#events = new SseReader((data) => this.#event(data));
+      this.#events = new SseReader((data) => this.#event(data), this);
     }
     return this.onBytes(bytes, ended);
   }
@@ -146,15 +146,23 @@ export class StreamExchange implements ResponseSink {
     } else if (!isError) this.fail('malformed', 'the response is too long');
   }
 
+  /** Finds the end of an event that differs from an earlier one in its text alone. */
+  endOf(bytes: Buffer, start: number, end: number): number {
+    return this.#isEnded || this.#isDone ? -1 : this.#pattern.endOf(bytes, start, end);
+  }
+
+  onKnown(bytes: Buffer, start: number, end: number): void {
+    const { textOffset, bytesAfterText } = this.#pattern;
+    const text = this.#keepsText
+      ? bytes.toString('utf8', start + textOffset, end - bytesAfterText)
+      : '';
+    this.#token(text);
+  }
+
   #event(data: string): void {
     if (this.#isEnded || this.#isDone) return;
     if (data === '[DONE]') {
       this.#isDone = true;
-      return;
-    }
-    const text = this.#pattern.textOf(data);
-    if (text !== undefined) {
-      this.#token(text);
       return;
     }
     let chunk: AnswerChunk;
