@@ -206,7 +206,12 @@ function addDatasetFlags(command: Command): Command {
     )
     .option('--num-users <n>', 'multi-round-qa: users at once', positiveInteger, 10)
     .option('--num-rounds <n>', 'multi-round-qa: questions of a user', positiveInteger, 5)
-    .option('--qps <n>', 'multi-round-qa: questions per second, of all users', positive, 1)
+    .option(
+      '--qps <n>',
+      'multi-round-qa: pace of the users: each asks every users / qps seconds; as upstream, all of them ask qps · rounds / (rounds − 1) questions per second',
+      positive,
+      1,
+    )
     .option(
       '--shared-system-prompt <n>',
       'multi-round-qa: tokens that all prompts begin with',

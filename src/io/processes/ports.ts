@@ -4,15 +4,18 @@ import { InputError } from '../../core/base/index.ts';
 import { portError } from '../listen/index.ts';
 
 /**
- * Maximum number of tries. The kernel assigns ports at random: where few are in use, the first try
- * mostly succeeds.
+ * Ports that are drawn: below those that kernels give to outgoing connections, from 32768 on in Linux and from 49152 elsewhere. A
+ * child may need minutes until it listens, as vLLM does, and a connection could have its port by then.
  */
-const runAttemptsMax = 50;
+const firstPort = 20_000;
+const lastPort = 32_767;
+/** Maximum number of tries: where few ports are in use, the first one mostly succeeds. */
+const attemptsMax = 50;
 
-/** Returns distinct loopback ports that are free now, assigned by the kernel. */
+/** Returns distinct loopback ports that are free now, drawn at random. */
 export async function freePorts(count: number): Promise<number[]> {
   // All are kept open until the last is known, so that no port is assigned twice.
-  const servers = await Promise.all(Array.from({ length: count }, () => listen(0, '127.0.0.1')));
+  const servers = await Promise.all(Array.from({ length: count }, listenFree));
   const ports = servers.map(portOf);
   await Promise.all(servers.map(close));
   return ports;
@@ -41,8 +44,8 @@ export async function freePortRuns(lengths: readonly number[]): Promise<number[]
 }
 
 async function holdRun(length: number): Promise<readonly [Server, ...Server[]]> {
-  for (let attempt = 0; attempt < runAttemptsMax; attempt++) {
-    const run: [Server, ...Server[]] = [await listen(0, '127.0.0.1')];
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const run: [Server, ...Server[]] = [await listenFree()];
     const first = portOf(run[0]);
     try {
       while (run.length < length) run.push(await listen(first + run.length, '127.0.0.1'));
@@ -69,6 +72,19 @@ export async function assertPortFree(host: string, port: number, flag: string): 
   } catch (error) {
     throw portError(error as Error, host, port, flag);
   }
+}
+
+/** Listens on a port drawn at random; on one that the kernel assigns where many are in use. */
+async function listenFree(): Promise<Server> {
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const port = firstPort + Math.floor(Math.random() * (lastPort + 1 - firstPort));
+    try {
+      return await listen(port, '127.0.0.1');
+    } catch {
+      // It is in use.
+    }
+  }
+  return listen(0, '127.0.0.1');
 }
 
 function listen(port: number, host: string): Promise<Server> {

@@ -80,9 +80,10 @@ test('runs of free ports do not overlap, and each port can be listened on', asyn
   for (const port of ports) await assertPortFree('127.0.0.1', port, '--port');
 });
 
-test('free ports are distinct and can be listened on', async () => {
+test('free ports are distinct, can be listened on, and are none that outgoing connections get', async () => {
   const ports = await freePorts(5);
   assert.equal(new Set(ports).size, 5);
+  assert.ok(Math.max(...ports) < 32_768, String(ports));
   for (const port of ports) await assertPortFree('127.0.0.1', port, '--port');
 });
 

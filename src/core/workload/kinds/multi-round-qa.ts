@@ -32,7 +32,10 @@ export const multiRoundQa: Kind<Settings> = {
   fields: {
     users: meaning(positive, 'Concurrent users (--num-users).'),
     rounds: meaning(positive, 'Questions per user (--num-rounds).'),
-    qps: meaning(aboveZero, 'Questions per second, of all users.'),
+    qps: meaning(
+      aboveZero,
+      'Pace: a user asks every users / qps seconds, so that all ask qps · rounds / (rounds − 1) questions per second (--qps).',
+    ),
     sharedSystemPrompt: meaning(
       tokensOrNone,
       'Tokens at the start of all prompts (--shared-system-prompt).',
