@@ -106,12 +106,11 @@ loraController: {enableLoraController: false}
   const spec = 'servingEngineSpec.modelSpec';
   const vain = 'has no effect under "spillway up"';
   assert.deepEqual(err.replaceAll(`${path}:`, '').trimEnd().split('\n'), [
-    `5:7: ${spec}[0].requestCPU ${vain}: it is for Kubernetes.`,
+    `5:7: ${spec}[0].requestCPU ${vain}: it is for Kubernetes. The same holds for 1 more entry.`,
     `7:7: ${spec}[0].keda ${vain}: no KEDA, Grafana or Prometheus Operator is started.`,
     `9:20: ${spec}[0].vllmConfig.runner ${vain}: only text generation is emulated.`,
     `9:38: ${spec}[0].vllmConfig.extraArgs: --enforce-eager has no effect here: step times come from the profile, with or without CUDA graphs.`,
     `9:38: ${spec}[0].vllmConfig.extraArgs: --magic is not a known flag of vLLM 0.32; check its spelling.`,
-    `10:46: ${spec}[1].requestCPU ${vain}: it is for Kubernetes.`,
     `11:66: ${spec}[2].vllmConfig ${vain}: the engine at this URL is already running.`,
     `12:34: cacheserverSpec.replicaCount ${vain}: spillway up runs one cache server.`,
     `13:1: grafanaDashboards ${vain}: no KEDA, Grafana or Prometheus Operator is started.`,

@@ -6,6 +6,7 @@ import {
   defaultPreset,
   findPreset,
   fromPlain,
+  groupedLines,
   type Problem,
   presets,
   problemLines,
@@ -55,14 +56,14 @@ export function configCommand(
 
   withSources(command.command('validate'))
     .description(
-      'Check values: exit status 0 if they are valid, 2 if not. Warns about keys without effect.',
+      'Check values: exit status 0 if they are valid, 2 if not. Warns about keys without effect, once for equal keys of several entries.',
     )
     .addOption(
       new Option('--for <target>', 'what the values are for: "spillway up" or the Helm chart')
         .choices(['up', 'kubernetes'])
         .default('up'),
     )
-    .option('--json', 'print problems and warnings as JSON')
+    .option('--json', 'print all problems and warnings as JSON')
     .action(async (flags: SourceFlags & { for: Target; json?: boolean }) => {
       const given = await sources(flags, undefined);
       if (!given.preset && [...flags.file, ...flags.set, ...flags.setString].length === 0) {
@@ -144,7 +145,7 @@ export function configCommand(
   return command;
 
   function warn(warnings: readonly Problem[]): void {
-    for (const line of problemLines(warnings, warnings.length)) errors.write(`${line}\n`);
+    for (const line of groupedLines(warnings)) errors.write(`${line}\n`);
   }
 }
 

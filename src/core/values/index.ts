@@ -4,7 +4,7 @@ export { valuesJsonSchema } from './json-schema.ts';
 export { parseValues } from './parse.ts';
 export { policyParametersOf } from './policy-keys.ts';
 export { defaultPreset, findPreset, type Preset, presets } from './presets.ts';
-export { type Problem, problemLines, ValuesError } from './problem.ts';
+export { groupedLines, type Problem, problemLines, ValuesError } from './problem.ts';
 export { quantityValue } from './quantity.ts';
 export {
   checkDocument,

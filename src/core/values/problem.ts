@@ -48,6 +48,30 @@ export function problemLines(
   return lines;
 }
 
+/**
+ * Returns one line per sentence, regardless of the indexes in it: of a key that many entries of a list have, the first place, and
+ * the number of the others.
+ *
+ * @example
+ * groupedLines(problems); // ['v.yaml:4:5: models[0].hpa has no effect. The same holds for 2 more entries.']
+ */
+export function groupedLines(problems: readonly Problem[]): string[] {
+  const groups = new Map<string, { readonly first: Problem; count: number }>();
+  for (const problem of problems) {
+    const pattern = problem.sentence.replace(/\[\d+\]/g, '[]');
+    const group = groups.get(pattern);
+    if (group === undefined) groups.set(pattern, { first: problem, count: 1 });
+    else group.count++;
+  }
+  return [...groups.values()].flatMap(({ first, count }) =>
+    problemLines([first]).map((line) =>
+      count === 1
+        ? line
+        : `${line} The same holds for ${counted(count - 1, 'more entry', 'more entries')}.`,
+    ),
+  );
+}
+
 /** Returns `my.yaml:3:7`, or the flag as given. */
 function placeText({ source, line, column }: Place): string {
   return line === undefined ? source : `${source}:${line}:${column ?? 1}`;
