@@ -14,6 +14,9 @@ export const keyLengthMax = 4096;
 /** Entries that an eviction looks at: those in use are skipped, but not without end. */
 const evictionLooksMax = 1024;
 
+/** A value that has just come from below, and was checked then, is not checked once more for the client that waits for it. */
+const landedSeconds = 1;
+
 export interface StoreStats {
   readonly entries: number;
   /** Bytes of values. */
@@ -81,6 +84,8 @@ interface Entry {
   /** Place in the order of scans; a value that replaces another one keeps it. */
   readonly serial: number;
   expiresSeconds: number;
+  /** Until when the next lease needs no check. */
+  checkedUntilSeconds: number;
   leases: number;
   /** No longer in the store; its pages are released with the last lease. */
   isGone: boolean;
@@ -170,9 +175,7 @@ export class MemoryStore {
       return undefined;
     }
     const spans = this.#memory.spans(entry.pages, entry.size);
-    let checksum = 0;
-    for (const span of spans) checksum = this.#checksum(span, checksum);
-    if (checksum !== entry.checksum) {
+    if (!this.#isRight(entry, spans)) {
       this.#count('corrupt', entry.tenant);
       this.#count('misses', entry.tenant);
       this.#drop(entry);
@@ -181,6 +184,17 @@ export class MemoryStore {
     this.#touch(entry);
     this.#count('hits', entry.tenant);
     return this.#leased(entry, spans);
+  }
+
+  #isRight(entry: Entry, spans: readonly Uint8Array[]): boolean {
+    if (entry.checkedUntilSeconds > 0) {
+      const isChecked = entry.checkedUntilSeconds > this.#clock.nowSeconds();
+      entry.checkedUntilSeconds = 0;
+      if (isChecked) return true;
+    }
+    let checksum = 0;
+    for (const span of spans) checksum = this.#checksum(span, checksum);
+    return checksum === entry.checksum;
   }
 
   /** As `lease`, but without a check of the bytes, and no use of the value. */
@@ -328,11 +342,13 @@ export class MemoryStore {
       if (older !== undefined) this.#scanOrder.remove(older.serial);
       return written !== undefined;
     }
+    const now = this.#clock.nowSeconds();
+    const { pages, checksum, isLanded } = written;
     this.#entries.set(key, {
-      ...value,
-      ...written,
+      ...{ key, size, label: value.label, tenant, pages, checksum },
       serial: older?.serial ?? this.#scanOrder.add(key),
-      expiresSeconds: this.#clock.nowSeconds() + ttlSeconds,
+      expiresSeconds: now + ttlSeconds,
+      checkedUntilSeconds: isLanded ? now + landedSeconds : 0,
       leases: 0,
       isGone: false,
     });

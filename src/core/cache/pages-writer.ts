@@ -22,6 +22,8 @@ export interface PageSource {
 export interface WrittenValue {
   readonly pages: readonly number[];
   readonly checksum: number;
+  /** Whether the bytes came from a tier below, whose checksum was compared. */
+  readonly isLanded: boolean;
 }
 
 /** A value that is being received. */
@@ -37,6 +39,7 @@ export class PagesWriter {
   /** Memory after the written bytes. */
   #free: Uint8Array[] = [];
   #state: 'open' | 'dropped' | 'ended' = 'open';
+  #isLanded = false;
 
   /** @param size Bytes in all. */
   constructor(source: PageSource, size: number, checksum: Checksum) {
@@ -107,6 +110,7 @@ export class PagesWriter {
   landed(): void {
     if (this.#state !== 'open') return;
     this.#written = this.#size;
+    this.#isLanded = true;
     this.#sumPages();
   }
 
@@ -134,7 +138,8 @@ export class PagesWriter {
     if (this.#size === 0 && this.#state === 'open') this.#grow(0);
     const isWhole = this.#state === 'open';
     this.#state = 'ended';
-    return isWhole ? { pages: this.#pages, checksum: this.#checksum } : undefined;
+    if (!isWhole) return undefined;
+    return { pages: this.#pages, checksum: this.#checksum, isLanded: this.#isLanded };
   }
 
   /** Gives the memory back. */

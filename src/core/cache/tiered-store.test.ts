@@ -5,6 +5,7 @@ import { ManualClock } from '../base/index.ts';
 import type { LowerTier, ReserveSpans, ValueSource } from './lower-tier.ts';
 import { MemoryStore } from './memory-store.ts';
 import { pageBytes } from './page-memory.ts';
+import type { Checksum } from './pages-writer.ts';
 import { ScanOrder } from './scan-order.ts';
 import { TieredStore } from './tiered-store.ts';
 
@@ -64,10 +65,10 @@ class ScriptedTier implements LowerTier {
   }
 }
 
-function stores() {
+function stores(checksum: Checksum = crc32) {
   const clock = new ManualClock();
   const wallClock = new ManualClock(1000);
-  const memory = new MemoryStore({ bytesMax: 4 * pageBytes, clock, checksum: crc32 });
+  const memory = new MemoryStore({ bytesMax: 4 * pageBytes, clock, checksum });
   const below = new ScriptedTier();
   const store = new TieredStore(memory, wallClock, below);
   const put = (key: string, fill: number, ttlSeconds?: number) => {
@@ -127,6 +128,30 @@ test('a byte that changed below is a miss, and the value is dropped', async () =
   (below.values.get('a') as { bytes: Buffer }).bytes[99] = 77;
   assert.equal(await load('a'), false);
   assert.deepEqual([read('a'), store.exists('a'), below.corrupted], [undefined, false, ['a']]);
+});
+
+test('a value from below is checked as it comes, and in memory again, but not twice for one read', async () => {
+  let checks = 0;
+  const { below, put, read, load, clock } = stores((bytes, before) => {
+    checks++;
+    return crc32(bytes, before);
+  });
+  for (const [i, key] of ['a', 'b', 'c'].entries()) put(key, i + 1);
+  const during = async (step: () => unknown) => {
+    checks = 0;
+    await step();
+    return checks;
+  };
+  const pages = await during(() => load('a'));
+  assert.ok(pages > 0);
+  assert.equal(await during(() => read('a')), 0);
+  assert.equal(await during(() => read('a')), pages);
+  put('d', 4);
+  put('e', 5);
+  await load('a');
+  clock.advance(1);
+  assert.equal(await during(() => read('a')), pages, 'it waited for a second');
+  assert.deepEqual(below.corrupted, []);
 });
 
 test('a value that finds no room in memory stays below', async () => {
