@@ -3,7 +3,7 @@
 //
 //   node bench/cache-tiers.ts [--redis PROGRAM] [--s3 PROGRAM] [--rounds 3] [--seconds 2] [--folder FOLDER]
 //
-// Disks are measured without the page cache: what is written is on the device when the time ends, and files are read from it.
+// The memory of a server is used once before: new memory costs as much as a read, and a server has it once. Disks are measured without the page cache: what is written is on the device when the time ends, and files are read from it.
 //
 // `--s3` is a server such as gofakes3, started with `-backend memory -initialbucket kvs -host HOST:PORT`; without it, S3 is left out.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
@@ -38,7 +38,8 @@ const keys = Array.from(
   { length: count },
   (_, i) => `tiers@1@0@${i.toString(16).padStart(4, '0')}@uint8`,
 );
-/** As many as the tiers themselves use. */
+/** Clients that store at once, and as many writers and readers as the tiers themselves use. */
+const writers = 4;
 const disk = { writers: 2, readers: 3 };
 const s3 = { writers: 4, readers: 8 };
 
@@ -69,6 +70,7 @@ interface TierStats {
   readonly entries: number;
   readonly waitingBytes: number;
   readonly written: number;
+  readonly read: number;
   readonly dropped: number;
 }
 interface Stats {
@@ -112,28 +114,39 @@ async function tierRates(
   path?: string,
 ) {
   const first = await spillway([...args, '--memory', '1GiB']);
-  const storing = client(first.url);
+  const storing = Array.from({ length: writers }, () => client(first.url));
+  const store = async (before: number) => {
+    await rateOf(writers, (key, turn) => storing[turn]?.put(key, value) ?? Promise.resolve());
+    for (;;) {
+      const { [which]: tier } = await first.stats();
+      if (tier !== undefined && tier.dropped > 0)
+        throw new Error(`${tier.dropped} values were dropped`);
+      if (tier?.written === before + count) break;
+      await sleep(5);
+    }
+  };
+  await store(0);
   const start = performance.now();
-  for (const key of keys) await storing.put(key, value);
-  for (;;) {
-    const { [which]: tier } = await first.stats();
-    if (tier !== undefined && tier.dropped > 0)
-      throw new Error(`${tier.dropped} values were dropped`);
-    if (tier?.written === count) break;
-    await sleep(5);
-  }
+  await store(count);
   if (path !== undefined) await synced(path);
   const put = (1000 * megabytes) / (performance.now() - start);
-  storing.close();
+  for (const one of storing) one.close();
   await first.stop();
   if (path !== undefined) await uncached(path);
-  const second = await spillway([...args, '--memory', '1GiB']);
+  // Two thirds of the values fit, so that a second round finds none of those that it asks for in memory.
+  const second = await spillway([...args, '--memory', '128MiB']);
   while (((await second.stats())[which]?.entries ?? 0) < count) await sleep(10);
   const loading = Array.from({ length: readers }, () => client(second.url));
-  const get = await rateOf(readers, async (key, turn) => {
-    if ((await loading[turn]?.get(key, () => {})) !== valueBytes)
-      throw new Error(`${key} is missing`);
-  });
+  const load = () =>
+    rateOf(readers, async (key, turn) => {
+      if ((await loading[turn]?.get(key, () => {})) !== valueBytes)
+        throw new Error(`${key} is missing`);
+    });
+  await load();
+  if (path !== undefined) await uncached(path);
+  const get = await load();
+  const { [which]: read } = await second.stats();
+  if (read?.read !== 2 * count) throw new Error(`${read?.read} of ${2 * count} values were read`);
   for (const one of loading) one.close();
   await second.stop();
   return { put, get };

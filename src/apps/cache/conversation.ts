@@ -1,4 +1,5 @@
 // The bytes of one client, whatever its protocol: pauses, deadlines, and an end without lost replies.
+import { performance } from 'node:perf_hooks';
 import type { ClientSocket } from './client-reads.ts';
 
 /** What a protocol does with the bytes of one client. */
@@ -98,21 +99,32 @@ export function converse(
     if (silentMs >= unreadMs) closeFor('unread');
     else socket.setTimeout(stalledMs);
   });
+  /** One timer for all requests, which looks when the present one began: a timer for each would cost more than a command. */
   let late: NodeJS.Timeout | undefined;
-  /** The request that `late` is for: a client that sends one upload after the other has a deadline for each. */
+  /** The request that has begun: a client that sends one upload after the other has a deadline for each. */
   let watched = 0;
+  let beganMs: number | undefined;
+  const checkLate = () => {
+    late = undefined;
+    if (beganMs === undefined) return;
+    const leftMs = beganMs + deadlines.requestMs - performance.now();
+    if (leftMs <= 0) closeFor('too slow');
+    else late = setTimeout(checkLate, leftMs);
+  };
   const watch = () => {
     if (atEnd !== undefined && isIdle()) {
       const end = atEnd;
       atEnd = undefined;
       end();
     }
-    if (conversation.isWaiting && conversation.requests === watched) return;
-    clearTimeout(late);
+    if (!conversation.isWaiting) {
+      beganMs = undefined;
+      return;
+    }
+    if (beganMs !== undefined && conversation.requests === watched) return;
     watched = conversation.requests;
-    late = conversation.isWaiting
-      ? setTimeout(() => closeFor('too slow'), deadlines.requestMs)
-      : undefined;
+    beganMs = performance.now();
+    late ??= setTimeout(checkLate, deadlines.requestMs);
   };
   const guarded = (step: () => boolean) => {
     let goesOn: boolean;

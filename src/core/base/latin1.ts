@@ -4,11 +4,20 @@
 /** Arguments of one call; engines limit them. */
 const charactersAtOnce = 8192;
 
+/** Up to this length, a loop is the quickest way. */
+const shortMax = 12;
+
 /** Returns a text with one character for each byte, of the same code. */
 export function latin1Text(bytes: Uint8Array): string {
   let text = '';
+  if (bytes.length <= shortMax) {
+    for (const byte of bytes) text += String.fromCharCode(byte);
+    return text;
+  }
   for (let at = 0; at < bytes.length; at += charactersAtOnce) {
-    text += String.fromCharCode(...bytes.subarray(at, at + charactersAtOnce));
+    // Not spread: that would go through an iterator, which takes four times as long.
+    const part = bytes.subarray(at, at + charactersAtOnce) as unknown as number[];
+    text += String.fromCharCode.apply(undefined, part);
   }
   return text;
 }

@@ -68,6 +68,8 @@ export class RequestReader {
   isStranger = false;
   readonly #handler: RequestHandler;
   #pending: Uint8Array[] = [];
+  /** Where the first of them goes on. */
+  #at = 0;
   #args: string[] = [];
   #argsBytes = 0;
   /** Arguments of the current command; undefined between commands. */
@@ -104,16 +106,20 @@ export class RequestReader {
   push(bytes: Uint8Array): void {
     if (bytes.length > 0) this.#pending.push(bytes);
     while (!this.isPaused) {
-      const piece = this.#pending.shift();
+      const piece = this.#pending[0];
       if (piece === undefined) return;
-      const used = this.#take(piece);
-      if (used < piece.length) this.#pending.unshift(piece.subarray(used));
+      this.#at = this.#take(piece, this.#at);
+      if (this.#at === piece.length) {
+        this.#pending.shift();
+        this.#at = 0;
+      }
       this.#handler.taken?.();
     }
     // What is new and has to wait is copied; what waited before was.
-    const last = this.#pending.at(-1);
-    if (bytes.length > 0 && last !== undefined)
-      this.#pending[this.#pending.length - 1] = new Uint8Array(last);
+    const last = this.#pending.length - 1;
+    if (bytes.length === 0 || last < 0) return;
+    this.#pending[last] = new Uint8Array(bytes.subarray(last === 0 ? this.#at : 0));
+    if (last === 0) this.#at = 0;
   }
 
   /**
@@ -132,50 +138,57 @@ export class RequestReader {
     this.#sink?.filled?.(count);
   }
 
-  /** Takes bytes of one line, bulk string or part of a stream; returns how many. */
-  #take(piece: Uint8Array): number {
+  /** Takes bytes of one line, bulk string or part of a stream, from `at`; returns where it ends. */
+  #take(piece: Uint8Array, at: number): number {
     if (this.#sink !== undefined && this.#sinkRest > 0) {
-      const part = piece.subarray(0, this.#sinkRest);
+      const part = piece.subarray(at, at + this.#sinkRest);
       this.#sinkRest -= part.length;
       this.#sink.write(part);
-      return part.length;
+      return at + part.length;
     }
     const isInSink = this.#sink !== undefined && !this.#isSinkFull;
-    if (isInSink || this.#bulkSize !== undefined) return this.#takeBulk(piece);
-    return this.#takeLine(piece);
+    if (isInSink || this.#bulkSize !== undefined) return this.#takeBulk(piece, at);
+    return this.#takeLine(piece, at);
   }
 
   /** Takes a collected bulk string with its line end, or the line end of a streamed one. */
-  #takeBulk(piece: Uint8Array): number {
+  #takeBulk(piece: Uint8Array, at: number): number {
     const size = this.#bulkSize ?? 0;
-    const part = piece.subarray(0, size + 2 - this.#collectedLength);
-    this.#collect(part);
-    if (this.#collectedLength < size + 2) return part.length;
-    const bytes = this.#collected.subarray(0, this.#collectedLength);
-    if (bytes[size] !== carriageReturn || bytes[size + 1] !== newline) {
+    const end = Math.min(piece.length, at + size + 2 - this.#collectedLength);
+    // One that came whole, as nearly all do, is read where it is.
+    const isWhole = this.#collectedLength === 0 && end === at + size + 2;
+    if (!isWhole) {
+      this.#collect(piece.subarray(at, end));
+      if (this.#collectedLength < size + 2) return end;
+    }
+    const [bytes, from] = isWhole ? [piece, at] : [this.#collected, 0];
+    if (bytes[from + size] !== carriageReturn || bytes[from + size + 1] !== newline) {
       throw new RespSyntaxError('Protocol error: expected CRLF after a bulk string');
     }
     this.#collectedLength = 0;
     this.#bulkSize = undefined;
     this.#isSinkFull = this.#sink !== undefined;
-    this.#argument(latin1Text(bytes.subarray(0, size)));
-    return part.length;
+    this.#argument(size === 0 ? '' : latin1Text(bytes.subarray(from, from + size)));
+    return end;
   }
 
-  #takeLine(piece: Uint8Array): number {
-    const end = piece.indexOf(newline);
-    const part = end < 0 ? piece : piece.subarray(0, end + 1);
-    if (this.#collectedLength + part.length > lineBytesMax) {
+  #takeLine(piece: Uint8Array, at: number): number {
+    const newlineAt = piece.indexOf(newline, at);
+    const end = newlineAt < 0 ? piece.length : newlineAt + 1;
+    if (this.#collectedLength + end - at > lineBytesMax) {
       throw new RespSyntaxError('Protocol error: too big inline request');
     }
-    this.#collect(part);
-    if (end < 0) return part.length;
-    let length = this.#collectedLength - 1;
-    if (this.#collected[length - 1] === carriageReturn) length--;
-    const line = latin1Text(this.#collected.subarray(0, Math.max(0, length)));
+    if (newlineAt >= 0 && this.#collectedLength === 0) {
+      this.#line(latin1Text(piece.subarray(at, withoutReturn(piece, at, newlineAt))));
+      return end;
+    }
+    this.#collect(piece.subarray(at, end));
+    if (newlineAt < 0) return end;
+    const length = withoutReturn(this.#collected, 0, this.#collectedLength - 1);
+    const line = latin1Text(this.#collected.subarray(0, length));
     this.#collectedLength = 0;
     this.#line(line);
-    return part.length;
+    return end;
   }
 
   #line(line: string): void {
@@ -250,6 +263,11 @@ export class RequestReader {
     this.#collected.set(part, this.#collectedLength);
     this.#collectedLength = length;
   }
+}
+
+/** The end of a line without the carriage return that may stand before its newline. */
+function withoutReturn(bytes: Uint8Array, from: number, newlineAt: number): number {
+  return newlineAt > from && bytes[newlineAt - 1] === carriageReturn ? newlineAt - 1 : newlineAt;
 }
 
 /** Reads the number after the first character. Lengths of -1 and below are empty, as in Redis, for arrays only. */
