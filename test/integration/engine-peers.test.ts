@@ -119,6 +119,43 @@ test('an engine takes the orders of the controller', async (t) => {
   assert.equal((await order(pin))?.tokens, 0);
 });
 
+test('a prompt moves to the host memory of another engine, before that one has seen it', async (t) => {
+  const controller = await startController(t);
+  const [a, b] = [await engineOn(t, controller, 'a'), await engineOn(t, controller, 'b')];
+  await known(controller, { workers: 2 });
+  await cachedTokens(a, prompt);
+  await known(controller, { chunks: 3 });
+  const location = 'LocalCPUBackend';
+  const to = (id: string) =>
+    controller.registry.workers.find(({ instanceId }) => instanceId === id)?.peerInitUrl ?? '';
+  const move = async (from: string, url: string, copy: boolean, toLocation = location) => {
+    const order = {
+      ...{ type: 'MoveWorkerMsg', worker_event_id: 'e', old_position: location, copy },
+      ...{ new_position: [url, toLocation], tokens: prompt },
+    };
+    return (await controller.order(from, () => order))[0]?.reply;
+  };
+  const chunksOf = (id: string) =>
+    controller.registry.workers.find(({ instanceId }) => instanceId === id)?.keyCount;
+  assert.equal((await move('a', to('b'), false))?.tokens, 768);
+  await until(() => chunksOf('a') === 0 && chunksOf('b') === 3);
+  assert.equal(await metric(b, 'spillway_lmcache_peer_read_chunks_total'), 3);
+  assert.equal(await metric(b, 'spillway_lmcache_wrong_chunks_total'), 0);
+  // Now it is b's own: it reads nothing from other engines.
+  assert.equal(await cachedTokens(b, prompt), 768);
+  assert.equal(await metric(b, 'spillway_lmcache_peer_read_chunks_total'), 3);
+  assert.equal(chunksOf('b'), 3);
+  // Back, as a copy. a has the prompt in HBM, but no longer in host memory.
+  assert.equal((await move('b', to('a'), true))?.tokens, 768);
+  await until(() => chunksOf('a') === 3 && chunksOf('b') === 3);
+  await assert.rejects(move('b', to('a'), true, 'LocalDiskBackend'), /Only support moving to cpu/);
+  await assert.rejects(move('b', '127.0.0.1:1', true), /sends nothing/);
+  // What has moved and never came in a prompt can be emptied, like all else.
+  const clear = { type: 'ClearWorkerMsg', worker_event_id: 'e', location };
+  assert.equal((await controller.order('a', () => clear))[0]?.reply.tokens, 768);
+  await until(() => chunksOf('a') === 0);
+});
+
 test('an engine whose port is taken does not start', async (t) => {
   const controller = await startController(t);
   const taken = createServer().listen(0, '127.0.0.1');

@@ -191,6 +191,10 @@ export interface WorkerOrder {
   /** LMCache's name of a tier. */
   readonly location: string;
   readonly tokens: readonly number[];
+  /** Where a move goes: `host:port` of the other engine's handshake, and a tier. */
+  readonly target: readonly [url: string, location: string] | undefined;
+  /** Whether what moves stays where it is, too; LMCache's default. */
+  readonly copies: boolean;
 }
 
 /** @throws {MessagePackFormatError} If it is not a map, or a field has another type. */
@@ -198,16 +202,22 @@ export function decodeOrder(bytes: Uint8Array): WorkerOrder {
   const reader = new MessagePackReader(bytes);
   let [type, location] = ['', ''];
   let tokens: readonly number[] = [];
+  let target: WorkerOrder['target'];
+  let copies = true;
   for (let left = reader.map(); left > 0; left--) {
     const name = reader.string();
     if (reader.nil()) continue;
     if (name === 'type') type = text(reader);
-    else if (name === 'location') location = text(reader);
-    else if (name === 'tokens') {
+    else if (name === 'location' || name === 'old_position') location = text(reader);
+    else if (name === 'copy') copies = reader.boolean();
+    else if (name === 'new_position') {
+      if (reader.array() !== 2) reader.fail('a position has two parts');
+      target = [text(reader), text(reader)];
+    } else if (name === 'tokens') {
       tokens = Array.from({ length: reader.array() }, () => count(reader));
     } else reader.skip();
   }
-  return { type, location, tokens };
+  return { type, location, tokens, target, copies };
 }
 
 /** A worker's reply to an order: the fields that matter, undefined where it lacks them. */

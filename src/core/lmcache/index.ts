@@ -37,6 +37,8 @@ export {
   peerGetResponse,
   peerInitRequest,
   peerInitResponse,
+  peerPutRequest,
+  peerPutResponse,
   peerSideRequest,
   peerSideResponse,
 } from './peer-messages.ts';

@@ -5,7 +5,7 @@ import { encodeLmcacheMessage } from './controller-messages.ts';
 /** A message, read by the names of its fields; a field that it lacks is empty. */
 export interface PeerMessage {
   readonly type: string;
-  /** Who asks, by the address of its own handshake: `peer_init_url`, or `receiver_id` of a lookup. */
+  /** Who asks, by the address of its own handshake: `peer_init_url`, or `receiver_id` and `sender_id` of chunks. */
   readonly peer: string;
   /** Where lookups go. */
   readonly lookupUrl: string;
@@ -14,6 +14,8 @@ export interface PeerMessage {
   readonly keys: readonly string[];
   /** Chunks from the start of `keys` that were sent. */
   readonly hitChunks: number;
+  /** Chunks that were offered, and taken. */
+  readonly readChunks: number;
   readonly errorCode: number;
 }
 
@@ -35,7 +37,16 @@ const keysMax = 65_536;
 export function decodePeerMessage(bytes: Uint8Array): PeerMessage {
   const reader = new MessagePackReader(bytes);
   const fields: Fields = {
-    ...{ type: '', peer: '', lookupUrl: '', lookupId: '', keys: [], hitChunks: 0, errorCode: 0 },
+    ...{
+      type: '',
+      peer: '',
+      lookupUrl: '',
+      lookupId: '',
+      keys: [],
+      hitChunks: 0,
+      readChunks: 0,
+      errorCode: 0,
+    },
   };
   for (let left = reader.map(); left > 0; left--) readField(reader, fields);
   if (reader.offset < bytes.length) reader.fail('more follows');
@@ -50,6 +61,7 @@ function readField(reader: MessagePackReader, fields: Fields): void {
       break;
     case 'peer_init_url':
     case 'receiver_id':
+    case 'sender_id':
       fields.peer = text(reader);
       break;
     case 'peer_lookup_url':
@@ -63,6 +75,9 @@ function readField(reader: MessagePackReader, fields: Fields): void {
       break;
     case 'num_hit_chunks':
       fields.hitChunks = count(reader);
+      break;
+    case 'num_read_chunks':
+      fields.readChunks = count(reader);
       break;
     case 'error_code':
       fields.errorCode = count(reader);
@@ -119,6 +134,26 @@ export function peerGetRequest(
 
 export function peerGetResponse(num_hit_chunks: number): Uint8Array {
   return encodeLmcacheMessage({ type: 'BatchedLookupAndGetRetMsg', num_hit_chunks });
+}
+
+/**
+ * Offers chunks, which the other engine then reads.
+ *
+ * @param offsets Tokens of each chunk.
+ */
+export function peerPutRequest(
+  sender_id: string,
+  keys: readonly string[],
+  offsets: readonly number[],
+): Uint8Array {
+  const mem_indexes = keys.map((_, i) => i);
+  return encodeLmcacheMessage({
+    ...{ type: 'BatchedLookupAndPutMsg', sender_id, keys, offsets, mem_indexes },
+  });
+}
+
+export function peerPutResponse(num_read_chunks: number): Uint8Array {
+  return encodeLmcacheMessage({ type: 'BatchedLookupAndPutRetMsg', num_read_chunks });
 }
 
 /** @param error_code One of `peerErrors`. */

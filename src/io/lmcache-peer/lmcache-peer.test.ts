@@ -6,6 +6,8 @@ import {
   decodePeerMessage,
   peerError,
   peerErrors,
+  peerPutRequest,
+  peerPutResponse,
   peerSideRequest,
 } from '../../core/lmcache/index.ts';
 import { dealerRequest, openRouterSocket } from '../zmq/index.ts';
@@ -18,6 +20,7 @@ async function serve(t: TestContext, more: Partial<PeerServerOptions> = {}) {
   const server = await openPeerServer({
     ...{ host: '127.0.0.1', publicHost: '127.0.0.1', initPort: 0, lookupPort: 0, valueBytes },
     lend: (key) => (key < 'd' ? chunkOf(key) : undefined),
+    take: async () => 0,
     ...more,
   });
   t.after(() => server.close());
@@ -65,6 +68,30 @@ test('a peer that has restarted is asked after another handshake', async (t) => 
   await assert.rejects(fetched(client, initUrl, ['a']), NoResponseError);
   await serve(t, { initPort: Number(initUrl.split(':')[1]) });
   assert.equal(await fetched(client, initUrl, ['a']), 'aa');
+});
+
+test('a peer reads the chunks that it is offered before it replies, from senders that have shaken hands', async (t) => {
+  const offers: string[] = [];
+  const { initUrl } = await serve(t, {
+    take: async (from, keys) => {
+      offers.push(`${from}: ${keys.join(' ')}`);
+      return keys.length - 1;
+    },
+  });
+  assert.equal(await reader(t).offer(initUrl, ['a', 'b', 'x'], 256), 2);
+  assert.deepEqual(offers, ['127.0.0.1:1: a b x']);
+  const url = await lookupUrlOf(initUrl);
+  let reply: Uint8Array = new Uint8Array();
+  await dealerRequest({
+    ...{ endpoint: `tcp://${url}`, timeoutMs: 5000 },
+    frames: [new Uint8Array(), peerPutRequest('10.0.0.1:1', ['a'], [256])],
+    onMessage: (frames) => {
+      reply = frames.at(-1) ?? reply;
+      return true;
+    },
+  });
+  assert.deepEqual(new Uint8Array(reply), peerPutResponse(0));
+  assert.equal(offers.length, 1, 'an engine is not sent to addresses of strangers');
 });
 
 test('a peer that forgot its readers is asked after another handshake', async (t) => {

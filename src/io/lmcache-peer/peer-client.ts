@@ -6,6 +6,7 @@ import {
   peerErrors,
   peerGetRequest,
   peerInitRequest,
+  peerPutRequest,
   peerSideRequest,
 } from '../../core/lmcache/index.ts';
 import { dealerRequest } from '../zmq/index.ts';
@@ -53,6 +54,30 @@ export class PeerClient {
       const some = keys.slice(from, from + atOnce);
       const chunks = await this.#get(initUrl, some, (bytes, i) => onChunk(bytes, from + i));
       if (chunks < some.length) return;
+    }
+  }
+
+  /**
+   * Offers chunks to a peer, which reads those that it lacks before it replies.
+   *
+   * @param chunkTokens Of each chunk.
+   * @returns How many it has read.
+   * @throws {NoResponseError} If the peer is gone, late, or replies with an error.
+   */
+  async offer(initUrl: string, keys: readonly string[], chunkTokens: number): Promise<number> {
+    const offsets = keys.map(() => chunkTokens);
+    const request = peerPutRequest(this.#options.ownInitUrl, keys, offsets);
+    try {
+      // A peer that has restarted does not know its senders.
+      const url = await this.#shakeHands(initUrl);
+      const reply = await this.#ask(url, [request]);
+      if (reply.type === 'BatchedLookupAndPutRetMsg') return reply.readChunks;
+      throw new NoResponseError(
+        `The peer at ${initUrl} replied with error ${reply.errorCode} (${reply.type}).`,
+      );
+    } catch (error) {
+      this.#lookupUrls.delete(initUrl);
+      throw error;
     }
   }
 

@@ -1,4 +1,4 @@
-// Lends chunks to other engines, with the sockets and messages of LMCache's P2P backend. LMCache itself writes the bytes into
+// Lends chunks to other engines, and takes those that they offer, with the sockets and messages of LMCache's P2P backend. LMCache itself writes the bytes into
 // the reader's memory (NIXL, RDMA); here they are frames behind the reply.
 import { LruMap } from '../../core/base/index.ts';
 import {
@@ -8,6 +8,7 @@ import {
   peerErrors,
   peerGetResponse,
   peerInitResponse,
+  peerPutResponse,
   peerSideResponse,
 } from '../../core/lmcache/index.ts';
 import {
@@ -30,6 +31,8 @@ export interface PeerServerOptions {
   readonly valueBytes: number;
   /** @returns The bytes of a chunk; undefined if it is not in host memory. */
   readonly lend: (key: string) => Uint8Array | undefined;
+  /** Reads chunks that another engine offers. @returns How many were read. */
+  readonly take: (initUrl: string, keys: readonly string[]) => Promise<number>;
   /** Called when chunks have been handed to the network. */
   readonly onLent?: ((chunks: number) => void) | undefined;
 }
@@ -94,11 +97,19 @@ class Lender {
   answer(peer: RouterPeer, frames: readonly Uint8Array[]): void {
     const message = read(frames);
     const envelope = frames.slice(0, -1);
-    if (message?.type !== 'BatchedLookupAndGetMsg') {
+    if (message?.type === 'BatchedLookupAndPutMsg') {
+      void this.#take(message).then((count) => peer.reply([...envelope, peerPutResponse(count)]));
+    } else if (message?.type !== 'BatchedLookupAndGetMsg') {
       peer.reply([...envelope, peerError(peerErrors.unknownType)]);
     } else if (this.#peers.get(message.peer) === undefined) {
       peer.reply([...envelope, peerError(peerErrors.noHandshake)]);
     } else void this.#lend(peer, envelope, message.keys);
+  }
+
+  /** Only engines that have begun with a handshake are asked for chunks: others could name any address. */
+  async #take({ peer, keys }: PeerMessage): Promise<number> {
+    if (this.#peers.get(peer) === undefined) return 0;
+    return await this.#options.take(peer, keys);
   }
 
   /** Sends chunks up to the first that is missing. */

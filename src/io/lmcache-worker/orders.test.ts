@@ -32,6 +32,10 @@ test('a worker carries orders out, and replies as LMCache 0.5.6 does', async (t)
       cleared.push(location);
       return 512;
     },
+    move: async ({ toUrl }) => {
+      if (toUrl === '') throw new Error('no address');
+      return 256;
+    },
     pin: (location, tokens) => {
       assert.equal(location, 'LocalCPUBackend');
       prompts.push(tokens);
@@ -59,6 +63,15 @@ test('a worker carries orders out, and replies as LMCache 0.5.6 does', async (t)
   assert.deepEqual(prompts, [Array.from({ length: 600 }, (_, i) => i)]);
   const error = (text: string) => Buffer.from(text).toString('hex');
   assert.ok((await ask(new Uint8Array([0xc1]))).includes(error('Worker error')));
-  const move = encodeLmcacheMessage({ type: 'MoveWorkerMsg', worker_event_id: 'e' });
-  assert.ok((await ask(move)).includes(error('MoveWorkerMsg is not emulated')));
+  const location = 'LocalCPUBackend';
+  const move = { type: 'MoveWorkerMsg', worker_event_id: 'e', old_position: location };
+  const target = { new_position: ['10.0.0.2:8200', location], tokens: [1], copy: false };
+  const moved = encodeLmcacheMessage({ type: 'MoveWorkerRetMsg', num_tokens: 256 });
+  assert.equal(
+    await ask(encodeLmcacheMessage({ ...move, ...target })),
+    Buffer.from(moved).toString('hex'),
+  );
+  assert.ok((await ask(encodeLmcacheMessage(move))).includes(error('Worker error: no address')));
+  const compress = encodeLmcacheMessage({ type: 'CompressWorkerMsg', worker_event_id: 'e' });
+  assert.ok((await ask(compress)).includes(error('CompressWorkerMsg is not emulated')));
 });

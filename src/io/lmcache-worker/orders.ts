@@ -12,6 +12,18 @@ export interface OrderHandlers {
   readonly clear: (location: string) => number;
   /** Keeps the beginning of a prompt in a tier. @returns How many of its tokens are there. */
   readonly pin: (location: string, tokens: readonly number[]) => number;
+  /** Sends the beginning of a prompt to another engine. @returns How many of its tokens. */
+  readonly move: (move: PromptMove) => Promise<number>;
+}
+
+export interface PromptMove {
+  readonly location: string;
+  /** `host:port` of the other engine's handshake. */
+  readonly toUrl: string;
+  readonly toLocation: string;
+  readonly tokens: readonly number[];
+  /** Whether it stays in this engine, too. */
+  readonly copies: boolean;
 }
 
 /** A prompt of a million tokens takes 5 MB. */
@@ -31,7 +43,9 @@ export async function openOrders(
   const socket = await openRouterSocket({
     ...{ endpoint: formatZmqEndpoint({ transport: 'tcp', host, port }), limits },
     onMessage: (peer, frames) => {
-      peer.reply([...frames.slice(0, -1), encodeLmcacheMessage(replyTo(frames.at(-1), handlers))]);
+      void replyTo(frames.at(-1), handlers).then((reply) =>
+        peer.reply([...frames.slice(0, -1), encodeLmcacheMessage(reply)]),
+      );
     },
   });
   const parsed = parseZmqEndpoint(socket.endpoint);
@@ -41,17 +55,22 @@ export async function openOrders(
   };
 }
 
-function replyTo(
+async function replyTo(
   payload: Uint8Array = new Uint8Array(),
-  { clear, pin }: OrderHandlers,
-): MessageValue {
-  let order: WorkerOrder;
+  handlers: OrderHandlers,
+): Promise<MessageValue> {
   try {
-    order = decodeOrder(payload);
+    return await carriedOut(decodeOrder(payload), handlers);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { type: 'ErrorMsg', error: `Worker error: ${reason}` };
   }
+}
+
+async function carriedOut(
+  order: WorkerOrder,
+  { clear, pin, move }: OrderHandlers,
+): Promise<MessageValue> {
   switch (order.type) {
     case 'HealthWorkerMsg':
       return { type: 'HealthWorkerRetMsg', error_code: 0 };
@@ -59,7 +78,12 @@ function replyTo(
       return { type: 'ClearWorkerRetMsg', num_tokens: clear(order.location) };
     case 'PinWorkerMsg':
       return { type: 'PinWorkerRetMsg', num_tokens: pin(order.location, order.tokens) };
+    case 'MoveWorkerMsg': {
+      const { location, tokens, copies, target: [toUrl, toLocation] = ['', ''] } = order;
+      const num_tokens = await move({ location, toUrl, toLocation, tokens, copies });
+      return { type: 'MoveWorkerRetMsg', num_tokens };
+    }
     default:
-      return { type: 'ErrorMsg', error: `Worker error: ${order.type} is not emulated` };
+      throw new Error(`${order.type} is not emulated`);
   }
 }

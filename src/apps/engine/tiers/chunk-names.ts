@@ -49,6 +49,22 @@ export class ChunkNames {
     return this.#names.peek(key);
   }
 
+  set(key: BlockKey, hash: bigint): void {
+    this.#names.set(key, hash);
+  }
+
+  /** The chunks of a prompt whose names are known. */
+  *namesIn(sequence: TieredSequence): Generator<readonly [BlockKey, bigint]> {
+    const request = sequence.request as GeneratedSequence;
+    if (request.hasOwnScope) return;
+    const chunks = Math.floor(request.promptTokens / this.#chunkTokens);
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      const key = this.#keyOf(sequence, chunk);
+      const hash = this.#names.peek(key);
+      if (hash !== undefined) yield [key, hash];
+    }
+  }
+
   #keyOf(sequence: TieredSequence, chunk: number): BlockKey {
     return sequence.blockKey((chunk + 1) * this.#blocksPerChunk - 1);
   }

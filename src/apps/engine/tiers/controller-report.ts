@@ -58,7 +58,10 @@ export class ControllerReport {
     for (const key of keys) {
       const hash = this.#names.of(key);
       if (hash === undefined) continue;
-      this.#heldIn(location).set(key, hash);
+      const held = this.#heldIn(location);
+      const isKnown = held.peek(key) === hash;
+      held.set(key, hash);
+      if (isKnown) continue;
       if (location === 'LocalCPUBackend') this.#lendable.set(BigInt.asUintN(64, hash), key);
       this.#reporter?.admit(location, hash);
     }
@@ -73,6 +76,16 @@ export class ControllerReport {
       if (location === 'LocalCPUBackend') this.#lendable.delete(BigInt.asUintN(64, hash));
       this.#reporter?.evict(location, hash);
     }
+  }
+
+  /** A chunk of host memory has another key; for the controller, it is the same. */
+  renamed(key: BlockKey, to: BlockKey): void {
+    const held = this.#heldIn('LocalCPUBackend');
+    const hash = held.peek(key);
+    if (hash === undefined) return;
+    held.delete(key);
+    held.set(to, hash);
+    this.#lendable.set(BigInt.asUintN(64, hash), to);
   }
 
   /** Host memory and disk were emptied, or one of them; the cache server keeps what it has. */

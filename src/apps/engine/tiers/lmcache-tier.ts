@@ -30,6 +30,7 @@ import {
   type LmcachePeers,
   type LmcacheSettings,
 } from './lmcache-settings.ts';
+import { MovedChunks } from './moved-chunks.ts';
 import type { OutsideWork } from './outside-work.ts';
 import { PeerStore } from './peer-store.ts';
 import { RemoteStore } from './remote-store.ts';
@@ -121,6 +122,7 @@ export function createLmcache(
   const { blockSize, log } = engine;
   const names = new ChunkNames({ blocksPerChunk: config.blocksPerChunk, blockSize, hashSeed });
   const report = controller && new ControllerReport(controller, names, log);
+  const moved = report && new MovedChunks(names, report);
   const common = {
     ...{ chunkBytes: config.chunkBytes, values, outside, log },
     nowMs: () => performance.now(),
@@ -154,17 +156,21 @@ export function createLmcache(
           }),
         ]),
   ];
-  const connector = new Lmcache({
+  const connector: Lmcache = new Lmcache({
     ...{ config, blockSize, stores },
     listener: {
       ...listener,
-      lookingUp: (sequence) => names.learn(sequence),
+      lookingUp: (sequence) => {
+        names.learn(sequence);
+        moved?.adopt(sequence, connector);
+      },
       stored: (keys, medium) => {
         listener.stored?.(keys, medium);
         report?.stored('LocalCPUBackend', keys);
       },
       removed: (keys, medium) => {
-        listener.removed?.(keys, medium);
+        const own = moved?.forget(keys) ?? keys;
+        if (own.length > 0) listener.removed?.(own, medium);
         report?.removed('LocalCPUBackend', keys);
       },
       emptied: () => report?.emptied(),
@@ -173,11 +179,16 @@ export function createLmcache(
   if (report !== undefined) {
     const disks = stores.filter(({ source }) => source === 'disk');
     const orders = {
-      ...{ connector, disks, names, report, chunkTokens: config.blocksPerChunk * blockSize },
+      ...{ connector, disks, names, report, peers },
+      chunkTokens: config.blocksPerChunk * blockSize,
     };
     outside.onListening(async (url) => {
       const port = await takeOrders(url, controller?.workerPort ?? 0, orders, outside);
-      const peerInitUrl = await peers?.open(url, (key) => connector.lend(key));
+      const peerInitUrl = await peers?.open(
+        url,
+        (key) => connector.lend(key),
+        (hash) => moved?.take(hash, connector) ?? false,
+      );
       report.start(url, { port, peerInitUrl });
     });
     outside.onClose(() => report.close());

@@ -74,10 +74,15 @@ export class PeerStore implements LmcacheStore {
    *
    * @param url Of the engine.
    * @param lend Whether a chunk is in host memory; it counts as used.
+   * @param take Puts a chunk of another engine into host memory. @returns Whether there is room.
    * @returns Where other engines begin.
    * @throws {InputError} If a port cannot be listened on.
    */
-  async open(url: string, lend: (key: BlockKey) => boolean): Promise<string> {
+  async open(
+    url: string,
+    lend: (key: BlockKey) => boolean,
+    take: (hash: bigint) => boolean,
+  ): Promise<string> {
     const { peers, report, values, outside, timeoutMs } = this.#options;
     const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
     const { valueBytes } = values;
@@ -92,6 +97,7 @@ export class PeerStore implements LmcacheStore {
         syntheticKv(name).fill(bytes, 0);
         return bytes;
       },
+      take: async (initUrl, offered) => await this.#take(initUrl, offered, take),
       onLent: (chunks) => this.#lent(chunks),
     });
     const client = new PeerClient({ ownInitUrl: server.initUrl, valueBytes, timeoutMs });
@@ -101,6 +107,17 @@ export class PeerStore implements LmcacheStore {
       void server.close();
     });
     return server.initUrl;
+  }
+
+  /**
+   * Offers chunks of this engine's host memory to another one, which reads them.
+   *
+   * @throws {NoResponseError} If it is gone or late.
+   */
+  async offer(initUrl: string, hashes: readonly bigint[]): Promise<void> {
+    const { values, chunkTokens } = this.#options;
+    const names = hashes.map((hash) => values.keyOf(hash.toString(16)));
+    await this.#client?.offer(initUrl, names, chunkTokens);
   }
 
   prepare(keys: readonly BlockKey[], firstNeeded: number): boolean {
@@ -169,6 +186,24 @@ export class PeerStore implements LmcacheStore {
     this.#stats.readBytes += right * values.valueBytes;
     this.#stats.failedChunks += names.length - right;
     return right;
+  }
+
+  /** Reads the chunks that another engine offers and this one lacks. @returns How many. */
+  async #take(
+    initUrl: string,
+    offered: readonly string[],
+    take: (hash: bigint) => boolean,
+  ): Promise<number> {
+    const { values, report } = this.#options;
+    const lacking = offered.flatMap((name) => {
+      const hash = values.hashOf(name);
+      return hash === undefined || report.inHostMemory(hash) !== undefined ? [] : [{ name, hash }];
+    });
+    const right = await this.#fetch(
+      initUrl,
+      lacking.map(({ name }) => name),
+    );
+    return lacking.slice(0, right).filter(({ hash }) => take(hash)).length;
   }
 
   #isPaused(initUrl: string): boolean {

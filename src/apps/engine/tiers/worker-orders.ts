@@ -1,9 +1,10 @@
-// Orders of LMCache's controller to an emulated LMCache: empty a tier, keep a prompt in host memory.
+// Orders of LMCache's controller to an emulated LMCache: empty a tier, keep a prompt in host memory, move it to another engine.
 import type { Lmcache, LmcacheStore } from '../../../core/engine/index.ts';
-import { openOrders } from '../../../io/lmcache-worker/index.ts';
+import { openOrders, type PromptMove } from '../../../io/lmcache-worker/index.ts';
 import type { ChunkNames } from './chunk-names.ts';
 import type { ControllerReport } from './controller-report.ts';
 import type { OutsideWork } from './outside-work.ts';
+import type { PeerStore } from './peer-store.ts';
 
 export interface OrderedTiers {
   readonly connector: Lmcache;
@@ -11,6 +12,8 @@ export interface OrderedTiers {
   readonly names: ChunkNames;
   readonly report: ControllerReport;
   readonly chunkTokens: number;
+  /** Undefined without P2P. */
+  readonly peers: PeerStore | undefined;
 }
 
 /** LMCache's own: a pin that nobody takes away ends after this time (`pin_timeout_sec`). */
@@ -27,9 +30,10 @@ const pinSeconds = 300;
 export async function takeOrders(
   url: string,
   port: number,
-  { connector, disks, names, report, chunkTokens }: OrderedTiers,
+  tiers: OrderedTiers,
   outside: OutsideWork,
 ): Promise<number> {
+  const { connector, disks, names, report, chunkTokens } = tiers;
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
   const orders = await openOrders(host, port, {
     clear(location) {
@@ -50,7 +54,37 @@ export async function takeOrders(
       }
       return pinned * chunkTokens;
     },
+    move: async (move) => (await moved(move, tiers)) * chunkTokens,
   });
   outside.onClose(() => void orders.close());
   return orders.port;
+}
+
+/**
+ * Moves the beginning of a prompt from host memory to that of another engine.
+ *
+ * @returns Its chunks here.
+ * @throws {Error} If LMCache would refuse it, too, or the other engine is gone or late.
+ */
+async function moved(
+  { location, toUrl, toLocation, tokens, copies }: PromptMove,
+  { connector, names, report, peers }: OrderedTiers,
+): Promise<number> {
+  if (peers === undefined) throw new Error('P2P is not enabled');
+  if (toLocation !== 'LocalCPUBackend') throw new Error('Only support moving to cpu for now.');
+  if (location !== 'LocalCPUBackend') return 0;
+  const hashes: bigint[] = [];
+  for (const hash of names.hashesOf(tokens)) {
+    const key = report.inHostMemory(hash);
+    if (key === undefined || !connector.lend(key)) break;
+    hashes.push(hash);
+  }
+  if (hashes.length === 0) return 0;
+  await peers.offer(toUrl, hashes);
+  if (copies) return hashes.length;
+  for (const hash of hashes) {
+    const key = report.inHostMemory(hash);
+    if (key !== undefined) connector.drop(key);
+  }
+  return hashes.length;
 }

@@ -40,6 +40,20 @@ export class HostMemory {
     this.#chunks.set(key, true);
   }
 
+  /** @returns False if it is not there. */
+  delete(key: BlockKey): boolean {
+    this.#pinned.delete(key);
+    return this.#chunks.delete(key);
+  }
+
+  /** A chunk gets another key, and counts as used; a pin stays. */
+  rename(key: BlockKey, to: BlockKey): void {
+    const untilSeconds = this.#pinned.get(key);
+    if (!this.delete(key)) return;
+    this.add(to);
+    if (untilSeconds !== undefined) this.#pinned.set(to, untilSeconds);
+  }
+
   /**
    * Keeps a chunk for this time; pins on at most half of the memory count.
    *

@@ -223,6 +223,23 @@ export class Lmcache implements KvConnector {
     return this.#local?.use(key) ?? false;
   }
 
+  /** A chunk comes to host memory from another engine. @returns False without host memory. */
+  take(key: BlockKey): boolean {
+    this.#local?.add(key);
+    return this.#local !== undefined;
+  }
+
+  /** A chunk of host memory goes to another engine. */
+  drop(key: BlockKey): void {
+    if (this.#local?.delete(key)) this.#listener.removed?.([key], 'CPU');
+  }
+
+  /** A chunk that was taken under a key of its own is one of a prompt. */
+  rename(key: BlockKey, to: BlockKey): void {
+    this.#local?.rename(key, to);
+    this.#listener.stored?.([to], 'CPU');
+  }
+
   reset(): boolean {
     this.#local?.clear();
     for (const store of this.#stores) store.clear();
