@@ -18,5 +18,9 @@ const engines = clusterSource({
     environment: { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port },
   }),
 });
-const router = await startRouter({ port: 0, engines, discovery: 'k8s', kvEvents: false, log });
+// A request for a model whose only engine has gone fails at once, which tells when it is gone.
+const deadlines = { engineWaitSeconds: 0 };
+const router = await startRouter({
+  ...{ port: 0, engines, discovery: 'k8s', kvEvents: false, deadlines, log },
+});
 process.stdout.write(`${router.url}\n`);

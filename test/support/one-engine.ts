@@ -32,10 +32,11 @@ export async function oneEngine(
   const stream = new PassThrough();
   const { basePath = '', level = 'info', ...others } = options;
   const log = createLogger({ stream, level, format: 'text' });
+  const notLive = new Set<Engine>();
   const engine = new Engine({
     ...{ url: scripted.url + basePath, name: undefined, assumedModels: [], core, ticker },
     metrics: new RouterMetrics(new MetricsRegistry(), 60),
-    ...{ log, authorization: undefined, healthTimeoutMs: () => 20_000 },
+    ...{ log, authorization: undefined, healthTimeoutMs: () => 20_000, notLive },
     // No connection closes on its own.
     limits: { idleTimeoutMs: 0 },
     ...others,

@@ -146,10 +146,10 @@ class Router {
       healthTimeoutMs: () => this.#settings.healthTimeoutMs,
       roleOf: (label) => roleOfLabel(options.disaggregation, label),
     });
-    const { engines } = this.#fleet;
+    const { engines, notLive } = this.#fleet;
     declareFleetGauges(registry, core, engines, nowSeconds);
     this.#checks = new EngineChecks({
-      ...{ engines, nowSeconds, healthIntervalMs: settings.healthIntervalMs },
+      ...{ engines, notLive, nowSeconds, healthIntervalMs: settings.healthIntervalMs },
       statsIntervalMs: statsIntervalMs(settings.policy, options),
     });
     const watch = new AttemptWatch(ticker, options.deadlines, (url, seconds) => {

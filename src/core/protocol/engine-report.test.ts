@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseEngineReport } from './index.ts';
+import { type EngineReport, isSameReport, parseEngineReport } from './index.ts';
 
 test('ranks are summed, except for shares and sizes', () => {
   const page = [
@@ -64,4 +64,13 @@ test('an engine sleeps if it says that it is not awake', () => {
     [page(0), page(1), ''].map((text) => parseEngineReport(text).isAsleep),
     [true, false, undefined],
   );
+});
+
+test('two reports are the same if no field differs', () => {
+  const report = parseEngineReport('vllm:num_requests_running 3\nvllm:kv_cache_usage_perc 0.25\n');
+  assert.ok(isSameReport(report, { ...report }));
+  for (const field of Object.keys(report) as (keyof EngineReport)[]) {
+    const other = report[field] === undefined ? 1 : undefined;
+    assert.ok(!isSameReport(report, { ...report, [field]: other }), field);
+  }
 });

@@ -111,6 +111,26 @@ export function parseEngineReport(page: string | Uint8Array): EngineReport {
   };
 }
 
+/** Whether two reports say the same. */
+export function isSameReport(one: EngineReport, other: EngineReport): boolean {
+  return (
+    one.running === other.running &&
+    one.waiting === other.waiting &&
+    one.kvUsage === other.kvUsage &&
+    one.prefixCacheQueries === other.prefixCacheQueries &&
+    one.prefixCacheHits === other.prefixCacheHits &&
+    one.lowerTierHits === other.lowerTierHits &&
+    one.lowerTierQueries === other.lowerTierQueries &&
+    one.preemptions === other.preemptions &&
+    one.promptTokens === other.promptTokens &&
+    one.generationTokens === other.generationTokens &&
+    one.blocksTotal === other.blocksTotal &&
+    one.blockTokens === other.blockTokens &&
+    one.startedAtSeconds === other.startedAtSeconds &&
+    one.isAsleep === other.isAsleep
+  );
+}
+
 // Of the page being read, by `indexOfField`. Reading is synchronous, so one set serves all pages.
 const sums = new Float64Array(fields.length);
 const counts = new Uint32Array(fields.length);

@@ -1,5 +1,10 @@
 // Codecs of the messages between routers and engines, and the fields of a request that routing needs.
-export { type EngineReport, engineReportQuery, parseEngineReport } from './engine-report.ts';
+export {
+  type EngineReport,
+  engineReportQuery,
+  isSameReport,
+  parseEngineReport,
+} from './engine-report.ts';
 export { MessagePackFormatError } from './errors.ts';
 export { JsonSyntaxError, skimJsonObject } from './json-skim.ts';
 export { type KvEventEndpoints, kvEventEndpoints } from './kv-event-sources.ts';

@@ -49,6 +49,8 @@ export class UpstreamPool implements ConnectionOwner {
   readonly #connections = new Set<UpstreamConnection>();
   /** The youngest is last, because the engine is least likely to close it. */
   readonly #idle: UpstreamConnection[] = [];
+  /** No connection has a deadline before this tick. While a request is in flight it is the next one. */
+  #nextTick = 0;
   #isClosed = false;
 
   /**
@@ -86,8 +88,7 @@ export class UpstreamPool implements ConnectionOwner {
     }
     const idle = request.isUnrepeatable === true ? undefined : this.#idle.pop();
     const connection = idle ?? this.#open();
-    connection.sinceTick = this.#ticker.now;
-    connection.start(exchange);
+    this.#start(connection, exchange);
     return exchange;
   }
 
@@ -101,13 +102,20 @@ export class UpstreamPool implements ConnectionOwner {
   }
 
   onTick(nowTick: number): void {
+    // Most pools of a large fleet have only idle connections.
+    if (nowTick < this.#nextTick) return;
+    const idleTicks = this.#ticker.ticks(this.#limits.idleTimeoutMs);
+    let nextTick = Number.POSITIVE_INFINITY;
     for (const connection of this.#connections) {
       if (connection.sinceTick < 0) connection.sinceTick = nowTick;
       const waited = nowTick - connection.sinceTick;
-      if (!connection.busy) {
-        if (waited >= this.#ticker.ticks(this.#limits.idleTimeoutMs)) this.#dropIdle(connection);
-      } else this.#checkDeadlines(connection, waited);
+      if (connection.busy) {
+        nextTick = 0;
+        this.#checkDeadlines(connection, waited);
+      } else if (waited >= idleTicks) this.#dropIdle(connection);
+      else nextTick = Math.min(nextTick, connection.sinceTick + idleTicks);
     }
+    this.#nextTick = nextTick;
   }
 
   connectionFree(connection: UpstreamConnection): void {
@@ -138,9 +146,7 @@ export class UpstreamPool implements ConnectionOwner {
       // request.
       this.#onKeptClosed?.();
       exchange.retriedStale = true;
-      const fresh = this.#open();
-      fresh.sinceTick = this.#ticker.now;
-      fresh.start(exchange);
+      this.#start(this.#open(), exchange);
       return;
     }
     const { answered, betweenChunks, errorCode: code } = connection;
@@ -151,6 +157,12 @@ export class UpstreamPool implements ConnectionOwner {
     const connection = new UpstreamConnection(this, this.origin, this.#tls?.());
     this.#connections.add(connection);
     return connection;
+  }
+
+  #start(connection: UpstreamConnection, exchange: UpstreamExchange): void {
+    connection.sinceTick = this.#ticker.now;
+    this.#nextTick = 0;
+    connection.start(exchange);
   }
 
   #checkDeadlines(connection: UpstreamConnection, waited: number): void {

@@ -58,6 +58,7 @@ container=$(buildah "${storage[@]}" from scratch) &&
   buildah "${storage[@]}" push -q localhost/pause:1 "docker-archive:$work/pause.tar:localhost/pause:1" ||
   skip "the image of the pause container cannot be built"
 
+export LOAD_LOG=${LOAD_LOG:-$work/load.log}
 export TOOLS HELM="$TOOLS/helm3" CGROUP="/$cgroup" ARCHIVES="$work/pause.tar:$work/spillway.tar"
 # Each file has namespaces of its own, since each builds the same network. The shell stays process 1, which collects what containers leave.
 status=0
@@ -66,4 +67,6 @@ for file in test/lanes/pods/*.test.ts; do
     "$NODE" --test --test-timeout=900000 --test-reporter=./scripts/test-reporter.mjs "$file" || status=1
   for folder in "${folders[@]}"; do find "$folder" -mindepth 1 -depth -type d -exec rmdir {} + 2> /dev/null; done
 done
+# What the tests measured, and when which step began.
+[ ! -f "$LOAD_LOG" ] || cat "$LOAD_LOG"
 exit "$status"

@@ -2,16 +2,18 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { appendFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { stringify } from 'yaml';
 import { PodCluster } from '../../support/kubernetes/pod-cluster.ts';
 import { areConnected, type RouterPod } from '../../support/kubernetes/router-pods.ts';
 import { until } from '../../support/until.ts';
 
 const { TOOLS: tools = '', ARCHIVES = '', CGROUP: cgroup = '', HELM: helm = '' } = process.env;
+const { LOAD_LOG: loadLog = '' } = process.env;
 const launcher = join(import.meta.dirname, '..', '..', '..', 'bin', 'spillway.mjs');
 const model = 'Qwen/Qwen3-8B';
 
@@ -69,12 +71,19 @@ async function valuesFile(engines: number, router: object = {}): Promise<string>
   return file;
 }
 
+/** A line for the test's report, and for a file if LOAD_LOG names one. */
+function say(t: TestContext, line: string): void {
+  t.diagnostic(line);
+  if (loadLog !== '') appendFileSync(loadLog, `${line}\n`);
+}
+
 test('a values file becomes a stack whose pods serve completions', async (t) => {
   const began = performance.now();
   const deployed = await spillway([
     ...['deploy', '-f', await valuesFile(2), '--helm', helm, '--wait', '3m'],
   ]);
-  t.diagnostic(`deploy took ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  say(t, `from an empty cluster to a served completion, with the image on the node: ${seconds} s`);
   assert.equal(deployed.status, 0, deployed.out + deployed.err);
   assert.match(deployed.out, /^engine qwen: 2\/2 ready$/m);
   assert.match(deployed.out, /^router: 1\/1 ready$/m);

@@ -25,8 +25,8 @@ function played(
   const [pauseFrom = 0, pauseTo = 0] = options.pause ?? [];
   for (let atMs = 0; atMs <= options.untilMs; atMs += schedule.lookMs) {
     if (atMs > pauseFrom && atMs < pauseTo) continue;
-    const isDead = ({ engine }: { engine: number }) => options.isDead?.(engine, atMs) ?? false;
-    const due = schedule.due(engines, atMs, isDead);
+    const dead = [...engines.values()].filter(({ engine }) => options.isDead?.(engine, atMs));
+    const due = schedule.due(engines, atMs, new Set(dead));
     health.push(...due.health.map(({ engine }) => ({ atMs, engine })));
     stats.push(...due.stats.map(({ engine }) => ({ atMs, engine })));
   }
@@ -95,8 +95,8 @@ function afterPause(count: number, intervals: CheckIntervals) {
   const schedule = new CheckSchedule<{ readonly engine: number }>(intervals);
   const engines = new Map(Array.from({ length: count }, (_, engine) => [engine, { engine }]));
   // They get their moments, and nothing of it is started again before the pause.
-  schedule.due(engines, 0, () => false);
-  const { health, stats } = schedule.due(engines, 3_600_000, () => false);
+  schedule.due(engines, 0, new Set());
+  const { health, stats } = schedule.due(engines, 3_600_000, new Set());
   return { health: health.map(({ engine }) => engine), stats: stats.map(({ engine }) => engine) };
 }
 
@@ -149,4 +149,45 @@ test('an interval of 0 means at every look', () => {
   const { health, stats } = played(1, { healthIntervalMs: 0, statsIntervalMs: 0 }, { untilMs: 10 });
   assert.ok(health.length >= 10, `${health.length}`);
   assert.ok(stats.length >= 10, `${stats.length}`);
+});
+
+test('engines that come and go leave the others their moments', () => {
+  const schedule = new CheckSchedule<{ readonly engine: number }>(everyFive);
+  const engines = new Map(Array.from({ length: 9 }, (_, engine) => [engine, { engine }]));
+  const back = engines.get(4) as { readonly engine: number };
+  const health: Check[] = [];
+  for (let atMs = 0; atMs <= 30_000; atMs += schedule.lookMs) {
+    if (atMs === 10_000) engines.delete(2);
+    if (atMs === 12_000) engines.set(9, { engine: 9 });
+    if (atMs === 15_000) {
+      engines.delete(0);
+      engines.set(10, { engine: 10 });
+    }
+    if (atMs === 16_000) engines.delete(4);
+    if (atMs === 16_200) engines.set(4, back);
+    const due = schedule.due(engines, atMs, new Set());
+    health.push(...due.health.map(({ engine }) => ({ atMs, engine })));
+  }
+  for (const engine of engines.keys()) {
+    const gaps = gapsOf(health, engine);
+    assert.ok(gaps.length >= 2, `${engine}`);
+    // The first check of an engine is at the look after its moment.
+    for (const gap of gaps) assert.ok(Math.abs(gap - 5_000) <= 100, `${engine}: ${gap}`);
+  }
+  assert.ok(health.every(({ atMs, engine }) => engine !== 2 || atMs < 10_000));
+});
+
+test('an engine that dies between two checks is checked at the next look', () => {
+  const diedAtMs = 13_370;
+  const { health } = played(60, everyFive, {
+    untilMs: 20_000,
+    isDead: (_, atMs) => atMs >= diedAtMs,
+  });
+  for (let engine = 0; engine < 60; engine++) {
+    const mine = health.filter((check) => check.engine === engine).map(({ atMs }) => atMs);
+    const before = mine.findLast((atMs) => atMs < diedAtMs) as number;
+    const after = mine.find((atMs) => atMs >= diedAtMs) as number;
+    const earliest = Math.max(diedAtMs, before + 1_000);
+    assert.ok(after - earliest <= 100, `${engine}: ${before}, then ${after}`);
+  }
 });

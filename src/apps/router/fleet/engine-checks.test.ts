@@ -34,6 +34,7 @@ function begin(
   );
   const checks = new EngineChecks({
     ...{ engines, healthIntervalMs, statsIntervalMs },
+    notLive: new Set(isLive ? [] : engines.values()),
     nowSeconds: () => Date.now() / 1000,
   });
   context.after(() => checks.stop());

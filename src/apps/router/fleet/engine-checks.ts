@@ -10,6 +10,7 @@ const modelReadsPerSecondMax = 20;
 
 export class EngineChecks {
   readonly #engines: ReadonlyMap<string, Engine>;
+  readonly #notLive: ReadonlySet<Engine>;
   readonly #nowSeconds: () => number;
   #intervals: CheckIntervals;
   #timer: NodeJS.Timeout | undefined;
@@ -17,10 +18,13 @@ export class EngineChecks {
   constructor(
     options: CheckIntervals & {
       readonly engines: ReadonlyMap<string, Engine>;
+      /** Those of them that are not live. */
+      readonly notLive: ReadonlySet<Engine>;
       readonly nowSeconds: () => number;
     },
   ) {
     this.#engines = options.engines;
+    this.#notLive = options.notLive;
     this.#nowSeconds = options.nowSeconds;
     this.#intervals = options;
   }
@@ -49,7 +53,7 @@ export class EngineChecks {
 
   #look(schedule: CheckSchedule<Engine>): void {
     const nowMs = this.#nowSeconds() * 1000;
-    const { health, stats } = schedule.due(this.#engines, nowMs, ({ live }) => !live);
+    const { health, stats } = schedule.due(this.#engines, nowMs, this.#notLive);
     for (const engine of health) void engine.probe();
     const perSecond = (1000 * this.#engines.size) / this.#intervals.statsIntervalMs;
     const modelsEvery = Math.max(1, Math.ceil(perSecond / modelReadsPerSecondMax));

@@ -220,3 +220,16 @@ test('an engine whose streams stand still is checked at once, and one failure is
   assert.match(logged(), /WARNING: engine .* is wedged: no data for 10 s/);
   await until(() => state() === 'dead');
 });
+
+test('a report that says what the last one said takes no memory', async (t) => {
+  let text = page;
+  const { engine, view } = await oneEngine(t, { metrics: () => text });
+  await engine.scrape(() => 100);
+  const { report } = engine;
+  await engine.scrape(() => 105);
+  assert.equal(engine.report, report);
+  assert.equal(view(106).reported?.ageSeconds, 1, 'it is new all the same');
+  text = page.replace('running 7', 'running 8');
+  await engine.scrape(() => 110);
+  assert.equal(engine.report?.running, 8);
+});

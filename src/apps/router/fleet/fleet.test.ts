@@ -165,13 +165,22 @@ test('once started, a fleet probes each engine, reads its metrics, and tells of 
   fleet.replace([endpoint(a)]);
   assert.doesNotMatch(logged(), /added/);
   assert.equal(core.stateOf(a), 'starting');
+  const notLive = () => Array.from(fleet.notLive, ({ url }) => url);
+  assert.deepEqual(notLive(), [a]);
   await fleet.start();
   assert.equal(core.stateOf(a), 'live');
+  assert.deepEqual(notLive(), []);
   fleet.replace([endpoint(a), endpoint(b)]);
   assert.match(logged(), new RegExp(`engine ${b} added\n`));
   await until(() => core.stateOf(b) === 'live');
   await until(() => core.endpoint(b)?.reported?.running === 2);
   assert.equal(core.endpoint(a)?.reported?.running, 1);
+  fleet.engines.get(a)?.failed('a request broke');
+  assert.deepEqual(notLive(), [a]);
+  fleet.replace([endpoint(a)]);
+  assert.deepEqual(notLive(), [a, b], 'one that leaves is not live');
+  fleet.onTick();
+  assert.deepEqual(notLive(), [a], 'one that was removed is none');
 });
 
 test('sixteen first checks start in one turn, the others in the next ones', async (t) => {

@@ -46,8 +46,11 @@ const looksPerTurnMax = 16;
 export class Fleet {
   /** By URL; includes engines that are draining, until their last request has ended. */
   readonly engines: ReadonlyMap<string, Engine>;
+  /** Those of them that are not live. */
+  readonly notLive: ReadonlySet<Engine>;
   readonly #options: FleetOptions;
   readonly #engines = new Map<string, Engine>();
+  readonly #notLive = new Set<Engine>();
   /** The last listed set, by URL. */
   readonly #named = new Map<string, DiscoveredEndpoint>();
   readonly #leaving = new Set<Engine>();
@@ -59,6 +62,7 @@ export class Fleet {
   constructor(options: FleetOptions) {
     this.#options = options;
     this.engines = this.#engines;
+    this.notLive = this.#notLive;
     options.ticker.add(this);
   }
 
@@ -131,6 +135,7 @@ export class Fleet {
           authorization,
         },
         healthTimeoutMs,
+        notLive: this.#notLive,
       });
       this.#engines.set(url, engine);
       core.setRole(url, roleOf(label));
@@ -159,6 +164,7 @@ export class Fleet {
     shared?.removeEngine(url);
     metrics.removeEngine(url);
     engine.close();
+    this.#notLive.delete(engine);
     log.info(`engine ${engine.label} removed`);
   }
 

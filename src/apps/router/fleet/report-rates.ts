@@ -22,31 +22,35 @@ export interface ReportRates {
 }
 
 export class ReportRateMeter {
-  readonly #reports: { readonly atSeconds: number; readonly counters: Counters }[] = [];
+  /** Moments and counters of the last reports. Side by side, so that a report that is known already takes no memory. */
+  readonly #atSeconds: number[] = [];
+  readonly #counters: Counters[] = [];
 
   add(counters: Counters, atSeconds: number): void {
     // The newest report before the window stays: rates need two reports, however far apart.
-    const from = this.#reports.findLastIndex(
-      (report) => atSeconds - report.atSeconds >= windowSeconds,
-    );
-    if (from > 0) this.#reports.splice(0, from);
-    if (this.#reports.length >= reportsMax) this.#reports.shift();
-    this.#reports.push({ atSeconds, counters });
+    const from = this.#atSeconds.findLastIndex((then) => atSeconds - then >= windowSeconds);
+    const isFull = this.#atSeconds.length - Math.max(0, from) >= reportsMax;
+    this.#drop(Math.max(0, from) + (isFull ? 1 : 0));
+    this.#atSeconds.push(atSeconds);
+    this.#counters.push(counters);
   }
 
   clear(): void {
-    this.#reports.length = 0;
+    this.#drop(this.#atSeconds.length);
+  }
+
+  #drop(count: number): void {
+    if (count === 0) return;
+    this.#atSeconds.splice(0, count);
+    this.#counters.splice(0, count);
   }
 
   /** Undefined before the second report. */
   get rates(): ReportRates | undefined {
-    const start = this.#reports[0];
-    const end = this.#reports.at(-1);
-    if (start === undefined || end === undefined || end.atSeconds <= start.atSeconds) {
-      return undefined;
-    }
-    const [before, now] = [start.counters, end.counters];
-    const seconds = end.atSeconds - start.atSeconds;
+    const before = this.#counters[0];
+    const now = this.#counters.at(-1);
+    const seconds = (this.#atSeconds.at(-1) ?? 0) - (this.#atSeconds[0] ?? 0);
+    if (before === undefined || now === undefined || seconds <= 0) return undefined;
     const queries = growth(before.prefixCacheQueries, now.prefixCacheQueries);
     const hits = growth(before.prefixCacheHits, now.prefixCacheHits);
     return {
