@@ -31,7 +31,11 @@ const podCount = Number(flags.pods);
 const ticksPerSecond = 100;
 const writesAtOnce = 16;
 /** As the command "router" sets them. */
-const youngGeneration = ['--max-semi-space-size=6', '--semi-space-growth-factor=1'];
+const heapFlags = [
+  '--max-semi-space-size=6',
+  '--semi-space-growth-factor=1',
+  '--memory-reducer-gc-count=0',
+];
 /** With it, a pod is as large as one of a chart, with its managed fields. */
 const annotations = { filling: 'x'.repeat(8_000) };
 const pods = '/api/v1/namespaces/default/pods';
@@ -79,7 +83,7 @@ try {
 /** Starts a program of bench/kubernetes, and resolves with its first line. */
 async function start(script: string, ...args: readonly string[]): Promise<string> {
   const program = join(root, 'bench/kubernetes', script);
-  const child = spawn(process.execPath, [...youngGeneration, program, ...args], {
+  const child = spawn(process.execPath, [...heapFlags, program, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   children.push(child);

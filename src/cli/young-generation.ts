@@ -7,3 +7,11 @@ export function boundYoungGeneration(): void {
     setFlagsFromString(flag);
   }
 }
+
+/**
+ * Keeps V8 from collecting an idle process after 100 s, when it shrinks the young generation to 1 MB for good: in a router of a
+ * thousand engines that is then collected four times a second, which takes half a percent of a core.
+ */
+export function keepYoungGeneration(): void {
+  setFlagsFromString('--memory-reducer-gc-count=0');
+}

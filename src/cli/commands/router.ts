@@ -41,7 +41,7 @@ import {
 import { addListenerFlags, type ListenerFlags, listenersFrom } from '../router/listener-flags.ts';
 import { addLmcacheFlags, type LmcacheFlags, lmcacheFrom } from '../router/lmcache-flags.ts';
 import { addTraceFlags, type TraceFlags, tracingFrom } from '../trace-flags.ts';
-import { boundYoungGeneration } from '../young-generation.ts';
+import { boundYoungGeneration, keepYoungGeneration } from '../young-generation.ts';
 
 interface Flags
   extends ListenerFlags,
@@ -200,6 +200,7 @@ function deadline(flagSeconds: number): number {
 
 async function run(flags: Flags): Promise<void> {
   boundYoungGeneration();
+  keepYoungGeneration();
   watchLifeline();
   const log = createLogger({
     stream: process.stderr,

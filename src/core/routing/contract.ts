@@ -77,6 +77,7 @@ export interface EndpointLoad {
 
 /** An engine's own gauges, from its /metrics. */
 export interface ReportedLoad {
+  /** Changes in place while an engine reports the same again and again, so it is read, not kept. */
   readonly atSeconds: number;
   readonly running: number;
   readonly waiting: number;

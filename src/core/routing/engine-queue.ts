@@ -43,29 +43,30 @@ const reportSecondsMax = 30;
 /** Weight of the interval between two reports in the mean rate. */
 const intervalWeight = 0.5;
 
-/** A report, and the router's counts at its time. */
-interface Seen {
-  readonly report: ReportedLoad;
-  readonly streams: number;
-  readonly started: number;
-}
-
 /** As the engine last reported it, and as the router has changed it since. */
 export class EngineQueue {
-  #last: Seen | undefined = undefined;
+  /** The last report, and the router's counts at its time. */
+  #report: ReportedLoad | undefined = undefined;
+  #streams = 0;
+  #started = 0;
+  /** Of the last report: the object may be used again for the next one. */
+  #atSeconds = 0;
+  #waiting = 0;
   /** Mean rate at which requests started while others waited. */
   #startsPerSecond: number | undefined = undefined;
 
   /** @param load The router's counts at that time. */
   reported(report: ReportedLoad | undefined, load: CountedLoad): void {
-    const before = this.#last;
-    const { prefillingStreams: streams, started } = load;
-    this.#last = report && { report, streams, started };
+    const [waitedBefore, startedBefore] = [this.#waiting, this.#started];
+    const seconds = (report?.atSeconds ?? 0) - this.#atSeconds;
+    this.#report = report;
+    this.#streams = load.prefillingStreams;
+    this.#started = load.started;
+    this.#atSeconds = report?.atSeconds ?? 0;
+    this.#waiting = report?.waiting ?? 0;
     // Without a queue, the rate is that of the arrivals.
-    if (!before?.report.waiting || !report?.waiting) return;
-    const seconds = report.atSeconds - before.report.atSeconds;
-    if (seconds <= 0) return;
-    const rate = (started - before.started) / seconds;
+    if (waitedBefore === 0 || this.#waiting === 0 || seconds <= 0) return;
+    const rate = (load.started - startedBefore) / seconds;
     const mean = this.#startsPerSecond ?? rate;
     this.#startsPerSecond = mean + (rate - mean) * intervalWeight;
   }
@@ -75,10 +76,9 @@ export class EngineQueue {
    * report is added, and what has started is subtracted; only streams show when they start.
    */
   waiting(load: CountedLoad, nowSeconds: number): number | undefined {
-    if (this.#last === undefined) return undefined;
-    const { report, streams } = this.#last;
-    if (nowSeconds - report.atSeconds > reportSecondsMax) return undefined;
-    return Math.max(0, report.waiting + load.prefillingStreams - streams);
+    if (this.#report === undefined) return undefined;
+    if (nowSeconds - this.#atSeconds > reportSecondsMax) return undefined;
+    return Math.max(0, this.#waiting + load.prefillingStreams - this.#streams);
   }
 
   /** Whether a prompt that is sent now would be computed at once: no request waits for its first token or for memory. */
@@ -105,6 +105,6 @@ export class EngineQueue {
   }
 
   get #kvUsage(): number {
-    return this.#last?.report.kvUsage ?? 0;
+    return this.#report?.kvUsage ?? 0;
   }
 }

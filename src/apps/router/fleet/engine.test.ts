@@ -223,11 +223,12 @@ test('an engine whose streams stand still is checked at once, and one failure is
 
 test('a report that says what the last one said takes no memory', async (t) => {
   let text = page;
-  const { engine, view } = await oneEngine(t, { metrics: () => text });
+  const { engine, core, view } = await oneEngine(t, { metrics: () => text });
   await engine.scrape(() => 100);
   const { report } = engine;
   await engine.scrape(() => 105);
   assert.equal(engine.report, report);
+  assert.equal(core.endpoint(engine.url)?.reported?.atSeconds, 105);
   assert.equal(view(106).reported?.ageSeconds, 1, 'it is new all the same');
   text = page.replace('running 7', 'running 8');
   await engine.scrape(() => 110);

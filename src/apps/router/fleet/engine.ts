@@ -1,5 +1,5 @@
 // One engine behind the router: its connections, its health, and what it reports.
-import { type EngineReport, isSameReport } from '../../../core/protocol/index.ts';
+import type { EngineReport } from '../../../core/protocol/index.ts';
 import type { EndpointState, RoutingCore } from '../../../core/routing/index.ts';
 import { addressOf } from '../../../io/endpoints/index.ts';
 import {
@@ -16,6 +16,7 @@ import { EngineMetrics } from '../metrics/engine-metrics.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
 import type { ProxyTarget } from '../requests/proxy-target.ts';
 import { EngineModels, type ModelCard } from './engine-models.ts';
+import { LastReport } from './last-report.ts';
 import { ReportRateMeter, type ReportRates } from './report-rates.ts';
 import { ReportReader } from './report-reader.ts';
 
@@ -49,6 +50,8 @@ const healthBytesMax = 65_536;
 const failedProbesMax = 2;
 /** Minimum interval between looks for a restart: an engine may close its idle connections often. */
 const restartLookIntervalMs = 1_000;
+/** Stands for what is over, so that a thousand engines do not keep a promise each. */
+const settled = Promise.resolve();
 /** Why an engine is in the state of this name. */
 const asleep = 'asleep, as it reports';
 
@@ -69,10 +72,10 @@ export class Engine implements ProxyTarget {
   readonly metrics: EngineMetrics;
   /** Unix time in seconds. */
   readonly createdSeconds = Math.floor(Date.now() / 1000);
-  report: EngineReport | undefined = undefined;
   reportedAtSeconds = 0;
   readonly #options: EngineOptions;
   readonly #rates = new ReportRateMeter();
+  readonly #last = new LastReport();
   readonly #models: EngineModels;
   readonly #health: RepeatedGet;
   readonly #reports: ReportReader;
@@ -81,11 +84,13 @@ export class Engine implements ProxyTarget {
   /** Counts state changes, so that a probe that started before one does not undo it. */
   #generation = 0;
   #probing = false;
-  /** The last health check that began, with what follows from it. */
-  #probe = Promise.resolve();
+  /** Health checks under way, with what follows from them. */
+  #probes = 0;
+  /** The last health check that began, with what follows from it, until it is over. */
+  #probe = settled;
   #scraping = false;
-  /** The last reading of its metrics that began. */
-  #scrape = Promise.resolve();
+  /** The last reading of its metrics that began, until it is over. */
+  #scrape = settled;
   #lookedForRestartMs = Number.NEGATIVE_INFINITY;
   #scrapes = 0;
   #isLeaving = false;
@@ -136,6 +141,11 @@ export class Engine implements ProxyTarget {
   /** Time since its state last changed. */
   get stateSeconds(): number {
     return (performance.now() - this.#stateSinceMs) / 1000;
+  }
+
+  /** Undefined before the first one. */
+  get report(): EngineReport | undefined {
+    return this.#last.report;
   }
 
   /** Rates from its last reports; undefined before the second one. */
@@ -214,6 +224,15 @@ export class Engine implements ProxyTarget {
   }
 
   async #checkHealth(): Promise<void> {
+    this.#probes++;
+    try {
+      await this.#checkedHealth();
+    } finally {
+      if (--this.#probes === 0) this.#probe = settled;
+    }
+  }
+
+  async #checkedHealth(): Promise<void> {
     this.#probing = true;
     const generation = this.#generation;
     let why: string | undefined;
@@ -272,6 +291,7 @@ export class Engine implements ProxyTarget {
       this.#options.log.debug(`engine ${this.label}: no metrics: ${error}`);
     } finally {
       this.#scraping = false;
+      this.#scrape = settled;
     }
   }
 
@@ -321,30 +341,12 @@ export class Engine implements ProxyTarget {
     return true;
   }
 
-  #setReport(read: EngineReport, nowSeconds: number): void {
-    // An idle engine says the same again and again. Keeping the first such report leaves nothing for the old generation, whose
-    // collections took a tenth of the time of a router with a thousand idle engines.
-    const { report: last } = this;
-    const report = last !== undefined && isSameReport(read, last) ? last : read;
-    this.report = report;
+  #setReport(report: EngineReport, nowSeconds: number): void {
+    const load = this.#last.take(report, nowSeconds);
     this.reportedAtSeconds = nowSeconds;
-    this.#rates.add(report, nowSeconds);
+    this.#rates.add(this.report ?? report, nowSeconds);
     this.#followSleep(report.isAsleep === true);
-    const { running, waiting, kvUsage, blocksTotal, blockTokens, startedAtSeconds } = report;
-    const { prefixCacheHits, lowerTierHits, lowerTierQueries } = report;
-    if (running === undefined && waiting === undefined && kvUsage === undefined) return;
-    this.#options.core.setReported(this.url, {
-      atSeconds: nowSeconds,
-      running: running ?? 0,
-      waiting: waiting ?? 0,
-      kvUsage: kvUsage ?? 0,
-      blocksTotal,
-      blockTokens,
-      prefixCacheHits,
-      lowerTierHits,
-      lowerTierQueries,
-      startedAtSeconds,
-    });
+    if (load !== undefined) this.#options.core.setReported(this.url, load);
   }
 
   /** An engine that sleeps accepts requests and does not answer them, with /health 200. */
