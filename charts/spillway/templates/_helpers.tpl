@@ -26,6 +26,23 @@ app.kubernetes.io/managed-by: helm
 {{- toYaml (mergeOverwrite (dict) (deepCopy (.root.Values.servingEngineSpec.labels | default dict)) $own) -}}
 {{- end }}
 
+{{/* Selector of all pods of engines, with the workers of Ray, which lack the labels by which the router finds engines. Takes the root. */}}
+{{- define "spillway.engines.pods" -}}
+matchLabels:
+  helm-release-name: {{ .Release.Name | quote }}
+matchExpressions:
+  - key: model
+    operator: Exists
+{{- end }}
+
+{{/* Prometheus, in whatever namespace, for NetworkPolicies. */}}
+{{- define "spillway.prometheus-peer" -}}
+- namespaceSelector: {}
+  podSelector:
+    matchLabels:
+      app.kubernetes.io/name: prometheus
+{{- end }}
+
 {{/* Labels of the router's pods, by which its Service selects them. Takes the root. */}}
 {{- define "spillway.router.selector" -}}
 {{- $own := dict

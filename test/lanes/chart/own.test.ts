@@ -297,19 +297,103 @@ test('the cache server is Spillway’s, and LMCache’s for any other image than
   assert.ok(kept.livenessProbe.exec);
 });
 
-test('network policies let routers and Prometheus reach engines, and engines the cache server', async () => {
+// biome-ignore lint/suspicious/noExplicitAny: parts of manifests, which the test reads as they are.
+type Any = any;
+
+/** Whether a selector of Kubernetes matches labels. */
+function selects(selector: Any, labels: Record<string, string>): boolean {
+  const { matchLabels = {}, matchExpressions = [] } = selector;
+  return (
+    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+    matchExpressions.every(({ key, operator }: Record<string, string>) => {
+      assert.equal(operator, 'Exists');
+      return Object.hasOwn(labels, key as string);
+    })
+  );
+}
+
+/** Whether the policies let a pod open a port of another one: each pod that a policy selects is closed to all others. */
+function admits(policies: readonly Any[], from: Any, to: Any, port: number): boolean {
+  const ofPod = policies.filter(({ spec }) => selects(spec.podSelector, to));
+  return (
+    ofPod.length === 0 ||
+    ofPod.some(({ spec }) =>
+      spec.ingress.some(
+        (rule: Any) =>
+          (rule.ports ?? [{ port }]).some((one: Any) => one.port === port) &&
+          rule.from.some(({ podSelector }: Any) => selects(podSelector, from)),
+      ),
+    )
+  );
+}
+
+test('network policies leave open what a stack needs, and close the rest', async () => {
+  const shards = {
+    ...{ ...vllm, name: 'shards', requestGPU: 8, replicaCount: 2 },
+    raySpec: { enabled: true, headNode: { requestCPU: 2, requestMemory: '20Gi', requestGPU: 8 } },
+  };
   const all = await objects({
-    ...engines(vllm),
-    cacheserverSpec: { enabled: true },
-    spillway: { networkPolicy: { enabled: true } },
+    ...engines(vllm, embedded, shards),
+    cacheserverSpec: { enabled: true, replicaCount: 2 },
+    loraController: { enableLoraController: true },
+    spillway: {
+      networkPolicy: { enabled: true, from: [{ podSelector: { matchLabels: { app: 'mine' } } }] },
+    },
   });
-  const labels = one(all, 'Deployment', '-m-deployment-vllm')['spec'].template.metadata.labels;
-  const policy = one(all, 'NetworkPolicy', '-engines')['spec'];
-  for (const [key, value] of Object.entries(policy.podSelector.matchLabels)) {
-    assert.equal(labels[key], value);
+  const labelsOf = (name: string) => one(all, 'Deployment', name)['spec'].template.metadata.labels;
+  const ray = one(all, 'RayCluster')['spec'];
+  const pods: Record<string, Any> = {
+    engine: labelsOf('-m-deployment-vllm'),
+    head: ray.headGroupSpec.template.metadata.labels,
+    worker: ray.workerGroupSpecs[0].template.metadata.labels,
+    router: labelsOf('-deployment-router'),
+    cache: labelsOf('-deployment-cache-server'),
+    lora: labelsOf('-lora-controller'),
+    prometheus: { 'app.kubernetes.io/name': 'prometheus' },
+    mine: { app: 'mine' },
+    other: { app: 'other' },
+    otherRelease: { ...labelsOf('-m-deployment-vllm'), 'helm-release-name': 'other' },
+  };
+  const policies = all.filter(({ kind }) => kind === 'NetworkPolicy');
+  const may = (from: string, to: string, port: number) =>
+    admits(policies, pods[from], pods[to], port);
+  for (const [from, to, port] of [
+    ['router', 'engine', 8000],
+    // LMCache's controller in the router opens the workers in engines.
+    ['router', 'engine', 8300],
+    ['router', 'head', 8000],
+    // P2P of LMCache, the side channel of NIXL, Ray.
+    ['engine', 'engine', 8200],
+    ['engine', 'engine', 5600],
+    ['head', 'worker', 10_002],
+    ['worker', 'head', 6379],
+    ['worker', 'worker', 10_002],
+    ['engine', 'cache', 8000],
+    ['engine', 'cache', 6379],
+    ['worker', 'cache', 8000],
+    ['cache', 'cache', 6379],
+    ['lora', 'engine', 8000],
+    ['lora', 'head', 8000],
+    ['prometheus', 'engine', 8000],
+    ['prometheus', 'cache', 9400],
+    ['mine', 'engine', 8000],
+    // The router is open: clients are anywhere, engines report to its controller, and routers meet.
+    ['other', 'router', 8000],
+    ['engine', 'router', 9000],
+    ['router', 'router', 9700],
+  ] as const) {
+    assert.ok(may(from, to, port), `${from} → ${to}:${port}`);
   }
-  assert.equal(policy.ingress[0].from.length, 3);
-  assert.equal(one(all, 'NetworkPolicy', '-cache-server')['spec'].ingress[0].from.length, 1);
+  for (const [from, to, port] of [
+    ['other', 'engine', 8000],
+    ['other', 'worker', 10_002],
+    ['otherRelease', 'engine', 8200],
+    ['other', 'cache', 6379],
+    ['prometheus', 'cache', 6379],
+    ['cache', 'engine', 8000],
+  ] as const) {
+    assert.ok(!may(from, to, port), `not ${from} → ${to}:${port}`);
+  }
 });
 
 test('alerts name their namespace, and the gate asks for it', async () => {
