@@ -43,6 +43,8 @@ const rounds = Number(flags.rounds);
 /** What a client measured, and what the engine has measured of the same requests. */
 interface Row extends Measured {
   readonly engineTtftMs: number;
+  /** Length of a prompt by the engine's tokenizer; NaN of the plain server, which counts none. */
+  readonly promptTokens: number;
 }
 
 const { VLLM_PYTHON: vllm, GUIDELLM_PYTHON: guidellm } = process.env;
@@ -58,9 +60,9 @@ try {
   const server = flags.plain ? 'Plain server' : `Engine: ${flags.engine}`;
   console.log(`${machine()}. ${server}; ${flags.input} + ${flags.output} tokens.\n`);
   console.log(
-    '| requests/s | client | completed | completed/s | TTFT, ms | of the engine | TPOT, ms | E2E, ms | CPU, ms per stream |',
+    '| requests/s | client | prompt tokens | completed | completed/s | TTFT, ms | of the engine | TPOT, ms | E2E, ms | CPU, ms per stream |',
   );
-  console.log('|--:|---|--:|--:|--:|--:|--:|--:|--:|');
+  console.log('|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|');
   for (const rate of rates) {
     const found: Record<string, Row[]> = {};
     for (let round = 0; round < rounds; round++) {
@@ -85,6 +87,7 @@ function printRow(rate: number, name: string, rows: readonly Row[]): void {
   const cells = [
     rate,
     name,
+    flags.plain ? '' : of('promptTokens'),
     of('completed'),
     of('requestsPerSecond'),
     of('ttftMs'),
@@ -97,11 +100,13 @@ function printRow(rate: number, name: string, rows: readonly Row[]): void {
 }
 
 async function measured(client: Client, rate: number, seed: number): Promise<Row> {
-  const before = await engineTtft();
+  const before = await engineCounts();
   const result = await client.run(load(rate, Math.round(rate * Number(flags.seconds)), seed));
-  const after = await engineTtft();
-  const engineTtftMs = (1000 * (after.sum - before.sum)) / (after.count - before.count);
-  return { ...result, engineTtftMs };
+  const after = await engineCounts();
+  const requests = after.requests - before.requests;
+  const engineTtftMs = (1000 * (after.ttftSeconds - before.ttftSeconds)) / requests;
+  const promptTokens = (after.promptTokens - before.promptTokens) / requests;
+  return { ...result, engineTtftMs, promptTokens };
 }
 
 function load(rate: number, requests: number, seed: number) {
@@ -138,15 +143,16 @@ async function startEngine(): Promise<{ readonly url: string; readonly child: Ch
   return { url, child };
 }
 
-async function engineTtft(): Promise<{ readonly sum: number; readonly count: number }> {
+/** What the engine has counted since its start. */
+async function engineCounts() {
   const page = await (await fetch(`${engine.url}/metrics`)).text();
-  const value = (part: string) =>
-    Number(
-      new RegExp(`^vllm:time_to_first_token_seconds_${part}\\{.*\\} (\\S+)$`, 'm').exec(
-        page,
-      )?.[1] ?? 0,
-    );
-  return { sum: value('sum'), count: value('count') };
+  const value = (name: string) =>
+    Number(new RegExp(`^vllm:${name}\\{.*\\} (\\S+)$`, 'm').exec(page)?.[1] ?? 0);
+  return {
+    ttftSeconds: value('time_to_first_token_seconds_sum'),
+    requests: value('time_to_first_token_seconds_count'),
+    promptTokens: value('prompt_tokens_total'),
+  };
 }
 
 /** Median, with the range of the rounds. */

@@ -102,7 +102,10 @@ export function guidellmClient(python: readonly string[]): Client {
   const program = startPython<GuidellmMetrics>(python, 'guidellm_bench.py');
   const run = (load: Load) =>
     program.run([
-      ...['--backend', `kind=openai_http,target=${load.url},model=${load.model}`],
+      ...[
+        '--backend',
+        `kind=openai_http,target=${load.url},model=${load.model},request_format=/v1/completions`,
+      ],
       ...['--profile', `kind=constant,rate=${load.rate}`],
       ...['--constraint', `kind=max_requests,count=${load.requests}`],
       ...['--tokenizer', `kind=hf_auto,model=${tokenizer}`],

@@ -11,18 +11,23 @@ import type { GroupCluster, HeldServer } from './server.ts';
  */
 export async function openGroup(group: Group, at: GroupCluster): Promise<HeldServer> {
   const access = await openTarget({ target: 'existing', context: at.context });
-  const cluster = new Cluster(access);
-  const namespace = at.namespace ?? access.namespace;
-  const release = groupRelease(at.release, group);
-  const { signal } = new AbortController();
-  const found = await existingRelease({ cluster, namespace, release, signal });
-  const router = await openRouter(cluster, found, apiKeyOf());
-  return {
-    url: new URL(router.url),
-    name: `group ${group} (${release} in ${namespace})`,
-    stop: async () => {
-      await router.close();
-      access.close();
-    },
-  };
+  try {
+    const cluster = new Cluster(access);
+    const namespace = at.namespace ?? access.namespace;
+    const release = groupRelease(at.release, group);
+    const { signal } = new AbortController();
+    const found = await existingRelease({ cluster, namespace, release, signal });
+    const router = await openRouter(cluster, found, apiKeyOf());
+    return {
+      url: new URL(router.url),
+      name: `group ${group} (${release} in ${namespace})`,
+      stop: async () => {
+        await router.close();
+        access.close();
+      },
+    };
+  } catch (error) {
+    access.close();
+    throw error;
+  }
 }
