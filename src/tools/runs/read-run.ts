@@ -67,7 +67,12 @@ export async function listRuns(parent: string): Promise<readonly SavedRun[]> {
   try {
     names = await readdir(parent);
   } catch (error) {
-    throw new InputError(`Cannot read ${parent}: ${fileProblem(error)}.`, { cause: error });
+    const hint =
+      ' Benchmarks write their runs with --run-dir, such as spillway bench serve --run-dir runs.';
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new InputError(`Cannot read ${parent}: ${fileProblem(error)}.${isMissing ? hint : ''}`, {
+      cause: error,
+    });
   }
   const runs = await Promise.all(
     names.sort().map(async (name) => {
