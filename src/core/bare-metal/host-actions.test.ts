@@ -1,22 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { hostActions, isNothing } from './host-actions.ts';
 import {
   type HostFile,
   type InstalledRelease,
   parseInstalled,
   recordFile,
+  unitName,
 } from './release-files.ts';
 
 const service = (name: string) => ({
-  ...{ unit: `spillway-r-${name}.service`, name, component: `engine ${name}` },
+  ...{ unit: `spillway-r_${name}.service`, name, component: `engine ${name}` },
   ...{ role: 'engine' as const, healthUrl: `http://127.0.0.1/${name}` },
 });
 const unitFile = (name: string, text: string): HostFile => ({
-  ...{ path: `/etc/systemd/system/spillway-r-${name}.service`, mode: '644', text },
+  ...{ path: `/etc/systemd/system/spillway-r_${name}.service`, mode: '644', text },
 });
 const environmentFile = (name: string, text: string): HostFile => ({
-  ...{ path: `/etc/spillway/r/spillway-r-${name}.env`, mode: '600', text },
+  ...{ path: `/etc/spillway/r/spillway-r_${name}.env`, mode: '600', text },
 });
 
 function wanted(names: Readonly<Record<string, readonly [unit: string, environment: string]>>) {
@@ -52,16 +54,16 @@ test('a host that has what is wanted needs nothing', () => {
 test('a unit is started again if its file or its variables change, and others are not', () => {
   const before = installed(wanted({ a: ['1', 'x'], b: ['2', 'y'], c: ['3', 'z'] }));
   const actions = hostActions(before, wanted({ a: ['new', 'x'], b: ['2', 'new'], c: ['3', 'z'] }));
-  assert.deepEqual(actions.restart, ['spillway-r-a.service', 'spillway-r-b.service']);
+  assert.deepEqual(actions.restart, ['spillway-r_a.service', 'spillway-r_b.service']);
 });
 
 test('what is no longer wanted goes: the unit and its files', () => {
   const before = installed(wanted({ a: ['1', 'x'], b: ['2', 'y'] }));
   const actions = hostActions(before, wanted({ a: ['1', 'x'] }));
-  assert.deepEqual(actions.removeUnits, ['spillway-r-b.service']);
+  assert.deepEqual(actions.removeUnits, ['spillway-r_b.service']);
   assert.deepEqual(actions.removeFiles.toSorted(), [
-    '/etc/spillway/r/spillway-r-b.env',
-    '/etc/systemd/system/spillway-r-b.service',
+    '/etc/spillway/r/spillway-r_b.env',
+    '/etc/systemd/system/spillway-r_b.service',
   ]);
 });
 
@@ -70,19 +72,41 @@ test('after an upgrade that ended early, all units are started again', () => {
   const before = installed(stack);
   const early = { ...before, record: before.record && { ...before.record, isComplete: false } };
   assert.deepEqual(hostActions(early, stack).restart, [
-    'spillway-r-a.service',
-    'spillway-r-b.service',
+    'spillway-r_a.service',
+    'spillway-r_b.service',
   ]);
 });
 
-test("units of another release whose name begins alike are not this release's", () => {
+test('no unit of one release has the name of a unit of another one', () => {
+  assert.notEqual(unitName('vllm', 'a-router'), unitName('vllm-a', 'router'));
+  const release = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?$/);
+  const service = fc.stringMatching(/^[a-z0-9_. -]{1,8}$/);
+  fc.assert(
+    fc.property(release, release, service, service, (one, other, a, b) => {
+      fc.pre(one !== other);
+      assert.notEqual(unitName(one, a), unitName(other, b));
+    }),
+  );
+});
+
+test('units that the record does not have are not of this release', () => {
   const text = [
     ...wanted({ a: ['1', 'x'] }).files,
-    { path: '/etc/systemd/system/spillway-r-2-a.service', text: 'other' },
+    { path: '/etc/systemd/system/spillway-r_by-hand.service', text: 'other' },
   ]
     .map(({ path, text }) => `file ${path} ${btoa(text)}`)
     .join('\n');
-  assert.ok(
-    !parseInstalled(text, 'h', 'r').files.has('/etc/systemd/system/spillway-r-2-a.service'),
-  );
+  const { files } = parseInstalled(text, 'h', 'r');
+  assert.ok(!files.has('/etc/systemd/system/spillway-r_by-hand.service'));
+});
+
+test('units that had other names go, with their files', () => {
+  const stack = wanted({ a: ['1', 'x'] });
+  const before = installed(stack);
+  const [first] = before.record?.services ?? [];
+  assert.ok(before.record && first);
+  const record = { ...before.record, services: [{ ...first, unit: 'spillway-r-a.service' }] };
+  const actions = hostActions({ files: new Map(), record }, stack);
+  assert.deepEqual(actions.removeUnits, ['spillway-r-a.service']);
+  assert.deepEqual(actions.removeFiles, ['/etc/systemd/system/spillway-r-a.service']);
 });

@@ -35,7 +35,9 @@ export function hostActions(
   const former = installed.record?.services.map(({ unit }) => unit) ?? [];
   return {
     write,
-    removeFiles: [...installed.files.keys()].filter((path) => !paths.has(path)),
+    removeFiles: [...new Set([...installed.files.keys(), ...former.map(unitPath)])].filter(
+      (path) => !paths.has(path),
+    ),
     removeUnits: former.filter((unit) => !units.has(unit)),
     restart: [...units].filter(
       (unit) =>

@@ -17,10 +17,10 @@ test('engines on several hosts listen for the router, which is on the first host
     hosts.map(({ services }) => services.map(({ unit, healthUrl }) => `${unit} ${healthUrl}`)),
     [
       [
-        'spillway-vllm-q-1.service http://10.0.0.7:8100/health',
-        'spillway-vllm-router.service http://10.0.0.7:8000/health',
+        'spillway-vllm_q-1.service http://10.0.0.7:8100/health',
+        'spillway-vllm_router.service http://10.0.0.7:8000/health',
       ],
-      ['spillway-vllm-q-2.service http://10.0.0.8:8100/health'],
+      ['spillway-vllm_q-2.service http://10.0.0.8:8100/health'],
     ],
   );
   const router = textOf(hosts[0], 'router.service');
@@ -100,6 +100,17 @@ cacheserverSpec: {enabled: true}`;
   const { hosts } = stack(text, two, { gpus: [0] });
   assert.match(textOf(hosts[1], 'q-2.service'), /startup_nodes.{1,6}:.{1,6}10\.0\.0\.7:8098/);
   assert.doesNotMatch(textOf(hosts[1], 'q-2.env'), /LMCACHE/);
+});
+
+test('services that would be one unit are refused', () => {
+  const refused = (entries: string, more = '') =>
+    assert.throws(() => stack(`servingEngineSpec: {modelSpec: [${entries}]}\n${more}`, ['gpu1']), {
+      name: 'InputError',
+      message: /would both be the unit spillway-vllm_[\w-]+\.service: rename the entry in/,
+    });
+  refused('{name: router, kind: embedded}');
+  refused('{name: cache, kind: embedded}', 'cacheserverSpec: {enabled: true}');
+  refused('{name: "a b", kind: embedded}, {name: a-b, kind: embedded}');
 });
 
 test('each host needs only the programs of its services', () => {

@@ -110,6 +110,7 @@ export function wantedStack(input: StackInput): WantedStack {
     services.unshift(cacheService(input, first, cache));
   if (routerSpec.enableRouter && first !== undefined)
     services.push(routerService(input, first, backends));
+  checkUnits(services);
   return {
     hosts: hosts.map(({ host }) => {
       const own = services.filter((service) => service.host === host);
@@ -121,6 +122,24 @@ export function wantedStack(input: StackInput): WantedStack {
     }),
     routerUrl: routerSpec.enableRouter && first ? routerUrl(values, first.host) : undefined,
   };
+}
+
+/** @throws {InputError} If two services would have one unit. */
+function checkUnits(services: readonly HostService[]): void {
+  const taken = new Map<string, RecordedService>();
+  for (const { recorded } of services) {
+    const other = taken.get(recorded.unit);
+    if (other !== undefined) {
+      throw new InputError(
+        `The ${titleOf(other)} and the ${titleOf(recorded)} would both be the unit ${recorded.unit}: rename the entry in servingEngineSpec.modelSpec.`,
+      );
+    }
+    taken.set(recorded.unit, recorded);
+  }
+}
+
+function titleOf({ role, name }: RecordedService): string {
+  return role === 'engine' ? `engine "${name}"` : role;
 }
 
 interface HostService {

@@ -46,8 +46,12 @@ export interface RecordedService {
 
 const unitFolder = '/etc/systemd/system';
 
+/**
+ * The underscore, which no name of a release has, keeps the units of release "vllm" with an engine "a-router" apart from
+ * those of release "vllm-a".
+ */
 export function unitName(release: string, service: string): string {
-  return `spillway-${release}-${service.replace(/[^\w.-]+/g, '-')}.service`;
+  return `spillway-${release}_${service.replace(/[^\w.-]+/g, '-')}.service`;
 }
 
 export function unitPath(unit: string): string {
@@ -72,7 +76,7 @@ const filesMax = 1_000;
 export function readScript(release: string): string {
   const folder = shellQuoted(releaseFolder(release));
   return [
-    `for f in ${unitFolder}/spillway-${release}-*.service ${folder}/*.env ${folder}/release.json; do`,
+    `for f in ${unitFolder}/spillway-${release}_*.service ${folder}/*.env ${folder}/release.json; do`,
     `  if [ -f "$f" ]; then printf 'file %s ' "$f"; head -c ${fileBytesMax} "$f" | base64 | tr -d '\\n'; echo; fi`,
     'done',
     '',
@@ -86,7 +90,7 @@ export function parseInstalled(text: string, host: string, release: string): Ins
     const [key, path, content = ''] = line.split(' ');
     if (key === 'file' && path !== undefined) files.set(path, decoded(content));
   }
-  // Another release may begin with the name of this one: only its own record says which units are its.
+  // Only the record says which units are this release's.
   const text0 = files.get(`${releaseFolder(release)}/release.json`);
   if (text0 === undefined) return { files: new Map(), record: undefined };
   try {

@@ -8,7 +8,7 @@ const unit = {
   command: ['/usr/bin/vllm', 'serve'] as [string, ...string[]],
   environmentFile: '/etc/spillway/vllm/a.env',
   stopSeconds: 30,
-  cacheDirectory: 'spillway-vllm-a',
+  cacheDirectory: 'spillway-vllm_a',
 };
 
 test('arguments reach the program as they are: spaces, quotes, percent signs, dollars and JSON', () => {
@@ -35,7 +35,7 @@ test('a service has a user of its own and may write to its cache only', () => {
     'DynamicUser=yes',
     'ProtectSystem=strict',
     'NoNewPrivileges=yes',
-    'CacheDirectory=spillway-vllm-a',
+    'CacheDirectory=spillway-vllm_a',
   ]) {
     assert.ok(text.includes(`${line}\n`), line);
   }

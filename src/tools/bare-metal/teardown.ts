@@ -49,7 +49,7 @@ export async function teardownHosts(options: {
 function checkScript(units: readonly string[], release: string): string {
   return [
     ...units.map((unit) => `if systemctl is-active --quiet ${unit}; then echo "left ${unit}"; fi`),
-    `for f in /etc/systemd/system/spillway-${release}-*.service ${releaseFolder(release)}; do`,
+    `for f in /etc/systemd/system/spillway-${release}_*.service ${releaseFolder(release)}; do`,
     '  if [ -e "$f" ]; then echo "left $f"; fi',
     'done',
     ...units.map((unit) => {

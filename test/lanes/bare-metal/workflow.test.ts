@@ -26,7 +26,7 @@ test('a dry run on a new host changes nothing, and shows the units', async () =>
   assert.equal(status, 0);
   assert.match(
     stdout,
-    /write \/etc\/systemd\/system\/spillway-vllm-router\.service on root@127\.0\.0\.2/,
+    /write \/etc\/systemd\/system\/spillway-vllm_router\.service on root@127\.0\.0\.2/,
   );
   assert.match(stdout, /^ {2}DynamicUser=yes$/m);
   assert.equal(onHost(first, 'ls /etc/spillway 2>/dev/null | wc -l'), '0');
@@ -46,7 +46,7 @@ test('one command goes from values to figures: a stack that serves, its smoke te
 
 test('the same values again change nothing and start nothing again', async () => {
   const begun = () =>
-    onHost(second, 'systemctl show spillway-vllm-q-2 -p ActiveEnterTimestampMonotonic');
+    onHost(second, 'systemctl show spillway-vllm_q-2 -p ActiveEnterTimestampMonotonic');
   const since = begun();
   const file = await valuesFile('replicaCount: 2');
   const { stdout } = await spillway('deploy', '-f', file, ...target, '--json');
@@ -57,9 +57,9 @@ test('the same values again change nothing and start nothing again', async () =>
 });
 
 test('services run as users of their own, with secrets that only root reads', () => {
-  const uid = onHost(first, 'ps -o uid= -p $(systemctl show spillway-vllm-q-1 -p MainPID --value)');
+  const uid = onHost(first, 'ps -o uid= -p $(systemctl show spillway-vllm_q-1 -p MainPID --value)');
   assert.notEqual(Number(uid), 0);
-  const mode = onHost(first, 'stat -c %a /etc/spillway/vllm/spillway-vllm-q-1.env');
+  const mode = onHost(first, 'stat -c %a /etc/spillway/vllm/spillway-vllm_q-1.env');
   assert.equal(mode, '600');
 });
 
@@ -78,9 +78,9 @@ test('one host is enough to find the stack on all', async () => {
 });
 
 test('a service that is killed starts again', async () => {
-  const pid = () => onHost(second, 'systemctl show spillway-vllm-q-2 -p MainPID --value');
+  const pid = () => onHost(second, 'systemctl show spillway-vllm_q-2 -p MainPID --value');
   const former = pid();
-  onHost(second, 'systemctl kill -s KILL spillway-vllm-q-2');
+  onHost(second, 'systemctl kill -s KILL spillway-vllm_q-2');
   await until(() => {
     const now = pid();
     return now !== former && now !== '0';
@@ -157,7 +157,7 @@ test('teardown leaves nothing but the caches, and those go with --pvcs', async (
   assert.deepEqual([left, kept, removed.length], [[], [], 3]);
   for (const host of [first, second]) {
     const units =
-      'ls /etc/systemd/system | grep -c spillway-vllm; ls -d /etc/spillway/vllm /var/cache/private/spillway-vllm-* 2>/dev/null | wc -l';
+      'ls /etc/systemd/system | grep -c spillway-vllm; ls -d /etc/spillway/vllm /var/cache/private/spillway-vllm_* 2>/dev/null | wc -l';
     assert.equal(onHost(host, units), '0\n0');
   }
   assert.equal((await spillway('status', ...target)).status, 2);
