@@ -89,6 +89,14 @@ async function rateOf(at: number, work: (key: string, turn: number) => Promise<u
   return (1000 * megabytes) / (performance.now() - start);
 }
 
+/** Deletes all values of a server; their memory is used next. */
+async function flush(url: string): Promise<void> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  socket.write('FLUSHALL\r\n');
+  await once(socket, 'data');
+  socket.destroy();
+}
+
 /** Waits until all files of a folder are on the device. */
 async function synced(path: string): Promise<void> {
   await execute('sync', ['-f', path]);
@@ -122,10 +130,13 @@ async function tierRates(
       if (tier !== undefined && tier.dropped > 0)
         throw new Error(`${tier.dropped} values were dropped`);
       if (tier?.written === before + count) break;
-      await sleep(5);
+      await sleep(10);
     }
   };
   await store(0);
+  await flush(first.url);
+  // The files are removed in the background.
+  await sleep(1000);
   const start = performance.now();
   await store(count);
   if (path !== undefined) await synced(path);

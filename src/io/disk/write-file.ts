@@ -5,7 +5,7 @@ import type { DiskFiles } from './disk-files.ts';
  * Bytes written by one call. Linux may take folios as large as a write for the page cache; calls of 2 MiB, which need huge ones, took six
  * times as long as two of 1 MiB (ext4, Linux 6.18).
  */
-const writeBytesMax = 1 << 20;
+const writeBytesMax = 3 << 19;
 
 /**
  * @param size Bytes of all parts.
