@@ -1,4 +1,5 @@
 // The operations on S3 that a cache needs, each with a deadline. Retries are the caller's.
+import type { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 
 /** Sockets to the object store. */
@@ -136,14 +137,14 @@ export async function s3Objects({ bucket, endpoint, region }: S3Options): Promis
             ...(Range === undefined ? {} : { Range }),
           });
           const { Body, ContentRange } = await client.send(command, { abortSignal });
-          const body = Body as AsyncIterable<Uint8Array> & { destroy(error?: Error): void };
+          const body = Body as Readable;
           if (range !== undefined && ContentRange !== `bytes ${range.from}-${last}/${range.of}`) {
             body.destroy();
             throw new Error(`The store returned "${ContentRange}" for "${Range}".`);
           }
           // The signal ends the request only up to its head.
           abortSignal.addEventListener('abort', () => body.destroy(abortSignal.reason as Error));
-          for await (const bytes of body) write(bytes);
+          await received(body, write);
           return true;
         } catch (error) {
           if ((error as Error).name === 'NoSuchKey') return false;
@@ -170,4 +171,20 @@ export async function s3Objects({ bucket, endpoint, region }: S3Options): Promis
     },
     close: () => client.destroy(),
   };
+}
+
+/** By events: an iterator takes two promises for each 64 KiB. */
+function received(body: Readable, write: (bytes: Uint8Array) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    body.on('data', (bytes: Uint8Array) => {
+      try {
+        write(bytes);
+      } catch (error) {
+        body.destroy(error as Error);
+      }
+    });
+    body.once('end', resolve);
+    body.once('error', reject);
+    body.once('close', () => reject(new Error('The body of an object was cut off.')));
+  });
 }
