@@ -5,6 +5,7 @@ import type { ClusterRedirects } from '../../src/apps/cache/index.ts';
 import { slotOf } from '../../src/core/resp/index.ts';
 import { freePorts } from '../../src/io/processes/index.ts';
 import { CacheClient as Client, testCache } from '../support/cache.ts';
+import { until } from '../support/until.ts';
 
 const ok = '+OK\r\n';
 
@@ -113,6 +114,39 @@ test('with a copy of each value, CLUSTER SLOTS names two servers, and either one
   client.socket.write('CLUSTER SLOTS\r\nPING\r\n');
   while (!client.received.includes('+PONG\r\n')) await new Promise(setImmediate);
   assert.match(client.received.toString(), /^\*\d+\r\n\*4\r\n:0\r\n:\d+\r\n\*4\r\n/);
+});
+
+test('cluster clients are sent to the servers that reply; a server that is back gets its slots again', async (t) => {
+  const ports = await freePorts(3);
+  const members = ports.map((port) => `127.0.0.1:${port}`);
+  const start = (i: number) =>
+    testCache(t, {
+      respPort: ports[i] as number,
+      peers: {
+        ...{ self: members[i] as string, members, copies: 1, checkMs: 50 },
+        handOverBytesPerSecond: 1 << 30,
+      },
+    });
+  const servers = await Promise.all([0, 1, 2].map(start));
+  const [a, b] = servers.slice(0, 2).map((server) => new Client(t, server, 'redis'));
+  assert.ok(a && b);
+  const portsOf = async (client: Client) =>
+    new Set((await slotsOf(client)).map(({ port }) => port)).size;
+  assert.equal(await portsOf(a), 3);
+  await servers[2]?.close();
+  await until(async () => (await portsOf(a)) === 2 && (await portsOf(b)) === 2);
+  const all = await slotsOf(a);
+  assert.deepEqual(await slotsOf(b), all, 'all slots, alike on both');
+  assert.equal(all.at(-1)?.to, 16_383);
+  // No redirection leads to the one that is gone.
+  for (let i = 0; i < 20; i++) {
+    a.socket.write(`SET k${i} v\r\nPING\r\n`);
+    await until(() => a.received.includes('+PONG\r\n'));
+    assert.ok(!a.received.includes(`:${ports[2]}`), a.received.toString());
+    a.received = Buffer.alloc(0);
+  }
+  await start(2);
+  await until(async () => (await portsOf(a)) === 3);
 });
 
 test('a server alone has no cluster, as Redis has none', async (t) => {

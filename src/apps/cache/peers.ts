@@ -5,6 +5,7 @@ import { clientKey, type OtherServers, type TieredStore } from '../../core/cache
 import type { MetricsRegistry } from '../../core/metrics/index.ts';
 import { openRespCommands, type RespCommands } from '../../io/cache-client/index.ts';
 import { infoOf, readInfo } from './commands/peer.ts';
+import { PeerHealth } from './peer-health.ts';
 import { type Cluster, SlotOwners } from './slot-owners.ts';
 
 export interface PeerOptions {
@@ -25,7 +26,13 @@ export interface PeerOptions {
   readonly waitingBytesMax: number;
   /** Bytes per second at which keys are handed over. */
   readonly handOverBytesPerSecond: number;
+  /** Time between checks of the others. @default 1 s */
+  readonly checkMs?: number | undefined;
 }
+
+const checkMsDefault = 1000;
+/** Checks have connections of their own: values on the others may take long. */
+const checkTimeoutMs = 1000;
 
 const counts = {
   copied: 'Values that were sent to other servers.',
@@ -40,7 +47,12 @@ export class Peers implements OtherServers {
   readonly #options: PeerOptions;
   readonly #store: TieredStore;
   readonly #connections = new Map<string, RespCommands>();
+  readonly #checks = new Map<string, RespCommands>();
+  readonly #health: PeerHealth;
+  readonly #checkTimer: NodeJS.Timeout;
   #slots: SlotOwners;
+  /** Those of the servers that reply: where cluster clients are sent. */
+  #reachable: SlotOwners;
   #waitingBytes = 0;
   readonly #sending = new Set<Promise<void>>();
   readonly stats = { copied: 0, fetched: 0, missed: 0, dropped: 0, failed: 0, handed_over: 0 };
@@ -49,6 +61,13 @@ export class Peers implements OtherServers {
     this.#store = store;
     this.#options = options;
     this.#slots = new SlotOwners(options.members, options.copies);
+    this.#reachable = this.#slots;
+    this.#health = new PeerHealth(
+      (name) => this.#checkConnection(name).ask(['PING'], 'there'),
+      () => this.#gone(),
+    );
+    const { checkMs = checkMsDefault } = options;
+    this.#checkTimer = setInterval(() => void this.#health.check(this.#others), checkMs).unref();
   }
 
   get members(): readonly string[] {
@@ -57,7 +76,12 @@ export class Peers implements OtherServers {
 
   /** The servers and their slots, for cluster clients. */
   get cluster(): Cluster {
-    return { self: this.#options.self, slots: this.#slots };
+    return { self: this.#options.self, slots: this.#reachable };
+  }
+
+  /** Other servers that do not reply. */
+  get goneCount(): number {
+    return this.#others.filter((name) => this.#health.isGone(name)).length;
   }
 
   mayHave(key: string): boolean {
@@ -67,6 +91,7 @@ export class Peers implements OtherServers {
   /** Asks the servers that keep the key, one after the other. */
   async fetch(key: string): Promise<boolean> {
     for (const name of this.#ownersBut(key)) {
+      if (this.#health.isGone(name)) continue;
       try {
         if (!(await this.#fetchFrom(name, key))) continue;
         this.stats.fetched++;
@@ -111,10 +136,13 @@ export class Peers implements OtherServers {
   async change(members: readonly string[], signal?: AbortSignal): Promise<void> {
     const before = this.#slots;
     this.#slots = new SlotOwners(members, this.#options.copies);
-    for (const [name, connection] of this.#connections) {
-      if (members.includes(name)) continue;
-      connection.close();
-      this.#connections.delete(name);
+    this.#gone();
+    for (const connections of [this.#connections, this.#checks]) {
+      for (const [name, connection] of connections) {
+        if (members.includes(name)) continue;
+        connection.close();
+        connections.delete(name);
+      }
     }
     let cursor = 0;
     do {
@@ -145,8 +173,24 @@ export class Peers implements OtherServers {
   }
 
   close(): void {
-    for (const connection of this.#connections.values()) connection.close();
-    this.#connections.clear();
+    clearInterval(this.#checkTimer);
+    for (const connections of [this.#connections, this.#checks]) {
+      for (const connection of connections.values()) connection.close();
+      connections.clear();
+    }
+  }
+
+  get #others(): readonly string[] {
+    return this.members.filter((name) => name !== this.#options.self);
+  }
+
+  /** Slots of servers that are gone fall to the next ones; what these lack, they fetch, or it is a miss. */
+  #gone(): void {
+    const there = this.members.filter((name) => !this.#health.isGone(name));
+    this.#reachable =
+      there.length === this.members.length
+        ? this.#slots
+        : new SlotOwners(there, this.#options.copies);
   }
 
   #ownersBut(key: string): readonly string[] {
@@ -197,8 +241,7 @@ export class Peers implements OtherServers {
   }
 
   #tellAll(args: readonly string[], last: string): void {
-    for (const name of this.members) {
-      if (name === this.#options.self) continue;
+    for (const name of this.#others) {
       this.#connection(name)
         .ask(args, last)
         .catch(() => {
@@ -208,8 +251,19 @@ export class Peers implements OtherServers {
   }
 
   #connection(name: string): RespCommands {
-    const known = this.#connections.get(name);
-    if (known !== undefined) return known;
+    return this.#connections.get(name) ?? this.#open(name, this.#connections, {});
+  }
+
+  #checkConnection(name: string): RespCommands {
+    const options = { timeoutMs: checkTimeoutMs, retryMs: 0 };
+    return this.#checks.get(name) ?? this.#open(name, this.#checks, options);
+  }
+
+  #open(
+    name: string,
+    connections: Map<string, RespCommands>,
+    own: { readonly timeoutMs?: number; readonly retryMs?: number },
+  ): RespCommands {
     const { password, timeoutMs, tlsContext: context, serverName } = this.#options;
     const at = name.lastIndexOf(':');
     const address = {
@@ -217,9 +271,9 @@ export class Peers implements OtherServers {
       isTls: context !== undefined,
       ...{ host: name.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(name.slice(at + 1)) },
     };
-    const options = { timeoutMs, tls: { context, serverName } };
+    const options = { timeoutMs, tls: { context, serverName }, ...own };
     const opened = openRespCommands(address, options, 'PEER.HELLO');
-    this.#connections.set(name, opened);
+    connections.set(name, opened);
     return opened;
   }
 }
@@ -232,12 +286,19 @@ export function declarePeers(registry: MetricsRegistry, peers: Peers): void {
       help: 'Servers that share the keys, including this one.',
     })
     .with();
+  const gone = registry
+    .gauge({
+      name: 'spillway_cache_peers_gone',
+      help: 'Other servers that do not reply; cluster clients are sent to the rest.',
+    })
+    .with();
   const counters = Object.entries(counts).map(([name, help]) => ({
     name: name as keyof typeof counts,
     counter: registry.counter({ name: `spillway_cache_peers_${name}`, help }).with(),
   }));
   registry.onRender(() => {
     members.set(peers.members.length);
+    gone.set(peers.goneCount);
     for (const { name, counter } of counters) counter.inc(peers.stats[name] - counter.value);
   });
 }
