@@ -14,8 +14,8 @@ export const keyLengthMax = 4096;
 /** Entries that an eviction looks at: those in use are skipped, but not without end. */
 const evictionLooksMax = 1024;
 
-/** A value that has just come from below, and was checked then, is not checked once more for the client that waits for it. */
-const landedSeconds = 1;
+/** A value that has come from below and was checked is not checked once more for the client that waits for it, whose turn is next. */
+const landedSeconds = 0.01;
 
 export interface StoreStats {
   readonly entries: number;

@@ -245,6 +245,21 @@ test('a part that fails is repeated; an upload that fails leaves no part and no 
   assert.equal(tier.stats.dropped, faults.length);
 });
 
+test('parts that could not be removed are removed with the next value', async (t) => {
+  const server = await s3Server(t);
+  const partBytes = 64 << 10;
+  const clock = new ManualClock(1000);
+  const tier = await opened(t, server, { partBytes, wallClock: clock });
+  server.fault = (method) => (['PART', 'ABORT'].includes(method) ? 'unavailable' : undefined);
+  keep(tier, 'failed', 2 * partBytes);
+  await tier.flushed();
+  assert.equal(server.uploads.size, 1);
+  server.fault = () => undefined;
+  clock.advance(10);
+  keep(tier, 'next');
+  await until(() => tier.stats.written === 1 && server.uploads.size === 0);
+});
+
 test('a value that is deleted while its parts are uploaded leaves none', async (t) => {
   const server = await s3Server(t);
   const partBytes = 64 << 10;

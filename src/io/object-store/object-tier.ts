@@ -27,6 +27,8 @@ const waitingDownloadsMax = 256;
 const removedAtOnce = 1000;
 /** Removals that wait; beyond them, objects stay until somebody removes them. */
 const removalsMax = 1_000_000;
+/** Uploads whose parts are to be removed later; those beyond are left to the bucket's lifecycle rule. */
+const abandonedMax = 1000;
 export interface ObjectTierOptions {
   readonly objects: Objects;
   /** Of all names; empty, or with a `/` at its end. */
@@ -74,6 +76,8 @@ export class ObjectTier implements LowerTier {
   readonly #downloads = new Turns(downloadsMax);
   readonly #downloadTurns = new Turns(downloadsMax);
   readonly #removals = new Set<string>();
+  /** Uploads whose parts could not be removed: tried again with the next value, the next listing and at the end. */
+  readonly #abandoned: { readonly name: string; readonly upload: string }[] = [];
   #isRemoving = false;
   #isClosed = false;
   #listTimer: NodeJS.Timeout | undefined;
@@ -92,6 +96,7 @@ export class ObjectTier implements LowerTier {
   /** Lists the objects, now and at each interval. @returns When the first listing has ended. */
   async start(): Promise<void> {
     await this.#list().catch(() => undefined);
+    await this.#abortAbandoned();
     if (this.#isClosed) return;
     this.#listTimer = setTimeout(() => this.start(), this.#options.listIntervalMs);
     this.#listTimer.unref();
@@ -180,6 +185,7 @@ export class ObjectTier implements LowerTier {
     while (this.#uploads.size + this.#uploading + this.#removals.size > 0 || this.#isRemoving) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
+    await this.#abortAbandoned();
   }
 
   close(): void {
@@ -229,7 +235,8 @@ export class ObjectTier implements LowerTier {
     const { spans, size: valueSize } = source;
     const parts = { ...this.#partsOf(path), turns: this.#uploadTurns, spans, size: valueSize };
     try {
-      await putInParts(parts, () => upload.isCancelled);
+      const abandoned = (id: string) => this.#abandon({ name: path, upload: id });
+      await putInParts(parts, () => upload.isCancelled, abandoned);
     } catch {
       if (!upload.isCancelled) this.#counts.dropped++;
       return;
@@ -242,6 +249,19 @@ export class ObjectTier implements LowerTier {
     const { key, size, label, checksum, expiresUnixSeconds } = source;
     this.#add({ key, size, label, checksum, expiresUnixSeconds, path, fileBytes: size });
     this.#counts.written++;
+    await this.#abortAbandoned();
+  }
+
+  #abandon(one: { readonly name: string; readonly upload: string }): void {
+    if (this.#abandoned.length < abandonedMax) this.#abandoned.push(one);
+  }
+
+  async #abortAbandoned(): Promise<void> {
+    const { objects, timeoutMs } = this.#options;
+    for (const one of this.#abandoned.splice(0)) {
+      const abort = () => objects.abortUpload(one.name, one.upload, timeoutMs);
+      await this.#calls.make(abort).catch(() => this.#abandon(one));
+    }
   }
 
   /** How all values are stored and loaded. */

@@ -28,9 +28,14 @@ interface Part {
  * Stores a value as one object.
  *
  * @param isCancelled Whether the value is no longer wanted; what was stored of it is removed then.
- * @throws If it is not stored. No part stays, unless the store cannot be reached.
+ * @param abandoned Called with an upload whose parts could not be removed.
+ * @throws If it is not stored. No part stays but those of abandoned uploads.
  */
-export async function putInParts(options: PartsOptions, isCancelled: () => boolean): Promise<void> {
+export async function putInParts(
+  options: PartsOptions,
+  isCancelled: () => boolean,
+  abandoned: (upload: string) => void,
+): Promise<void> {
   const { objects, name, spans, size, partBytes, timeoutMs, make, turns } = options;
   const mayRepeat = () => !isCancelled();
   if (size <= partBytes) {
@@ -49,7 +54,8 @@ export async function putInParts(options: PartsOptions, isCancelled: () => boole
     if (isCancelled()) throw new Error('The value is no longer wanted.');
     await make(() => objects.completeUpload(name, upload, tags, timeoutMs));
   } catch (error) {
-    await make(() => objects.abortUpload(name, upload, timeoutMs)).catch(() => undefined);
+    const abort = () => objects.abortUpload(name, upload, timeoutMs);
+    await make(abort).catch(() => abandoned(upload));
     throw error;
   }
 }

@@ -46,7 +46,7 @@ export interface Objects {
     tags: readonly string[],
     timeoutMs: number,
   ): Promise<void>;
-  /** Removes the parts. */
+  /** Removes the parts; an upload that is not there is no error. */
   abortUpload(name: string, upload: string, timeoutMs: number): Promise<void>;
   /**
    * @param range A part of the object. @default all
@@ -125,7 +125,9 @@ export async function s3Objects({ bucket, endpoint, region }: S3Options): Promis
       const abort = { Bucket: bucket, Key: name, UploadId: upload };
       await within(timeoutMs, (abortSignal) =>
         client.send(new sdk.AbortMultipartUploadCommand(abort), { abortSignal }),
-      );
+      ).catch((error: Error) => {
+        if (error.name !== 'NoSuchUpload') throw error;
+      });
     },
     async get(name, write, timeoutMs, range) {
       const last = range && range.from + range.bytes - 1;

@@ -93,12 +93,15 @@ for (const code of ['ENOSPC', 'EROFS', 'EIO'] as const) {
 const s3Faults: Readonly<Record<string, readonly S3Fault[]>> = {
   'S3 down': ['unavailable'],
   'S3 slow': ['hang'],
-  'S3 lying': ['changed', 'cut'],
+  'S3 lying': ['changed', 'cut', 'longer', 'whole', 'short length', 'wrong tag'],
+  'S3 down, slow and lying': ['unavailable', 'hang', 'changed', 'cut', 'wrong tag'],
 };
 for (const [name, kinds] of Object.entries(s3Faults)) {
   faults(name, async (t, random) => {
     const bucket = await s3Server(t);
-    const s3 = { bucket: 'kv', prefix: '', endpoint: bucket.endpoint, timeoutMs: 400 };
+    // Most values go in parts.
+    const parts = { timeoutMs: 400, partBytes: between(random, 20_000, 100_000) };
+    const s3 = { bucket: 'kv', prefix: '', endpoint: bucket.endpoint, ...parts };
     const server = await testCache(t, { memoryBytes, s3 });
     const load = checkedLoad(t, server, random);
     await load.fill();
@@ -107,6 +110,8 @@ for (const [name, kinds] of Object.entries(s3Faults)) {
     bucket.fault = () => undefined;
     await load.works();
     await load.readAll();
+    await server.drain(60_000);
+    assert.equal(bucket.uploads.size, 0, 'no part is left');
   });
 }
 
