@@ -10,6 +10,8 @@ import { redisDialogue } from '../../support/cache.ts';
 import { bytesOfKey, sizeOfKey } from '../../support/cache-load.ts';
 import { until } from '../../support/until.ts';
 import {
+  lmcache03,
+  lmcache03Missing,
   redisMissing,
   runIoredis,
   runPython,
@@ -33,6 +35,16 @@ for (const [name, min] of [
   test(`LMCache's client ${name} stores, looks up and loads`, async (t) => {
     const server = await startCache(t, ['--memory', '256MiB']);
     await runPythonTests('lmcache_client.py', server, { only: name, min });
+  });
+}
+
+for (const name of ['Lm', 'Redis']) {
+  test(`LMCache 0.3.11's client ${name} stores, looks up and loads`, {
+    skip: lmcache03Missing,
+  }, async (t) => {
+    const server = await startCache(t, ['--memory', '256MiB']);
+    const options = { only: name, min: 3, path: lmcache03 };
+    await runPythonTests('lmcache_0_3_client.py', server, options);
   });
 }
 

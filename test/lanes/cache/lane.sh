@@ -30,6 +30,12 @@ if [ ! -f "$cache/venv/complete" ]; then
 fi
 export CACHE_PYTHON
 
+# Beside it, without dependencies of its own: those of the newer one suffice. Without it, its tests are skipped and say so.
+LMCACHE_0_3=$lanes/lmcache-0.3.11
+[ -d "$LMCACHE_0_3/lmcache" ] ||
+  "$cache/venv/bin/uv" pip install --quiet --no-deps --python "$CACHE_PYTHON" --target "$LMCACHE_0_3" lmcache==0.3.11 || true
+export LMCACHE_0_3
+
 # Without it, the tests that need Redis are skipped and say so.
 REDIS_BIN=$(dirname "$(command -v redis-server || echo "$lanes/redis-7/usr/bin/redis-server")")
 if [ ! -x "$REDIS_BIN/redis-server" ] && command -v apt-get > /dev/null; then

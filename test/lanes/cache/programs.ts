@@ -21,6 +21,13 @@ export const redisMissing = existsSync(join(bin, 'redis-server'))
   ? false
   : 'no redis-server on PATH or in Debian’s packages';
 
+/** Where LMCache 0.3.11 is, which the upstream chart pins. */
+export const lmcache03 = process.env['LMCACHE_0_3'] ?? '';
+/** Why it is not there; false if it is. */
+export const lmcache03Missing = existsSync(join(lmcache03, 'lmcache'))
+  ? false
+  : 'LMCache 0.3.11 could not be installed from PyPI';
+
 export interface CachePorts {
   readonly lm: number;
   readonly resp: number;
@@ -125,7 +132,7 @@ function lanePython(): string {
 export async function runPythonTests(
   file: string,
   { lm, resp, pid, controller }: CachePorts,
-  { only, min }: { readonly only?: string; readonly min: number },
+  { only, min, path }: { readonly only?: string; readonly min: number; readonly path?: string },
 ): Promise<void> {
   const run = promisify(execFile)(
     lanePython(),
@@ -141,6 +148,7 @@ export async function runPythonTests(
         ...(controller && {
           ...{ CONTROLLER_PORT: `${controller.port}`, CONTROLLER_HTTP: controller.http },
         }),
+        ...(path !== undefined && { PYTHONPATH: path }),
         ...{ LMCACHE_LOG_LEVEL: 'ERROR', LMCACHE_TRACK_USAGE: 'false' },
       },
     },
