@@ -44,8 +44,15 @@ export class SseReader {
    * @throws {RangeError} If one event grows beyond 4 MiB.
    */
   push(bytes: Buffer, start = 0, end = bytes.length): void {
+    let position = start;
+    // Most packets are known events from their first byte to their last.
+    while (position < end) {
+      const next = this.#readKnown(bytes, position, end);
+      if (next < 0) break;
+      position = next;
+    }
     // `indexOf` takes no end, and what follows `end` would be searched again for each part of a packet.
-    this.#push(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
+    if (position < end) this.#push(bytes.subarray(position, end));
   }
 
   #push(bytes: Buffer): void {
