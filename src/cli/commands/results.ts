@@ -13,6 +13,7 @@ import {
   runsTable,
   type SavedRun,
 } from '../../tools/runs/index.ts';
+import { warnOfRun } from '../warn-of-run.ts';
 
 /** The command `results`. */
 export function resultsCommand(): Command {
@@ -22,7 +23,7 @@ export function resultsCommand(): Command {
     .option('--json', 'the list as JSON')
     .exitOverride()
     .action(async (folder: string, { json }: { readonly json?: true }) => {
-      const runs = await listRuns(folder);
+      const runs = await listRuns(folder, warnOfRun);
       process.stdout.write(json ? `${JSON.stringify(runsJson(runs))}\n` : runsTable(runs));
     });
 }
@@ -70,5 +71,5 @@ async function runsIn(folder: string): Promise<readonly SavedRun[]> {
     () => true,
     () => false,
   );
-  return isRun ? [await readRun(folder)] : listRuns(folder);
+  return isRun ? [await readRun(folder)] : listRuns(folder, warnOfRun);
 }

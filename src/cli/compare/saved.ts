@@ -11,6 +11,7 @@ import {
   regressionIn,
 } from '../../tools/compare/index.ts';
 import { listRuns, loadOf, readResponses, readRun, type SavedRun } from '../../tools/runs/index.ts';
+import { warnOfRun } from '../warn-of-run.ts';
 
 export interface SavedOptions {
   readonly limits: ComparisonLimits;
@@ -40,7 +41,7 @@ export async function againstHistory(
   options: SavedOptions,
 ): Promise<ComparedView & { readonly regression: Record<string, unknown> | undefined }> {
   const { history, label } = saved;
-  const runs = await listRuns(history);
+  const runs = await listRuns(history, warnOfRun);
   const newest = saved.run === undefined ? runs.at(-1) : await readRun(saved.run);
   if (newest === undefined) {
     throw new InputError(

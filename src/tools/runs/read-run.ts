@@ -60,9 +60,13 @@ export interface SavedRun {
 /**
  * Reads the runs in a folder, oldest first; other folders in it are ignored.
  *
- * @throws {InputError} If it cannot be read.
+ * @param onUnreadable Called for each run that is damaged or of another version, which is left out.
+ * @throws {InputError} If the folder cannot be read.
  */
-export async function listRuns(parent: string): Promise<readonly SavedRun[]> {
+export async function listRuns(
+  parent: string,
+  onUnreadable: (problem: InputError) => void,
+): Promise<readonly SavedRun[]> {
   let names: string[];
   try {
     names = await readdir(parent);
@@ -81,7 +85,12 @@ export async function listRuns(parent: string): Promise<readonly SavedRun[]> {
         (found) => found.isFile(),
         () => false,
       );
-      return isRun ? readRun(path) : undefined;
+      if (!isRun) return undefined;
+      return readRun(path).catch((error: unknown) => {
+        if (!(error instanceof InputError)) throw error;
+        onUnreadable(error);
+        return undefined;
+      });
     }),
   );
   return runs

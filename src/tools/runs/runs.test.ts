@@ -118,7 +118,7 @@ describe('runs', () => {
       join(killed, 'events.jsonl'),
       '{"at":1,"event":"response","ttft_ms":7,"e2el_ms":9}\n{"at":2,"ev',
     );
-    const runs = await listRuns(folder);
+    const runs = await listRuns(folder, assert.ifError);
     assert.deepEqual(
       runs.map(({ command, status }) => [command, status]),
       [
@@ -143,7 +143,17 @@ describe('runs', () => {
     await assert.rejects(readRun(folder), /has format 9; this version reads format 1/);
     writeFileSync(join(folder, 'run.json'), '[');
     await assert.rejects(readRun(folder), /run\.json is not a JSON object/);
-    await assert.rejects(listRuns(join(parent, 'none')), /^InputError: Cannot read .*none/);
+    const leftOut: string[] = [];
+    const others = await listRuns(parent, ({ message }) => leftOut.push(message));
+    assert.deepEqual(
+      others.map(({ path }) => path).filter((path) => path === folder),
+      [],
+    );
+    assert.deepEqual(leftOut, [`${join(folder, 'run.json')} is not a JSON object.`]);
+    await assert.rejects(
+      listRuns(join(parent, 'none'), assert.ifError),
+      /^InputError: Cannot read .*none/,
+    );
     assert.match(runsTable([]), /^No runs\. Write some with --run-dir/);
   });
 
@@ -162,7 +172,7 @@ describe('runs', () => {
         environment: { ...end.environment, node: `24.${second}.0` },
       });
     }
-    const runs = await listRuns(folder);
+    const runs = await listRuns(folder, assert.ifError);
     const responses = new Map(
       await Promise.all(runs.map(async (run) => [run, await readResponses(run)] as const)),
     );
