@@ -4,10 +4,11 @@
 /** Half-life of the idle tokens: a conversation that pauses for long has ended. Results are flat from 15 to 60 s. */
 const halfLifeSeconds = 30;
 /**
- * If half of the recent prompt tokens had been cached, all idle tokens are expected to be asked for again, and
- * proportionately less below: a prefix that was evicted was asked for, too, but is missing in that share.
+ * If half of the recent prompt tokens had been cached, all idle tokens are expected to be asked for again: a prefix that was
+ * evicted was asked for, too, but is missing in that share. Below a fifth, none are: most prompts are then new, and room that is kept
+ * for what never comes back makes them wait (docs/results/scaling.md).
  */
-const returnsPerCached = 2;
+const [noneReturnsShare, allReturnShare] = [0.2, 0.5];
 
 /** The cached part of a prompt. */
 export interface CachedPrefix {
@@ -57,7 +58,8 @@ export class IdlePrefixes {
    */
   rest(tokens: number, cachedShare: number, nowSeconds: number): void {
     this.#fade(nowSeconds);
-    this.#tokens += Math.min(1, returnsPerCached * cachedShare) * tokens;
+    const returning = (cachedShare - noneReturnsShare) / (allReturnShare - noneReturnsShare);
+    this.#tokens += Math.min(1, Math.max(0, returning)) * tokens;
   }
 
   #fade(nowSeconds: number): void {
