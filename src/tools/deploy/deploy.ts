@@ -11,6 +11,7 @@ import { DeployError } from './deploy-error.ts';
 import { findHelm, type Helm } from './helm.ts';
 import { imagesOf, refusedValues } from './image-list.ts';
 import { mirrorLine } from './images.ts';
+import { interruptedLine } from './interrupted.ts';
 import { Kinds } from './kinds.ts';
 import { type Manifest, parseManifests } from './manifests.ts';
 import type { ObservedStack } from './observe.ts';
@@ -83,17 +84,30 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
     await checkAccepted(cluster, namespace, manifests, onStep);
     if (options.isDryRun) return { ...common, outcome: undefined };
     onStep(`helm ${helm.version}: ${former === undefined ? 'installs' : 'upgrades'} ${release}`);
-    await helm.run([...upgradeArgs(chart, options), '--create-namespace'], options.waitMs);
-    const deployed = await readRelease(cluster, namespace, release);
-    if (deployed === undefined)
-      throw new DeployError(`Helm has no release ${release} after its upgrade.`);
-    const served = await waitUntilServed({ ...options, release: deployed });
-    const undone =
-      served.isServing || !options.rollsBack ? '' : await undo(helm, options, deployed);
-    return { ...common, outcome: { ...served, release: deployed, undone } };
+    try {
+      return { ...common, outcome: await installed(helm, chart, options) };
+    } catch (error) {
+      if (signal?.aborted) onStep(await interruptedLine(options));
+      throw error;
+    }
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+async function installed(
+  helm: Helm,
+  chart: string,
+  options: DeployOptions,
+): Promise<Deployment['outcome']> {
+  const { cluster, namespace, release } = options;
+  await helm.run([...upgradeArgs(chart, options), '--create-namespace'], options.waitMs);
+  const deployed = await readRelease(cluster, namespace, release);
+  if (deployed === undefined)
+    throw new DeployError(`Helm has no release ${release} after its upgrade.`);
+  const served = await waitUntilServed({ ...options, release: deployed });
+  const undone = served.isServing || !options.rollsBack ? '' : await undo(helm, options, deployed);
+  return { ...served, release: deployed, undone };
 }
 
 function upgradeArgs(chart: string, { release, valueArgs }: DeployOptions): readonly string[] {

@@ -1,5 +1,5 @@
 // Helm, as installed: found, its version checked, and run with a deadline.
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { InputError } from '../../core/base/index.ts';
 import { findProgram, isPath } from '../../io/processes/index.ts';
 import { DeployError } from './deploy-error.ts';
@@ -8,6 +8,8 @@ import { DeployError } from './deploy-error.ts';
 const oldest = [3, 14] as const;
 const newestMajor = 4;
 const outputBytesMax = 64 << 20;
+/** Time for Helm to record that it was stopped. */
+const stopGraceMs = 10_000;
 
 export interface HelmOptions {
   /** Name or path. */
@@ -72,18 +74,43 @@ function execute(
   signal: AbortSignal | undefined,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
     const options = {
-      ...{ timeout: timeoutMs, maxBuffer: outputBytesMax, killSignal: 'SIGTERM' as const },
-      ...(signal && { signal }),
+      timeout: timeoutMs,
+      maxBuffer: outputBytesMax,
+      killSignal: 'SIGTERM' as const,
     };
-    execFile(file, [...args], options, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout);
-      else if (signal?.aborted) reject(signal.reason);
+    const child = execFile(file, [...args], options, (error, stdout, stderr) => {
+      release();
+      if (signal?.aborted) reject(signal.reason);
+      else if (error === null) resolve(stdout);
       else if (error.killed) {
         reject(new DeployError(`helm ${args[0]} did not end within ${timeoutMs / 1000} s.`));
       } else reject(new DeployError(helmSentence(args, stderr || error.message), { cause: error }));
     });
+    const release = endingWith(child, signal);
   });
+}
+
+/**
+ * Ends Helm with this command, and not before it has recorded in the cluster that the release failed; a second Ctrl-C kills it.
+ *
+ * @returns Releases what was registered.
+ */
+function endingWith(child: ChildProcess, signal: AbortSignal | undefined): () => void {
+  let late: NodeJS.Timeout | undefined;
+  const stop = () => {
+    child.kill('SIGTERM');
+    late = setTimeout(kill, stopGraceMs);
+  };
+  const kill = () => void child.kill('SIGKILL');
+  signal?.addEventListener('abort', stop, { once: true });
+  process.once('exit', kill);
+  return () => {
+    clearTimeout(late);
+    signal?.removeEventListener('abort', stop);
+    process.off('exit', kill);
+  };
 }
 
 const wordsMax = 1_500;
