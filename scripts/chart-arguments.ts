@@ -150,8 +150,10 @@ function kvEventsConfig(): string {
 }
 
 const lmcacheLines = [
+  '{{- $hasConnector := false }}',
+  '{{- range ($config | default dict).extraArgs }}{{ if regexMatch "^--kv[-_]transfer[-_]config(=|$)" . }}{{ $hasConnector = true }}{{ end }}{{ end }}',
   '{{- with $entry.lmcacheConfig }}',
-  '{{- if .enabled }}',
+  '{{- if and .enabled (not $hasConnector) }}',
   '- "--kv-transfer-config"',
   '{{- if .mpServer }}',
   '- {{ include "spillway.engine.multiprocess-connector" $entry | quote }}',

@@ -92,8 +92,10 @@ Arguments of one engine after its model and its address. Takes an entry of servi
 {{- range ($config | default dict).extraArgs }}
 - {{ . | quote }}
 {{- end }}
+{{- $hasConnector := false }}
+{{- range ($config | default dict).extraArgs }}{{ if regexMatch "^--kv[-_]transfer[-_]config(=|$)" . }}{{ $hasConnector = true }}{{ end }}{{ end }}
 {{- with $entry.lmcacheConfig }}
-{{- if .enabled }}
+{{- if and .enabled (not $hasConnector) }}
 - "--kv-transfer-config"
 {{- if .mpServer }}
 - {{ include "spillway.engine.multiprocess-connector" $entry | quote }}

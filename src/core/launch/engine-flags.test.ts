@@ -225,3 +225,16 @@ function modelOf(yaml: string): ModelEntry {
   return valuesOf(`servingEngineSpec: {modelSpec: [${entry}]}`).servingEngineSpec
     .modelSpec[0] as ModelEntry;
 }
+
+test('an embedded engine keeps the connector of its extraArgs', () => {
+  const connector = '{"kv_connector":"MultiConnector","kv_role":"kv_both"}';
+  const spec = modelOf(
+    `lmcacheConfig: {enabled: true}, vllmConfig: {extraArgs: ["--kv-transfer-config", '${connector}']}`,
+  );
+  const store = { linkGbps: 15, lookupMs: 0.1, byteShare: 1 } as Parameters<
+    typeof embeddedEngineFlags
+  >[2];
+  const words = embeddedEngineFlags(spec, ports, store);
+  assert.equal(words.filter((word) => word === '--kv-transfer-config').length, 1);
+  assert.ok(words.includes(connector));
+});

@@ -1,5 +1,5 @@
 // The command lines of engines: keys of the values file as flags.
-import { emulatedLmcache, entryWords } from '../layout/index.ts';
+import { emulatedLmcache, entryWords, namesConnector } from '../layout/index.ts';
 import type { ModelEntry, Values } from '../values/index.ts';
 
 /** Ports of one engine. */
@@ -47,8 +47,9 @@ export function embeddedEngineFlags(
 }
 
 /** With enablePD, LMCache only transfers KV cache, which is not emulated. */
-function hasLmcache({ lmcacheConfig }: ModelEntry): boolean {
-  return lmcacheConfig?.enabled === true && lmcacheConfig.enablePD !== true;
+function hasLmcache(spec: ModelEntry): boolean {
+  const { enabled, enablePD } = spec.lmcacheConfig ?? {};
+  return enabled === true && enablePD !== true && !namesConnector(spec);
 }
 
 /**

@@ -38,6 +38,13 @@ test('the chart has the connectors of disaggregated prefill and of V0', () => {
   );
 });
 
+test('a connector in extraArgs stays, beside the environment of LMCache', () => {
+  const extraArgs = ['--kv-transfer-config', '{"kv_connector":"MultiConnector"}'];
+  const words = inPod({ lmcacheConfig: { enabled: true }, vllmConfig: { extraArgs } });
+  assert.deepEqual(words.slice(-2), extraArgs);
+  assert.equal(words.filter((word) => word.startsWith('--kv-transfer-config')).length, 1);
+});
+
 test('LMCache in multiprocess mode: a server somewhere, or one that the engine starts', () => {
   const connector = (lmcacheConfig: object, cacheNodes?: string) => {
     const given = entry({ lmcacheConfig: { enabled: true, ...lmcacheConfig } });

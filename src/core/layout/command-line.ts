@@ -4,6 +4,7 @@
 import type { ModelEntry } from '../values/index.ts';
 import { textsOf, valueAt } from './entry-values.ts';
 import { type KvEventAddresses, kvEventsWords, movedKvEventsWords } from './kv-event-flags.ts';
+import { namesConnector } from './kv-tiers.ts';
 import { hasMultiprocessServer, multiprocessConnector } from './lmcache-server.ts';
 import { givenAt } from './read-settings.ts';
 import type { Program } from './setting.ts';
@@ -106,7 +107,8 @@ function wordsOf(entry: ModelEntry, name: SettingName, place: EnginePlace): read
 /** Returns LMCache's connector; the chart also has that of old releases, and of disaggregated prefill. */
 function lmcacheWords(entry: ModelEntry, program: StartedProgram, cacheNodes?: string): string[] {
   const { lmcacheConfig, vllmConfig } = entry;
-  if (!lmcacheConfig?.enabled) return [];
+  // vLLM uses the last one.
+  if (!lmcacheConfig?.enabled || namesConnector(entry)) return [];
   if (hasMultiprocessServer(entry)) {
     return ['--kv-transfer-config', JSON.stringify(multiprocessConnector(entry, cacheNodes))];
   }

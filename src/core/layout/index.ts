@@ -18,6 +18,7 @@ export {
   kvTierCosts,
   lmcacheRoles,
   lmcacheSizes,
+  namesConnector,
   sharesWithPeers,
 } from './kv-tiers.ts';
 export { hasMultiprocessServer } from './lmcache-server.ts';

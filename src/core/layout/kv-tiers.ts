@@ -42,6 +42,13 @@ export function kvTierCosts({ kvTiers = {} }: ModelEntry): KvTierCosts {
   };
 }
 
+/** Whether an entry names its connector itself, e.g. one that combines LMCache with others. */
+export function namesConnector({ vllmConfig }: ModelEntry): boolean {
+  return (vllmConfig?.extraArgs ?? []).some((word) =>
+    /^--kv[-_]transfer[-_]config(=|$)/.test(word),
+  );
+}
+
 /**
  * Returns the connector of an embedded engine with LMCache: what it emulates beyond LMCache's own settings stands in the
  * connector's configuration, under names that begin with `spillway.`.

@@ -40,6 +40,10 @@ const entries: Json[] = [
   { lmcacheConfig: { enabled: true, mpServer: '$(HOST_IP):5555' } },
   { lmcacheConfig: { enabled: true, mpServer: true, cpuOffloadingBufferSize: '60' } },
   { lmcacheConfig: { enabled: false, mpServer: true } },
+  {
+    lmcacheConfig: { enabled: true },
+    vllmConfig: { extraArgs: ['--kv-transfer-config={"kv_connector":"MultiConnector"}'] },
+  },
   { modelRevision: '', toolCallParser: '', chatTemplate: '' },
   ...settingNames.flatMap((name) => {
     const { keys, value } = settingsTable[name];
