@@ -27,20 +27,29 @@ setInterval(beat, Number(beatMs));
 
 function serve(socket: Socket): void {
   let text = '';
-  socket.setEncoding('latin1');
+  /** Bytes of the current body that are yet to come. */
+  let missing = 0;
+  let head = '';
   socket.on('error', () => socket.destroy());
-  socket.on('data', (part: string) => {
-    text += part;
-    for (;;) {
-      const headEnd = text.indexOf('\r\n\r\n');
-      if (headEnd < 0) return;
-      const head = text.slice(0, headEnd);
+  socket.on('data', (part: Buffer) => {
+    const skipped = Math.min(missing, part.length);
+    missing -= skipped;
+    if (head !== '' && missing === 0) finish();
+    if (skipped === part.length) return;
+    text += part.toString('latin1', skipped);
+    for (let end = text.indexOf('\r\n\r\n'); end >= 0; end = text.indexOf('\r\n\r\n')) {
+      head = text.slice(0, end);
       const bodyBytes = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
-      if (text.length < headEnd + 4 + bodyBytes) return;
-      text = text.slice(headEnd + 4 + bodyBytes);
-      answer(socket, head);
+      missing = Math.max(0, end + 4 + bodyBytes - text.length);
+      text = text.slice(end + 4 + bodyBytes);
+      if (missing > 0) return;
+      finish();
     }
   });
+  const finish = () => {
+    answer(socket, head);
+    head = '';
+  };
 }
 
 function answer(socket: Socket, head: string): void {
