@@ -40,7 +40,9 @@ const listedFigures = runFigures.filter(({ key }) => listed.includes(key));
 export function runsTable(runs: readonly SavedRun[]): string {
   if (runs.length === 0)
     return 'No runs. Write some with --run-dir, such as spillway bench serve --run-dir runs.\n';
-  return `${textTable(listing(runs), { isLeft: (column, columns) => column < 4 || column === columns - 1 })}\n`;
+  const table = listing(runs);
+  const isLeft = (column: number) => column < 4 || table.head[column] === findingColumn;
+  return `${textTable(table, { isLeft })}\n`;
 }
 
 export function runsJson(runs: readonly SavedRun[]): Record<string, unknown> {
@@ -89,7 +91,11 @@ export function loadPage(title: string, text: string, responses: readonly SavedR
   return htmlPage({ title, body });
 }
 
+/** The last column, for runs that have found something, such as a knee. */
+const findingColumn = 'finding';
+
 function listing(runs: readonly SavedRun[]): Table {
+  const hasFindings = runs.some((run) => findingOf(run) !== undefined);
   return {
     head: [
       'started',
@@ -97,7 +103,7 @@ function listing(runs: readonly SavedRun[]): Table {
       'label',
       'status',
       ...listedFigures.map(({ name }) => name),
-      'finding',
+      ...(hasFindings ? [findingColumn] : []),
     ],
     rows: runs.map((run) => [
       run.startedAt.slice(0, 19).replace('T', ' '),
@@ -105,7 +111,7 @@ function listing(runs: readonly SavedRun[]): Table {
       run.label ?? '',
       run.status === undefined ? 'killed' : String(run.status),
       ...listedFigures.map((figure) => figureText(figure, figureOf(run, figure))),
-      findingOf(run) ?? '',
+      ...(hasFindings ? [findingOf(run) ?? ''] : []),
     ]),
   };
 }
