@@ -49,6 +49,11 @@ test('runs are kept in folders, listed, and shown on a page', async (t) => {
   );
   assert.equal(serve.status, 0, serve.stderr);
   assert.match(serve.stderr, /^The run is in .*bench-serve-first\.$/m);
+  // Lines of a table that wrap are no table on a narrow screen.
+  assert.match(
+    readFileSync(join(directory, 'page.html'), 'utf8'),
+    /<pre class="table" tabindex="0">5 of 5 requests completed/,
+  );
   const sweep = await run(
     ...[
       'bench',

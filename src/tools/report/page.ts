@@ -48,7 +48,7 @@ main{max-width:1180px;margin:0 auto;padding:2rem 1.25rem} h1{font-size:1.4rem;li
 h2{font-size:1.05rem;margin:2rem 0 .5rem} p{margin:.2rem 0} .name,.soft{color:var(--soft)} .name{margin:0}
 .good b{color:var(--good)} .bad b{color:var(--bad)} .notes{margin:.2rem 0 1rem;padding-left:1.2rem;color:var(--soft)} .verdict{margin:.2rem 0 1rem}
 code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace} code{font-size:.88em;background:var(--card);padding:.05em .3em;border-radius:4px;overflow-wrap:anywhere}
-pre{white-space:pre-wrap;background:var(--card);border-radius:10px;padding:.8rem 1rem;font-size:.84em;overflow-wrap:anywhere}
+pre{white-space:pre-wrap;background:var(--card);border-radius:10px;padding:.8rem 1rem;font-size:.84em;overflow-wrap:anywhere} pre.table{white-space:pre;overflow-x:auto}
 figure{margin:0;min-width:0} figcaption{font-weight:600;margin:0 0 .2rem .2rem} figure svg{display:block;width:100%;height:auto}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:.75rem;margin:0 0 1.5rem;padding:0;list-style:none}
 .tiles li{background:var(--card);border-radius:10px;padding:.7rem .9rem} .tiles b{display:block;font-size:1.3em;line-height:1.3;font-variant-numeric:tabular-nums} .tiles span{color:var(--soft);font-size:.86em;line-height:1.3;display:block}

@@ -86,7 +86,7 @@ ${runs
 /** Returns a page about one load. @param text Its table, as on a terminal. */
 export function loadPage(title: string, text: string, responses: readonly SavedResponse[]): string {
   const body = markup`<h1>${title}</h1>
-<pre>${text}</pre>
+<pre class="table" tabindex="0">${text}</pre>
 <div class="charts">${runCharts(responses)}</div>`;
   return htmlPage({ title, body });
 }

@@ -164,10 +164,9 @@ export function sweepPage(report: SweepReport, command: string): string {
     title: 'Sweep',
     // Two charts and lines of text.
     printZoom: printZoomOf(110 + 2.9 * table.split('\n').length),
-    style: markup`pre.table{white-space:pre;overflow-x:auto}`,
     body: markup`<p class="name">spillway simulate sweep</p><h1>${axes.map(({ key }) => key).join(', ')}</h1>
 <section class="charts">${pareto}${breakEvens.length > 0 && gains}</section>
-<pre class="table">${table}</pre><footer><pre>${command}</pre></footer>`,
+<pre class="table" tabindex="0">${table}</pre><footer><pre>${command}</pre></footer>`,
   });
 }
 
