@@ -291,6 +291,19 @@ test('a folder that cannot be used is said so', async (t) => {
   await assert.rejects(opened(file), /^InputError: --disk .*file cannot be used: ENOTDIR/);
 });
 
+test('a folder that is removed while the server runs is made again', async (t) => {
+  const folder = folderFor(t);
+  const tier = await opened(folder);
+  keep(tier, 'k');
+  await tier.flushed();
+  rmSync(join(folder, 'v1'), { recursive: true });
+  assert.equal(await read(tier, 'k'), undefined);
+  keep(tier, 'k', 200);
+  await tier.flushed();
+  assert.deepEqual(await read(tier, 'k'), bodyOf('k', 200));
+  assert.equal(tier.stats.writeErrors, 0);
+});
+
 test('clear leaves nothing', async (t) => {
   const folder = folderFor(t);
   const tier = await opened(folder);

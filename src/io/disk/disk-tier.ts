@@ -1,7 +1,7 @@
 // The disk tier of the cache server: one file for each value, written behind, and read on demand. The memory path never
 // waits for it: an index in memory answers, writes queue up to a bound, and a disk that fails or hangs is left alone.
 import { createHash } from 'node:crypto';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Clock } from '../../core/base/index.ts';
 import {
   type LowerTier,
@@ -14,10 +14,10 @@ import {
 } from '../../core/cache/index.ts';
 import type { EvictionOrder } from '../../core/eviction/index.ts';
 import { type DiskFiles, diskFiles } from './disk-files.ts';
+import { NewFiles } from './new-files.ts';
 import { openFolder } from './open-folder.ts';
 import { readFile } from './read-file.ts';
 import { bodyOffset, writeHead } from './value-file.ts';
-import { writeFile } from './write-file.ts';
 
 /** Values read and written at once. */
 const readsMax = 3;
@@ -74,6 +74,7 @@ interface Writing {
 export class DiskTier implements LowerTier {
   readonly #options: DiskTierOptions;
   readonly #files: DiskFiles;
+  readonly #newFiles: NewFiles;
   readonly #index: TierIndex;
   /** By key; the one that is being written is among them. */
   readonly #writings = new Map<string, Writing>();
@@ -84,8 +85,6 @@ export class DiskTier implements LowerTier {
   #waitingBytes = 0;
   /** Room of the files that are being written. */
   #reservedBytes = 0;
-  /** Folders that are there. */
-  readonly #folders = new Set<string>();
   #reads = 0;
   readonly #waitingReads: (() => void)[] = [];
   #serial: number;
@@ -100,6 +99,7 @@ export class DiskTier implements LowerTier {
   private constructor(options: DiskTierOptions, index: TierIndex, serial: number) {
     this.#options = options;
     this.#files = options.files ?? diskFiles;
+    this.#newFiles = new NewFiles(this.#files);
     this.#index = index;
     this.#serial = serial;
   }
@@ -299,7 +299,7 @@ export class DiskTier implements LowerTier {
     const temporary = `${path}.tmp`;
     this.#reservedBytes += fileBytes;
     try {
-      await this.#writeNew(temporary, [head, ...source.spans], size);
+      await this.#newFiles.write(temporary, [head, ...source.spans], size);
       if (!writing.isCancelled) await this.#files.rename(temporary, path);
       this.#failures = 0;
     } catch (error) {
@@ -318,24 +318,6 @@ export class DiskTier implements LowerTier {
     const { key, size: valueSize, label, checksum, expiresUnixSeconds } = source;
     this.#index.add({ key, size: valueSize, label, checksum, expiresUnixSeconds, path, fileBytes });
     this.#counts.written++;
-  }
-
-  async #writeNew(path: string, parts: readonly Uint8Array[], size: number): Promise<void> {
-    const folder = dirname(path);
-    const write = () => writeFile(this.#files, path, parts, size);
-    if (this.#folders.has(folder)) {
-      try {
-        await write();
-        return;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-        // Somebody has removed it.
-        this.#folders.delete(folder);
-      }
-    }
-    await this.#files.makeFolder(folder);
-    this.#folders.add(folder);
-    await write();
   }
 
   /** A full disk makes room for the next value; a disk that goes on failing is left alone for a time. */
