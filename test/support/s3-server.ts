@@ -22,7 +22,7 @@ export interface S3Server {
   readonly objects: Map<string, Buffer>;
   /** Parts of uploads that are neither complete nor aborted, by identifier and number. */
   readonly uploads: Map<string, Map<number, Buffer>>;
-  /** Methods of the requests so far; POST removes, LIST lists, and BEGIN, PART, COMPLETE and ABORT are those of multipart uploads. */
+  /** Methods of the requests so far; POST removes, LIST lists, and BEGIN, PART, COMPLETE, ABORT and UPLOADS are those of multipart uploads. */
   readonly requests: string[];
   /** Requests that have begun and are not replied to, at most. */
   readonly atOnce: { now: number; max: number };
@@ -60,6 +60,8 @@ export async function s3Server(t: TestContext): Promise<S3Server> {
     const name = decodeURIComponent(url.pathname.replace(/^\/kv\/?/, ''));
     if (method === 'LIST') {
       send(response, 200, listing(objects, url.searchParams));
+    } else if (method === 'UPLOADS') {
+      send(response, 200, listingOf(uploads));
     } else if (method === 'PUT') {
       objects.set(name, body);
       send(response, 200, '');
@@ -86,7 +88,7 @@ export async function s3Server(t: TestContext): Promise<S3Server> {
 
 function methodOf(method: string, query: URLSearchParams): string {
   if (query.has('list-type')) return 'LIST';
-  if (query.has('uploads')) return 'BEGIN';
+  if (query.has('uploads')) return method === 'GET' ? 'UPLOADS' : 'BEGIN';
   if (!query.has('uploadId')) return method;
   return { PUT: 'PART', POST: 'COMPLETE', DELETE: 'ABORT' }[method] ?? method;
 }
@@ -172,6 +174,15 @@ function sendObject(
   response.writeHead(isPart ? 206 : 200, { 'content-length': length });
   if (fault === 'cut') response.write(body.subarray(0, body.length >> 1), () => response.destroy());
   else response.end(body.subarray(0, length));
+}
+
+/** All have begun 1,000 seconds after 1970. */
+function listingOf(uploads: ReadonlyMap<string, unknown>): string {
+  const begun = '<Initiated>1970-01-01T00:16:40.000Z</Initiated>';
+  const all = [...uploads.keys()].map(
+    (id) => `<Upload><Key>any</Key><UploadId>${id}</UploadId>${begun}</Upload>`,
+  );
+  return `<ListMultipartUploadsResult>${all.join('')}</ListMultipartUploadsResult>`;
 }
 
 function listing(objects: ReadonlyMap<string, Buffer>, query: URLSearchParams): string {

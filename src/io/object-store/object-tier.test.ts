@@ -260,6 +260,15 @@ test('parts that could not be removed are removed with the next value', async (t
   await until(() => tier.stats.written === 1 && server.uploads.size === 0);
 });
 
+test('parts of uploads that a killed server left are removed after a day', async (t) => {
+  const server = await s3Server(t);
+  server.uploads.set('left', new Map([[1, Buffer.from('part')]]));
+  await opened(t, server, { wallClock: new ManualClock(1000 + 86_400) });
+  assert.equal(server.uploads.size, 1, 'another server may be at it');
+  await opened(t, server, { wallClock: new ManualClock(1001 + 86_400) });
+  assert.equal(server.uploads.size, 0);
+});
+
 test('a value that is deleted while its parts are uploaded leaves none', async (t) => {
   const server = await s3Server(t);
   const partBytes = 64 << 10;

@@ -27,6 +27,8 @@ const waitingDownloadsMax = 256;
 const removedAtOnce = 1000;
 /** Removals that wait; beyond them, objects stay until somebody removes them. */
 const removalsMax = 1_000_000;
+/** No upload takes as long; parts of older ones are of no use to anybody. */
+const uploadSecondsMax = 86_400;
 /** Uploads whose parts are to be removed later; those beyond are left to the bucket's lifecycle rule. */
 const abandonedMax = 1000;
 export interface ObjectTierOptions {
@@ -96,7 +98,7 @@ export class ObjectTier implements LowerTier {
   /** Lists the objects, now and at each interval. @returns When the first listing has ended. */
   async start(): Promise<void> {
     await this.#list().catch(() => undefined);
-    await this.#abortAbandoned();
+    await this.#abortOld().catch(() => undefined);
     if (this.#isClosed) return;
     this.#listTimer = setTimeout(() => this.start(), this.#options.listIntervalMs);
     this.#listTimer.unref();
@@ -254,6 +256,19 @@ export class ObjectTier implements LowerTier {
 
   #abandon(one: { readonly name: string; readonly upload: string }): void {
     if (this.#abandoned.length < abandonedMax) this.#abandoned.push(one);
+  }
+
+  /** Removes the parts of servers that were killed during an upload, and of uploads whose beginning was not replied to in time. */
+  async #abortOld(): Promise<void> {
+    const { objects, prefix, timeoutMs, wallClock } = this.#options;
+    const before = wallClock.nowSeconds() - uploadSecondsMax;
+    for (const { name, upload, begunSeconds } of await objects.uploads(
+      `${prefix}${objectFolder}`,
+      timeoutMs,
+    )) {
+      if (begunSeconds < before) this.#abandon({ name, upload });
+    }
+    await this.#abortAbandoned();
   }
 
   async #abortAbandoned(): Promise<void> {

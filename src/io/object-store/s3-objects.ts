@@ -21,6 +21,14 @@ export interface ObjectRange {
   readonly of: number;
 }
 
+/** An upload in parts that has begun. */
+export interface OpenUpload {
+  readonly name: string;
+  readonly upload: string;
+  /** Seconds since 1970. */
+  readonly begunSeconds: number;
+}
+
 export interface ListedObject {
   readonly name: string;
   readonly size: number;
@@ -48,6 +56,8 @@ export interface Objects {
   ): Promise<void>;
   /** Removes the parts; an upload that is not there is no error. */
   abortUpload(name: string, upload: string, timeoutMs: number): Promise<void>;
+  /** Uploads in parts whose names begin with `prefix`, up to a thousand, that are neither complete nor aborted. */
+  uploads(prefix: string, timeoutMs: number): Promise<readonly OpenUpload[]>;
   /**
    * @param range A part of the object. @default all
    * @returns false if there is no such object.
@@ -127,6 +137,16 @@ export async function s3Objects({ bucket, endpoint, region }: S3Options): Promis
         client.send(new sdk.AbortMultipartUploadCommand(abort), { abortSignal }),
       ).catch((error: Error) => {
         if (error.name !== 'NoSuchUpload') throw error;
+      });
+    },
+    async uploads(prefix, timeoutMs) {
+      const list = new sdk.ListMultipartUploadsCommand({ Bucket: bucket, Prefix: prefix });
+      const { Uploads = [] } = await within(timeoutMs, (abortSignal) =>
+        client.send(list, { abortSignal }),
+      );
+      return Uploads.flatMap(({ Key: name, UploadId: upload, Initiated }) => {
+        if (!name || !upload || Initiated === undefined) return [];
+        return [{ name, upload, begunSeconds: Initiated.getTime() / 1000 }];
       });
     },
     async get(name, write, timeoutMs, range) {

@@ -111,7 +111,9 @@ for (const [name, kinds] of Object.entries(s3Faults)) {
     await load.works();
     await load.readAll();
     await server.drain(60_000);
-    assert.equal(bucket.uploads.size, 0, 'no part is left');
+    // An upload whose beginning was not replied to in time is found by a listing; those of this bucket are old.
+    await testCache(t, { memoryBytes, s3 });
+    await until(() => bucket.uploads.size === 0);
   });
 }
 
