@@ -28,6 +28,8 @@ const timeScale = Number(flags['time-scale']);
 const root = join(import.meta.dirname, '..');
 const main = join(root, 'src/cli/main.ts');
 const workload = ['docs/guide/kv-offload/shared.yaml', '--set-workload', 'groups=36'];
+/** Of the prompts and their order. */
+const seed = ['--seed', '1'];
 const run = promisify(execFile);
 
 interface Mode {
@@ -151,6 +153,7 @@ async function live(mode: Mode): Promise<Live> {
     const args = [
       ...['bench', 'serve', '--url', up.url, '--backend', 'openai', '--json'],
       ...['--dataset-name', 'workload', '--workload', ...workload, '--num-prompts', flags.prompts],
+      ...seed,
       ...['--time-scale', String(timeScale)],
     ];
     const load = spillway(args).finally(() => {
@@ -185,7 +188,7 @@ async function simulated(mode: Mode, outageSeconds: number): Promise<Figures | u
   if (mode.strike !== undefined && mode.outage === undefined) return undefined;
   const perRequest = join(folder, 'requests.jsonl');
   const args = [
-    ...['simulate', '-f', valuesFile(mode), '--workload', ...workload],
+    ...['simulate', '-f', valuesFile(mode), '--workload', ...workload, ...seed],
     ...['--requests', flags.prompts, '--json'],
   ];
   const whole = await spillway([...args, '--per-request', perRequest]);
