@@ -206,6 +206,8 @@ test('several routers get a headless Service, by which they find each other; a s
   await until(async () => (await cluster.ask('GET', service)).status === 200);
   const { spec } = await cluster.expect('GET', service);
   assert.equal((spec as { readonly clusterIP: string }).clusterIP, 'None');
+  // The Deployment comes after the Service.
+  await until(async () => (await cluster.ask('GET', `${deployments}/front`)).status === 200);
   const argsOf = async () => (await specOf('front')).template.spec.containers[0]?.args ?? [];
   await until(async () => (await argsOf()).includes('http://front-peers:8080'));
   await cluster.expect('PATCH', `${ours}/vllmrouters/front`, { spec: { replicas: 1 } });
