@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -225,4 +225,29 @@ test('a disk needs its size, and a folder that can be used', (t) => {
     run('--disk', '/dev/null', '--disk-size', '1GiB'),
     /--disk \/dev\/null cannot be used: ENOTDIR.*Name a folder/,
   );
+});
+
+test('the server has more threads for files than its disk tier uses, so that a disk that hangs leaves some for DNS', {
+  skip: existsSync('/proc/self/task')
+    ? false
+    : 'threads are counted in /proc, which this system lacks',
+}, async (t) => {
+  const args = ['bin/spillway.mjs', 'cache', '--port', '0', '--resp-port', '0', '--memory', '8MiB'];
+  const disk = ['--disk', folderFor(t), '--disk-size', '64MiB'];
+  const usual = spawn(process.execPath, [...args, ...disk], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // The pool of an unchanged Node, for comparison.
+    env: { ...process.env, UV_THREADPOOL_SIZE: '4' },
+  });
+  const server = spawn(process.execPath, [...args, '--disk', folderFor(t), ...disk.slice(2)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const threads = await Promise.all(
+    [usual, server].map(async (child) => {
+      t.after(() => child.kill('SIGKILL'));
+      await once(createInterface({ input: child.stdout }), 'line');
+      return readdirSync(`/proc/${child.pid}/task`).length;
+    }),
+  );
+  assert.equal((threads[1] ?? 0) - (threads[0] ?? 0), 12);
 });

@@ -24,6 +24,7 @@ import { applyConfigFile } from '../arguments/config-file.ts';
 import { integer, portOrAny, positiveInteger } from '../arguments/numbers.ts';
 import { byteSize, duration, memorySize } from '../arguments/quantities.ts';
 import { readUsersFile } from '../cache/users-file.ts';
+import { provideFileThreads } from '../file-threads.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
 import { addTraceFlags, type TraceFlags, tracingFrom } from '../trace-flags.ts';
 import { boundYoungGeneration } from '../young-generation.ts';
@@ -254,6 +255,7 @@ export function cacheCommand(): Command {
 
 async function run(command: Command): Promise<void> {
   boundYoungGeneration();
+  provideFileThreads();
   const { config } = command.opts<CacheFlags>();
   if (config !== undefined) applyConfigFile(command, config);
   const flags = command.opts<CacheFlags>();
