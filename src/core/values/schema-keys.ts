@@ -37,7 +37,10 @@ export const secretReference = z.strictObject({
 export const secret = z.union([z.string(), secretReference]);
 
 /** Digest of an image. */
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+const digest = z
+  .string()
+  .regex(/^sha256:[0-9a-f]{64}$/)
+  .meta({ examples: [`sha256:${'0123456789abcdef'.repeat(4)}`] });
 
 /** The key of an image's digest, which replaces its tag. */
 export function imageDigest() {

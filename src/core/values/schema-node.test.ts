@@ -34,6 +34,13 @@ test('describes allowed values by type and range', () => {
     [z.string().min(1), 'a text that is not empty'],
     [z.url(), 'an http:// or https:// URL'],
     [z.string().regex(/^[0-9]+$/), 'a text with such a number'],
+    [
+      z
+        .string()
+        .regex(/%$/)
+        .meta({ examples: ['75%', '8GiB'] }),
+      'a text such as "75%" or "8GiB"',
+    ],
     [z.string().regex(/^[0-9]+[numkMGTPE]$/), 'a quantity such as "500m" or "16Gi"'],
     [z.array(z.string()), 'a list of texts'],
     [z.array(z.url()), 'a list of http:// or https:// URLs'],

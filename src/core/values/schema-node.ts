@@ -24,6 +24,8 @@ export interface SchemaNode {
   readonly minLength?: number;
   readonly pattern?: string;
   readonly format?: string;
+  /** Of a text with a pattern: what to write instead of one that does not match. */
+  readonly examples?: readonly string[];
   readonly 'x-origin'?: string;
   readonly 'x-ignored'?: boolean;
 }
@@ -143,8 +145,9 @@ function alternativeText(node: SchemaNode): string {
   return node.type === 'object' && areFew ? `{${keys.join(', ')}}` : allowedText(node);
 }
 
-function stringText({ pattern, format, minLength }: SchemaNode): string {
+function stringText({ pattern, format, minLength, examples }: SchemaNode): string {
   if (format === 'uri') return 'an http:// or https:// URL';
+  if (examples) return `a text such as ${joinOr(examples.map((text) => JSON.stringify(text)))}`;
   if (pattern?.includes('numkMGTPE')) return 'a quantity such as "500m" or "16Gi"';
   if (pattern !== undefined) return 'a text with such a number';
   return minLength === undefined ? 'a text' : 'a text that is not empty';

@@ -47,6 +47,7 @@ export const cacheserverSpec = section({
     z
       .string()
       .regex(/^(?:\d+(?:\.\d+)?%|\d+(?:[kMGT]i?B?)?)$/)
+      .meta({ examples: ['8GiB', '75%'] })
       .default('75%'),
     'Memory of the values of Spillway’s cache server: a size such as 8GiB, or a share of the memory of the container, or of the node without a limit.',
   ),

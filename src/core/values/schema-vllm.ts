@@ -108,7 +108,15 @@ export const lmcacheConfig = z.strictObject({
     'Ports for requests of other engines for KV cache.',
   ),
   mpServer: ours(
-    z.union([z.boolean(), z.string().regex(/^[^\s:/]+:[1-9][0-9]{0,4}$/)]).optional(),
+    z
+      .union([
+        z.boolean(),
+        z
+          .string()
+          .regex(/^[^\s:/]+:[1-9][0-9]{0,4}$/)
+          .meta({ examples: ['lmcache:5555'] }),
+      ])
+      .optional(),
     'LMCache in multiprocess mode: HOST:PORT of its server (lmcache server), or true for one that each engine starts beside itself, with cpuOffloadingBufferSize as its memory.',
   ),
 });
