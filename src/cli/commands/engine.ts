@@ -8,6 +8,7 @@ import {
   type EngineServerOptions,
   lmcacheSettings,
   nixlSettings,
+  type ResolvedEngine,
   readFaultFlags,
   readTokenizerInfo,
   resolveEngine,
@@ -77,8 +78,13 @@ async function run(
   );
   const sampling = { ...samplingDefaults, share: 1 };
   const tracing = otlp && (await openTracing({ otlp, sampling }, log));
+  const { hasStandInTokenizer, ...engine } = await engineOptions(
+    argument ?? flags.model,
+    flags,
+    log,
+  );
   const options = {
-    ...(await engineOptions(argument ?? flags.model, flags, log)),
+    ...engine,
     log: (line: string) => log.warning(line),
     ...(tracing && { tracing }),
     onCrash,
@@ -92,7 +98,7 @@ async function run(
   // Watches signals before the program is known to be ready and can be stopped. A later signal has no
   // effect: vLLM ignores it while it drains.
   const signals = watchStopSignals();
-  await announce(servers, options, flags);
+  await announce(servers, options, flags, hasStandInTokenizer);
   const ending = await Promise.race([crashed, stopped(signals)]);
   // A crash does not notify clients.
   if (ending === 'crashed') process.exit(1);
@@ -120,7 +126,7 @@ async function engineOptions(
   model: string,
   flags: EngineFlags,
   log: Logger,
-): Promise<EngineServerOptions> {
+): Promise<EngineServerOptions & Pick<ResolvedEngine, 'hasStandInTokenizer'>> {
   const { kvEventsConfig: kvEvents } = flags;
   // An embedded engine is one engine core.
   const { scheduler, dataParallelSize: _, ...sizes } = sizingSettings(flags);
@@ -177,7 +183,7 @@ async function engineOptions(
     enablePerRequestMetrics: flags.enablePerRequestMetrics,
     reasoningParser: flags.reasoningParser,
     tokenizerInfo: flags.enableTokenizerInfoEndpoint
-      ? await readTokenizerInfo({ model, tokenizer: flags.tokenizer })
+      ? await readTokenizerInfo(model, resolved.tokenizerFolder)
       : undefined,
     faults: readFaultFlags(flags.fault ?? []),
   });
@@ -210,14 +216,19 @@ async function announce(
   servers: readonly EngineServer[],
   { model, servedModelNames = [model] }: EngineServerOptions,
   { gpu, timeScale, json }: EngineFlags,
+  hasStandInTokenizer: boolean,
 ): Promise<void> {
   const { name } = await readGpuSpec(gpu);
+  const tokens = hasStandInTokenizer ? ", Qwen3's tokenizer in place of the model's" : '';
   for (const [index, { url, kvEvents }] of servers.entries()) {
-    const ready = { event: 'ready', engine: index + 1, url, models: servedModelNames };
+    const ready = {
+      ...{ event: 'ready', engine: index + 1, url, models: servedModelNames },
+      ...(hasStandInTokenizer && { tokenizer: 'Qwen3' }),
+    };
     process.stdout.write(
       json
         ? `${JSON.stringify({ ...ready, kvEvents: kvEvents?.endpoint, kvReplay: kvEvents?.replay_endpoint })}\n`
-        : `ready: ${url}/v1 (emulation of vLLM by Spillway ${version}: ${name}, time scale ${timeScale}, synthetic text)\n`,
+        : `ready: ${url}/v1 (emulation of vLLM by Spillway ${version}: ${name}, time scale ${timeScale}, synthetic text${tokens})\n`,
     );
   }
 }

@@ -168,7 +168,7 @@ export class EmbeddedEngine implements Pausable {
     return this.#wallPerModelSecond;
   }
 
-  /** Upper bound of the token ids that a request may use, exclusive. */
+  /** Upper bound of the token ids that a request may use, exclusive: those of the model and of its tokenizer. */
   get vocabularySize(): number {
     return this.options.vocabularySize ?? this.tokenizer.vocabularySize;
   }
