@@ -3,7 +3,15 @@
 //
 //   node scripts/build-web.ts [--if-stale] [--out DIRECTORY]
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, type Metafile } from 'esbuild';
@@ -11,12 +19,20 @@ import { build, type Metafile } from 'esbuild';
 const { values } = parseArgs({
   options: { 'if-stale': { type: 'boolean' }, out: { type: 'string', default: 'web/dist' } },
 });
-const output = values.out;
-if (!values['if-stale'] || isStale()) await buildWebpage();
+/** Where the page belongs. Until it is whole it is in `output`, since several processes may build or read it at once. */
+const place = values.out;
+const output = `${place}.${process.pid}`;
+if (!values['if-stale'] || isStale()) {
+  try {
+    await buildWebpage();
+    moveIntoPlace();
+  } finally {
+    rmSync(output, { recursive: true, force: true });
+  }
+}
 
 async function buildWebpage(): Promise<void> {
   const startedAt = performance.now();
-  rmSync(output, { recursive: true, force: true });
   const worker = await bundle('web/src/what-if-worker.ts', {});
   const result = await bundle('web/src/main.tsx', {
     // JSON of the URL, which replaces the name in the source.
@@ -48,6 +64,23 @@ async function buildWebpage(): Promise<void> {
   );
 }
 
+/** Replaces the page by the new one. Of two builds at once, the later one wins. */
+function moveIntoPlace(): void {
+  const before = `${output}.before`;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      if (statSync(place, { throwIfNoEntry: false })) renameSync(place, before);
+      renameSync(output, place);
+      break;
+    } catch (error) {
+      // Another build has taken the place between the two steps.
+      if (attempt === 5) throw error;
+    }
+    rmSync(before, { recursive: true, force: true });
+  }
+  rmSync(before, { recursive: true, force: true });
+}
+
 async function bundle(entry: string, define: Record<string, string>): Promise<Metafile> {
   const { metafile } = await build({
     ...{ entryPoints: [entry], define, bundle: true, format: 'esm', target: 'es2022' },
@@ -64,7 +97,7 @@ async function bundle(entry: string, define: Record<string, string>): Promise<Me
 
 /** Returns whether a source of the page is newer than the bundle. */
 function isStale(): boolean {
-  const built = modifiedAt(join(output, 'index.html'));
+  const built = modifiedAt(join(place, 'index.html'));
   const sources = ['web/src', 'src/core'].flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file)),
   );

@@ -39,6 +39,13 @@ export class RouterClient {
     return this.#ask('/debug/router', parseRouterView);
   }
 
+  /** Whether the router serves the web page at `/`. */
+  async servesPage(): Promise<boolean> {
+    const options = { timeoutMs, key: this.#key, tls: this.#tls };
+    const answer = await probe(`${this.#url}/`, options).catch(() => undefined);
+    return answer?.status === 200;
+  }
+
   /** The recent requests of an engine. @param url As the router knows it. */
   async traffic(url: string): Promise<EngineTraffic> {
     const isOwn = (item: { readonly url: string | null }): boolean => item.url === url;

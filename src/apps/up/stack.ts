@@ -209,6 +209,11 @@ export class RunningStack {
     this.#prometheus?.local.remove();
   }
 
+  /** Whether the router serves the web page. */
+  servesPage(): Promise<boolean> {
+    return this.#client.servesPage();
+  }
+
   /** The current state of the stack. A router that does not respond within 2 s is omitted. */
   async snapshot(): Promise<StackSnapshot> {
     if (this.#router === undefined) return { processes: this.#processes(), router: null };

@@ -57,7 +57,7 @@ export async function runUp(options: UpOptions): Promise<void> {
   try {
     await startOrStop(stack, signals.stop);
     if (!signals.stop.aborted) {
-      const ready = readyStack(stack, options, startedAt);
+      const ready = await readyStack(stack, options, startedAt);
       const { apiUrl, pageUrl, prometheusUrl } = ready;
       withdraw = announceStack({ router: apiUrl, page: pageUrl, prometheus: prometheusUrl });
       output.ready(ready);
@@ -100,9 +100,14 @@ async function startOrStop(stack: RunningStack, stop: AbortSignal): Promise<void
   }
 }
 
-function readyStack(stack: RunningStack, options: UpOptions, startedAt: number): ReadyStack {
+async function readyStack(
+  stack: RunningStack,
+  options: UpOptions,
+  startedAt: number,
+): Promise<ReadyStack> {
   const models = [...new Set(stack.members.map(({ backend }) => backend.model))];
   const hasRouter = options.values.routerSpec.enableRouter;
+  const hasPage = hasRouter && options.values.spillway.dashboard && (await stack.servesPage());
   const [first] = stack.members;
   const url = hasRouter ? stack.url : first?.backend.url;
   const target = {
@@ -116,7 +121,7 @@ function readyStack(stack: RunningStack, options: UpOptions, startedAt: number):
     engines: hasRouter
       ? undefined
       : stack.members.map(({ backend: { name, url, model } }) => ({ name, url, model })),
-    pageUrl: hasRouter && options.values.spillway.dashboard ? `${stack.viewsUrl}/` : undefined,
+    pageUrl: hasPage ? `${stack.viewsUrl}/` : undefined,
     prometheusUrl: stack.prometheusUrl,
     cacheUrl: stack.cacheUrl,
     models,

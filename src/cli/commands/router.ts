@@ -12,9 +12,9 @@ import {
   unusedParameters,
 } from '../../core/routing/index.ts';
 import { watchLifeline } from '../../io/lifeline/index.ts';
-import { createLogger } from '../../io/log/index.ts';
+import { createLogger, type Logger } from '../../io/log/index.ts';
 import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
-import { loadWebpage } from '../../io/webpage/index.ts';
+import { loadWebpage, type WebpageFile, webpageDirectory } from '../../io/webpage/index.ts';
 import { type AdmissionFlags, addAdmissionFlags, admissionFrom } from '../admission-flags.ts';
 import { integer, number, positiveInteger } from '../arguments/numbers.ts';
 import { byteSize, duration } from '../arguments/quantities.ts';
@@ -198,6 +198,14 @@ function deadline(flagSeconds: number): number {
   return flagSeconds === 0 ? Number.POSITIVE_INFINITY : flagSeconds;
 }
 
+/** The files of the page; none, with a warning, if there is no page. */
+async function webpage(log: Logger): Promise<ReadonlyMap<string, WebpageFile>> {
+  const page = await webpageDirectory();
+  if ('directory' in page) return loadWebpage(page.directory);
+  log.warning(`The router serves no web page: ${page.problem}.`);
+  return new Map();
+}
+
 async function run(flags: Flags): Promise<void> {
   boundYoungGeneration();
   keepYoungGeneration();
@@ -246,7 +254,7 @@ async function run(flags: Flags): Promise<void> {
     },
     plan: flags.plan === undefined ? undefined : await readPlanFile(flags.plan),
     gateMax: flags.gateMax,
-    ...(flags.dashboard ? { webpage: await loadWebpage() } : {}),
+    ...(flags.dashboard ? { webpage: await webpage(log) } : {}),
     log,
   });
   // Watches signals before the program is known to be ready and can be stopped.

@@ -1,5 +1,4 @@
 // Loads the files of the built web page into memory: the router serves them at `/` and `/assets/*`.
-import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 
@@ -25,15 +24,10 @@ const contentTypes: Readonly<Record<string, string>> = {
 /**
  * Reads the built web page: URL path to file, with `/` for index.html. A few files, below 500 KB.
  *
- * @param directory Output directory of `scripts/build-web.ts`. @default found in a clone and in a
- * package
- * @returns Empty if the page was not built: the router then runs without it.
+ * @param directory Output directory of `scripts/build-web.ts`.
  */
-export async function loadWebpage(
-  directory: string | undefined = builtDirectory(),
-): Promise<ReadonlyMap<string, WebpageFile>> {
+export async function loadWebpage(directory: string): Promise<ReadonlyMap<string, WebpageFile>> {
   const files = new Map<string, WebpageFile>();
-  if (directory === undefined) return files;
   for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
     const contentType = contentTypes[extname(entry.name)];
     if (!entry.isFile() || contentType === undefined) continue;
@@ -46,13 +40,4 @@ export async function loadWebpage(
     });
   }
   return files;
-}
-
-/** Finds the page: beside the bundle in a published package, in web/dist in a clone. */
-function builtDirectory(): string | undefined {
-  const candidates = [
-    join(import.meta.dirname, 'web'),
-    join(import.meta.dirname, '..', '..', '..', 'web', 'dist'),
-  ];
-  return candidates.find((directory) => existsSync(join(directory, 'index.html')));
 }

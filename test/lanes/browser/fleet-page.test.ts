@@ -51,7 +51,7 @@ async function largeFleet(t: TestContext): Promise<string> {
     policy: 'roundrobin',
     log: createLogger({ stream: process.stderr, level: 'critical', format: 'text' }),
     statsIntervalMs: 500,
-    webpage: await loadWebpage(),
+    webpage: await loadWebpage('web/dist'),
   });
   t.after(async () => {
     await router.close(0);
@@ -120,7 +120,7 @@ test('a dead engine counts in no total', async (t) => {
   const { router, engines } = await stack(
     t,
     [{ metrics: () => 'vllm:num_requests_running 40\n' }, { metrics: () => metricsOf(3) }],
-    { statsIntervalMs: 100, webpage: await loadWebpage() },
+    { statsIntervalMs: 100, webpage: await loadWebpage('web/dist') },
   );
   const page = await browser.newPage();
   await page.goto(`${router.url}/`);
@@ -144,7 +144,7 @@ test('latencies are shown for all models together and for each', async (t) => {
       { models: ['big'], onRequest: stream },
       { models: ['small'], onRequest: stream },
     ],
-    { webpage: await loadWebpage() },
+    { webpage: await loadWebpage('web/dist') },
   );
   for (const model of ['big', 'small', 'small']) {
     await (await post(router, { model, stream: true, messages: [] })).text();

@@ -29,7 +29,7 @@ test('requests that wait in the router are shown with their priorities, and so a
     ],
     {
       admission: { queueTimeout: 600, maxQueuedRequests: 2, saturationWait: 2, holdTimeout: 0 },
-      ...{ statsIntervalMs: 25, webpage: await loadWebpage() },
+      ...{ statsIntervalMs: 25, webpage: await loadWebpage('web/dist') },
     },
   );
   const page = await browser.newPage();
@@ -69,7 +69,7 @@ test('requests that wait in the router are shown with their priorities, and so a
 });
 
 test('without a queue the page does not show one', async (t) => {
-  const { router } = await stack(t, [{}], { webpage: await loadWebpage() });
+  const { router } = await stack(t, [{}], { webpage: await loadWebpage('web/dist') });
   const page = await browser.newPage();
   await page.goto(`${router.url}/`);
   await page.locator('.total').filter({ hasText: 'router up' }).waitFor();

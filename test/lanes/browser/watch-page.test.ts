@@ -193,7 +193,7 @@ async function inspect(page: Page, script: string, where: string): Promise<void>
 
 /** A router that only the page needs: a thousand engines whose figures change with each event. */
 async function thousandEngines(t: TestContext): Promise<string> {
-  const files = await loadWebpage();
+  const files = await loadWebpage('web/dist');
   let tick = 0;
   const view = () => {
     tick++;
