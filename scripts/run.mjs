@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { followParent } from './follow-parent.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
@@ -23,6 +24,7 @@ if (!run) {
   process.stderr.write(`Unknown task "${task}"; known: ${Object.keys(tasks).join(', ')}.\n`);
   process.exit(2);
 }
+followParent();
 process.exitCode = await run({ node, args, root });
 
 /** Runs `npm ci` when node_modules does not match the lock file; a stamp makes the check cheap. */
