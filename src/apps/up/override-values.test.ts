@@ -27,6 +27,9 @@ test('flags for the engines change the entry that is started', () => {
   );
   const [scaled] = overridden(one, { timeScale: 2 }).servingEngineSpec.modelSpec;
   assert.deepEqual([scaled?.name, scaled?.replicaCount, scaled?.gpu], ['a', 2, 'L4']);
+  const [fastest] = overridden(one, { timeScale: Number.POSITIVE_INFINITY }).servingEngineSpec
+    .modelSpec;
+  assert.equal(fastest?.timeScale, 'inf');
 });
 
 test('a model is named by the last part of its path, in characters that Kubernetes accepts', () => {

@@ -62,9 +62,14 @@ function overrideModels(entries: Entries, overrides: UpOverrides): Entries {
       ...(engines === undefined ? {} : { replicaCount: engines }),
       ...(model === undefined ? {} : { modelURL: model, name: nameOf(model) }),
       ...(gpu === undefined ? {} : { gpu }),
-      ...(timeScale === undefined ? {} : { timeScale }),
+      ...(timeScale === undefined ? {} : { timeScale: timeScaleKey(timeScale) }),
     };
   });
+}
+
+/** YAML and JSON have no common spelling of infinity, so the key has a word for it. */
+function timeScaleKey(timeScale: number): number | 'inf' {
+  return Number.isFinite(timeScale) ? timeScale : 'inf';
 }
 
 function urlEntry(urls: readonly string[]): Entries[number] {

@@ -44,6 +44,10 @@ export const nonNegativeInteger = integer({ min: 0 });
 export const nonNegative = number({ min: 0 });
 /** More than 0. */
 export const positive = number({ above: 0 });
+/** More than 0, or `inf`. */
+export const positiveOrInfinite = (text: string): number =>
+  /^\+?inf(inity)?$/i.test(text.trim()) ? Number.POSITIVE_INFINITY : positiveBelowInfinity(text);
+const positiveBelowInfinity = number({ above: 0 }, 'inf, or a number');
 /** More than 0 and at most 1. */
 export const share = number({ above: 0, max: 1, example: '0.92' }, 'a share');
 /** A port of a URL. */

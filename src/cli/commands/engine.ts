@@ -228,7 +228,7 @@ async function announce(
     process.stdout.write(
       json
         ? `${JSON.stringify({ ...ready, kvEvents: kvEvents?.endpoint, kvReplay: kvEvents?.replay_endpoint })}\n`
-        : `ready: ${url}/v1 (emulation of vLLM by Spillway ${version}: ${name}, time scale ${timeScale}, synthetic text${tokens})\n`,
+        : `ready: ${url}/v1 (emulation of vLLM by Spillway ${version}: ${name}, time scale ${Number.isFinite(timeScale) ? timeScale : 'inf'}, synthetic text${tokens})\n`,
     );
   }
 }

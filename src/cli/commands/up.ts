@@ -25,7 +25,7 @@ import { watchStopSignals } from '../../io/signals/index.ts';
 import { readValues } from '../../io/values/index.ts';
 import { collect, httpUrl } from '../arguments/lists.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
-import { integer, port, positive } from '../arguments/numbers.ts';
+import { integer, port, positiveOrInfinite } from '../arguments/numbers.ts';
 import { upNotes, valuesChecks } from '../values-checks.ts';
 
 interface UpFlags extends Omit<UpOverrides, 'engineUrls'> {
@@ -60,7 +60,11 @@ export function upCommand(): Command {
     )
     .option('--model <name>', 'model that the engines serve')
     .addOption(new Option('--policy <name>', 'routing policy of the router').choices(policyNames))
-    .option('--time-scale <x>', 'GPU seconds per wall-clock second of embedded engines', positive)
+    .option(
+      '--time-scale <x>',
+      'GPU seconds per wall-clock second of embedded engines; inf for as fast as possible',
+      positiveOrInfinite,
+    )
     .option('--engine <url>', 'add an engine that is already running; repeatable', collectUrl)
     .option('--host <address>', 'address where the router listens (default: 127.0.0.1)')
     .option('-p, --port <port>', 'port where the router listens (default: 8000)', port)

@@ -15,6 +15,7 @@ const perKey: readonly [yaml: string, embedded: readonly string[], vllm: readonl
   ['gpu: H100-80GB', ['--gpu', 'H100-80GB'], []],
   ['profile: p.json', ['--profile', 'p.json'], []],
   ['timeScale: 10', ['--time-scale', '10'], []],
+  ['timeScale: inf', ['--time-scale', 'inf'], []],
   ['tokenizer: t', ['--tokenizer', 't'], []],
   ['faults: [error, hang]', ['--fault', 'error', '--fault', 'hang'], []],
   ['modelRevision: abc', ...both(['--revision', 'abc'])],

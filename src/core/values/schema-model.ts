@@ -138,8 +138,8 @@ export const modelSpec = z.strictObject({
     'File with a measured profile of step times, used instead of the roofline (kind: embedded).',
   ),
   timeScale: ours(
-    z.number().gt(0).optional(),
-    'GPU seconds per wall-clock second (kind: embedded): 10 runs ten times as fast.',
+    z.union([z.number().gt(0), z.literal('inf')]).optional(),
+    'GPU seconds per wall-clock second (kind: embedded): 10 runs ten times as fast, inf as fast as possible.',
   ),
   tokenizer: ours(
     text.min(1).optional(),

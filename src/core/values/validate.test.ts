@@ -124,7 +124,7 @@ test('reports a wrong value with what is allowed and what was given', () => {
       entry('urls: [ftp://a]'),
       'my.yaml:4:14: servingEngineSpec.modelSpec[0].urls[0] must be an http:// or https:// URL, not the text "ftp://a".',
     ],
-    [entry('timeScale: 0'), `${key('timeScale')} must be a number above 0, not 0.`],
+    [entry('timeScale: 0'), `${key('timeScale')} must be a number above 0 or "inf", not 0.`],
     [
       entry('requestCPU: lots'),
       `${key('requestCPU')} must be a number of at least 0 or a quantity such as "500m" or "16Gi", not the text "lots".`,
