@@ -16,7 +16,8 @@ import { withHosts } from './hosts-flags.ts';
 import { smokeOnHosts } from './smoke-on-hosts.ts';
 
 export interface HostsDeployFlags extends StackFlags {
-  readonly file: readonly string[];
+  readonly file?: readonly string[];
+  readonly preset?: string;
   readonly set?: readonly string[];
   readonly setString?: readonly string[];
   readonly chart?: string;
@@ -34,9 +35,9 @@ export async function runDeployOnHosts(flags: HostsDeployFlags): Promise<void> {
       '--chart: hosts have no chart; leave it out, or name a target that is a cluster.',
     );
   }
-  const { file, set, setString, release } = flags;
+  const { file, set, setString, preset, release } = flags;
   const { values, warnings } = await readValues({
-    ...{ files: file, sets: set, setStrings: setString, ...(await valuesChecks()) },
+    ...{ files: file, sets: set, setStrings: setString, preset, ...(await valuesChecks()) },
   });
   for (const line of problemLines(warnings)) process.stderr.write(`warning: ${line}\n`);
   const load = flags.bench === undefined ? undefined : readBenchFlags(flags.bench);

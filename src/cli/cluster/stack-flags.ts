@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { type Group, groupRelease, groups } from '../../core/deploy/index.ts';
+import { NoClusterError } from '../../io/kubernetes/index.ts';
 import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
 import {
   Cluster,
@@ -65,17 +66,27 @@ export function addStackFlags(command: Command): Command {
 /**
  * Runs the work of a command on a stack; Ctrl-C ends it with status 130.
  *
+ * @param here What the command can do on a machine where nothing names a cluster. @default an error
  * @throws {InputError} If there is no such context or the names are not those of Kubernetes.
  */
 export async function withStack(
   flags: StackFlags,
   work: (stack: Stack) => Promise<void>,
+  here?: (signal: AbortSignal, error: NoClusterError) => Promise<void>,
 ): Promise<void> {
   checkStackNames(flags);
   if (flags.hosts !== undefined && flags.target !== 'bare-metal') {
     throw new InputError('--hosts is for --target bare-metal.');
   }
-  const access = await openTarget(flags);
+  const access = await openTarget(flags).catch((error: unknown) => {
+    const isNamed = flags.context !== undefined || flags.target !== 'existing';
+    if (here === undefined || isNamed || !(error instanceof NoClusterError)) throw error;
+    return error;
+  });
+  if (access instanceof NoClusterError) {
+    await untilStopped((signal) => (here as NonNullable<typeof here>)(signal, access));
+    return;
+  }
   try {
     await untilStopped((signal) => {
       const cluster = new Cluster(access, { signal });

@@ -1,7 +1,10 @@
 // Flags of the commands that render the chart: values files, single values, and another chart.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
-import { problemLines, toPlain } from '../../core/values/index.ts';
+import { findPreset, problemLines, toPlain } from '../../core/values/index.ts';
 import { readValues } from '../../io/values/index.ts';
 import { collect } from '../arguments/lists.ts';
 import { valuesChecks } from '../values-checks.ts';
@@ -10,30 +13,45 @@ export interface ValueFlags {
   readonly file?: readonly string[];
   readonly set?: readonly string[];
   readonly setString?: readonly string[];
+  readonly preset?: string;
   readonly chart?: string;
 }
 
-/** Adds `-f`, `--set`, `--set-string` and `--chart`. */
-export function addValueFlags(
-  command: Command,
-  { needsFile }: { readonly needsFile: boolean },
-): Command {
-  const file = command
-    .createOption('-f, --file <file>', 'values file; repeatable, later ones win')
-    .argParser(collect)
-    .makeOptionMandatory(needsFile);
+/** Adds `-f`, `--set`, `--set-string`, `--preset` and `--chart`. */
+export function addValueFlags(command: Command): Command {
   return command
-    .addOption(file)
+    .option('-f, --file <file>', 'values file; repeatable, later ones win', collect)
     .option('--set <key=value>', 'set one value, as in Helm; repeatable', collect)
     .option('--set-string <key=value>', 'the same, always as a string; repeatable', collect)
+    .option('--preset <name>', 'preset to start from ("spillway config presets" lists them)')
     .option(
       '--chart <chart>',
       "folder, archive or reference of another chart (default: Spillway's own)",
     );
 }
 
-/** The values as Helm's arguments. */
-export function valueArgs({ file = [], set = [], setString = [] }: ValueFlags): readonly string[] {
+/**
+ * Runs the work with the values as Helm's arguments. A preset becomes a file for that time.
+ *
+ * @throws {InputError} If there is no such preset.
+ */
+export async function withValueArgs<Result>(
+  flags: ValueFlags,
+  work: (args: readonly string[]) => Promise<Result>,
+): Promise<Result> {
+  if (flags.preset === undefined) return work(valueArgs(flags));
+  const { name, yaml } = findPreset(flags.preset, `--preset ${flags.preset}`);
+  const folder = await mkdtemp(join(tmpdir(), 'spillway-preset-'));
+  try {
+    const file = join(folder, `${name}.yaml`);
+    await writeFile(file, yaml);
+    return await work(['-f', file, ...valueArgs(flags)]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function valueArgs({ file = [], set = [], setString = [] }: ValueFlags): readonly string[] {
   return [
     ...file.flatMap((path) => ['-f', path]),
     ...set.flatMap((assignment) => ['--set', assignment]),
@@ -48,13 +66,14 @@ export function valueArgs({ file = [], set = [], setString = [] }: ValueFlags): 
  * @throws {InputError} If a file is missing, is standard input or has a wrong key.
  */
 export async function checkedValues(flags: ValueFlags): Promise<unknown> {
-  const { file = [], set, setString, chart } = flags;
+  const { file = [], set, setString, preset, chart } = flags;
   if (file.includes('-')) {
     throw new InputError('-f -: Helm reads the file several times; write the values to a file.');
   }
   if (chart !== undefined) return undefined;
   const { written, warnings } = await readValues({
-    ...{ files: file, sets: set, setStrings: setString, ...(await valuesChecks('kubernetes')) },
+    ...{ files: file, sets: set, setStrings: setString, preset },
+    ...(await valuesChecks('kubernetes')),
   });
   for (const line of problemLines(warnings)) process.stderr.write(`warning: ${line}\n`);
   return toPlain(written);

@@ -1,13 +1,17 @@
 // `spillway deploy`: from a values file to a stack that serves, on Kubernetes.
 import { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
+import { groupRelease } from '../../core/deploy/index.ts';
 import {
+  changesJson,
   checkGroupNodes,
   componentLine,
   type Deployment,
   deploy,
   deploymentJson,
+  dryRunWithoutCluster,
   namedMirror,
+  type ObjectChange,
   ownChart,
   type SmokeReport,
   statusLines,
@@ -29,13 +33,12 @@ import {
   addValueFlags,
   checkedValues,
   type ValueFlags,
-  valueArgs,
+  withValueArgs,
 } from '../cluster/value-flags.ts';
 import { addHelpEnd } from '../help.ts';
 import { smokeStack } from './smoke.ts';
 
 interface Flags extends StackFlags, ValueFlags {
-  readonly file: readonly string[];
   readonly helm: string;
   readonly wait: number;
   readonly dryRun?: true;
@@ -51,9 +54,12 @@ export function deployCommand(): Command {
       'Install or upgrade a stack on Kubernetes with Helm, or on hosts with systemd, and wait until every model has served a completion.',
     )
     .optionsGroup('Stack:');
-  addValueFlags(command, { needsFile: true })
+  addValueFlags(command)
     .optionsGroup('Deployment:')
-    .option('--dry-run', 'check values, objects and cluster, and list what would change')
+    .option(
+      '--dry-run',
+      'check values, objects and cluster, and list what would change; without a kubeconfig, list the objects of the values',
+    )
     .option('--diff', 'show what would change, line by line; changes nothing')
     .option(
       '--wait <duration>',
@@ -80,7 +86,7 @@ export function deployCommand(): Command {
   });
   return addHelpEnd(
     addStackFlags(command),
-    'The API key of a router is taken from OPENAI_API_KEY. With SPILLWAY_REGISTRY_MIRROR, the images that the mirror lacks are reported. Exit status: 0 it serves, 1 it does not, 2 bad input, 4 the cluster or a host cannot be reached.',
+    'The API key of a router is taken from OPENAI_API_KEY. With SPILLWAY_REGISTRY_MIRROR, the images that the mirror lacks are reported. Exit status: 0 it serves, 1 it does not, 2 bad input, no Helm or no cluster, 4 the cluster or a host cannot be reached.',
   );
 }
 
@@ -92,8 +98,13 @@ function withBenchHint(text: string): string {
   );
 }
 
-/** @throws {InputError} For a test of what is not deployed. */
-function checkFlags({ dryRun, diff, smoke, bench }: Flags): void {
+/** @throws {InputError} Without values, and for a test of what is not deployed. */
+function checkFlags({ file, preset, dryRun, diff, smoke, bench }: Flags): void {
+  if (file === undefined && preset === undefined) {
+    throw new InputError(
+      'deploy needs the values of a stack: give a file with -f, or a preset with --preset ("spillway config presets" lists them).',
+    );
+  }
   if (!(dryRun || diff) || !(smoke || bench)) return;
   const [test, dry] = [smoke ? '--smoke' : '--bench', dryRun ? '--dry-run' : '--diff'];
   throw new InputError(`${test} tests what has been deployed; leave out ${dry}.`);
@@ -108,13 +119,12 @@ async function run(flags: Flags): Promise<void> {
   const values = await checkedValues(flags);
   const mirror = await namedMirror(process.env);
   const load = flags.bench === undefined ? undefined : readBenchFlags(flags.bench);
-  await withStack(flags, async (stack) => {
-    const print = progressOf(flags);
+  const print = progressOf(flags);
+  const deployHere = async (stack: Stack) => {
     if (flags.group !== undefined) await checkGroupNodes(stack.cluster, flags.group);
-    const deployment = await withGroupArgs(values, flags.group, (groupArgs) =>
+    const deployment = await withHelmArgs(flags, values, (valueArgs) =>
       deploy({
-        ...{ ...stack, values, chart: flags.chart ?? ownChart(), helm: flags.helm },
-        valueArgs: [...valueArgs(flags), ...groupArgs],
+        ...{ ...stack, values, valueArgs, chart: flags.chart ?? ownChart(), helm: flags.helm },
         ...{ waitMs: flags.wait * 1000, rollsBack: flags.rollback === true },
         ...{ isDryRun: flags.dryRun === true || flags.diff === true, apiKey: apiKeyOf() },
         mirror,
@@ -136,7 +146,44 @@ async function run(flags: Flags): Promise<void> {
       });
     }
     process.exitCode = isServing && smoke?.ok !== false && bench?.ok !== false ? 0 : 1;
+  };
+  await withStack(flags, deployHere, async (signal, noCluster) => {
+    if (!flags.dryRun && !flags.diff) throw noCluster;
+    const { helm, chart = ownChart(), namespace = 'default' } = flags;
+    const release = groupRelease(flags.release, flags.group);
+    print('no cluster: the objects are rendered, and no API server checks them');
+    const changes = await withHelmArgs(flags, values, (valueArgs) =>
+      dryRunWithoutCluster({ chart, helm, release, namespace, values, valueArgs, signal }),
+    );
+    printChanges(changes, flags, print);
+    if (flags.json) {
+      printJson({ release, namespace, kubernetes: null, changes: changesJson(changes) });
+    }
   });
+}
+
+/** Runs the work with the values and the group as Helm's arguments. */
+function withHelmArgs<Result>(
+  flags: Flags,
+  values: unknown,
+  work: (args: readonly string[]) => Promise<Result>,
+): Promise<Result> {
+  return withValueArgs(flags, (valueArgs) =>
+    withGroupArgs(values, flags.group, (groupArgs) => work([...valueArgs, ...groupArgs])),
+  );
+}
+
+function printChanges(
+  changes: readonly ObjectChange[],
+  { diff: showsDiff }: Flags,
+  print: (line: string) => void,
+): void {
+  for (const { object, kind, diff } of changes) {
+    if (kind !== 'keep') print(`${kind} ${object}`);
+    if (showsDiff) for (const line of diff) print(`  ${line}`);
+  }
+  const kept = changes.filter(({ kind }) => kind === 'keep').length;
+  print(`${changes.length - kept} objects would change, ${kept} stay as they are.`);
 }
 
 function printOutcome(
@@ -145,12 +192,7 @@ function printOutcome(
   print: (line: string) => void,
 ): void {
   if (outcome === undefined) {
-    for (const { object, kind, diff } of changes) {
-      if (kind !== 'keep') print(`${kind} ${object}`);
-      if (flags.diff) for (const line of diff) print(`  ${line}`);
-    }
-    const kept = changes.filter(({ kind }) => kind === 'keep').length;
-    print(`${changes.length - kept} objects would change, ${kept} stay as they are.`);
+    printChanges(changes, flags, print);
     return;
   }
   const { isServing, completions, reason, next, undone, stack } = outcome;

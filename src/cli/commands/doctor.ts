@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { Check } from '../../core/deploy/index.ts';
 import { problemLines, toPlain } from '../../core/values/index.ts';
 import { readValues } from '../../io/values/index.ts';
-import { doctor } from '../../tools/deploy/index.ts';
+import { type DoctorOptions, doctor } from '../../tools/deploy/index.ts';
 import { collect } from '../arguments/lists.ts';
 import {
   addStackFlags,
@@ -29,13 +29,13 @@ export function doctorCommand(): Command {
     .action(run);
   return addHelpEnd(
     addStackFlags(command),
-    'The token of Hugging Face is taken from the values or HF_TOKEN. Exit status: 0 nothing failed, 1 a check failed, 2 bad input, 4 the cluster cannot be reached.',
+    'The token of Hugging Face is taken from the values or HF_TOKEN. Without a kubeconfig, only this machine is checked. Exit status: 0 nothing failed, 1 a check failed, 2 bad input, 4 the cluster cannot be reached.',
   );
 }
 
 async function run(flags: Flags): Promise<void> {
   const values = flags.file === undefined ? undefined : await valuesOf(flags.file);
-  await withStack(flags, async ({ cluster, namespace, signal }) => {
+  const check = async ({ cluster, namespace, signal }: DoctorStack): Promise<void> => {
     const print = progressOf(flags);
     const checks = await doctor({
       ...{ cluster, namespace, values, environment: process.env, signal },
@@ -47,8 +47,11 @@ async function run(flags: Flags): Promise<void> {
     const ok = checks.every(({ result }) => result !== 'failed');
     if (flags.json) printJson({ ok, checks });
     process.exitCode = ok ? 0 : 1;
-  });
+  };
+  await withStack(flags, check, (signal) => check({ cluster: undefined, namespace: '', signal }));
 }
+
+type DoctorStack = Pick<DoctorOptions, 'cluster' | 'namespace'> & { readonly signal: AbortSignal };
 
 async function valuesOf(files: readonly string[]): Promise<unknown> {
   const { written, warnings } = await readValues({ files, ...(await valuesChecks('kubernetes')) });

@@ -20,7 +20,7 @@ import {
   addValueFlags,
   checkedValues,
   type ValueFlags,
-  valueArgs,
+  withValueArgs,
 } from '../cluster/value-flags.ts';
 import { addHelpEnd } from '../help.ts';
 
@@ -43,7 +43,7 @@ export function imagesCommand(): Command {
       'List the images of a stack; check that a registry mirror has them, point containerd to it, and load them before a deployment.',
     )
     .optionsGroup('Stack:');
-  addValueFlags(command, { needsFile: false })
+  addValueFlags(command)
     .option('--helm <program>', 'Helm to render it with, 3.14 or newer', 'helm')
     .optionsGroup('Mirror:')
     .option(
@@ -68,7 +68,7 @@ export function imagesCommand(): Command {
     .action(run);
   return addHelpEnd(
     command,
-    'Exit status: 0 done, 1 an image is missing or cannot be loaded, 2 bad input, 4 the mirror cannot be reached.',
+    'Exit status: 0 done, 1 an image is missing or cannot be loaded, 2 bad input or no Helm, 4 the mirror cannot be reached.',
   );
 }
 
@@ -82,9 +82,9 @@ async function run(flags: Flags): Promise<void> {
   endOnHurry(signals);
   const signal = signals.stop;
   try {
-    const images = await chartImages({
-      ...{ chart, helm, values, valueArgs: valueArgs(flags), signal, release: 'vllm' },
-    });
+    const images = await withValueArgs(flags, (valueArgs) =>
+      chartImages({ chart, helm, values, valueArgs, signal, release: 'vllm' }),
+    );
     const report = await handleImages({
       ...{ images, mirror, signal, onLine: print, platform: flags.platform },
       ...{ hostsFolder: hostsFolderOf(flags), preload: flags.preload },

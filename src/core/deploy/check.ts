@@ -10,7 +10,8 @@ export interface Check {
     | 'images'
     | 'mirror'
     | 'hugging face'
-    | 'ports';
+    | 'ports'
+    | 'helm';
   /** A warning may be what is wanted, and does not fail the command. */
   readonly result: 'ok' | 'warning' | 'failed' | 'skipped';
   /** One phrase. */

@@ -3,6 +3,7 @@ import type { RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { InputError } from '../../core/base/index.ts';
 import type { ClusterAccess } from './cluster-access.ts';
+import { NoClusterError } from './no-cluster-error.ts';
 import { openPodPort, type PodPort } from './pod-port.ts';
 
 /** A context of a kubeconfig. */
@@ -20,7 +21,8 @@ export interface ContextAccess extends ClusterAccess {
  * Opens a context of `KUBECONFIG` or `~/.kube/config`; without such a file, the service account of the pod.
  *
  * @param choose Returns the context to open, from all and the current one. @default the current one
- * @throws {InputError} If there is none, it cannot be read, or has no such context.
+ * @throws {NoClusterError} If nothing names a cluster.
+ * @throws {InputError} If the kubeconfig cannot be read, or has no such context.
  */
 export async function kubeconfigAccess(
   choose: (contexts: readonly string[], current: string) => string = (_, current) => current,
@@ -37,12 +39,12 @@ export async function kubeconfigAccess(
       cause,
     });
   }
-  if (isFallback(config.getCurrentCluster())) throw noCluster();
+  if (isFallback(config.getCurrentCluster())) throw new NoClusterError();
   const contexts = config.getContexts().map(({ name }) => name);
   const context = choose(contexts, config.getCurrentContext());
   config.setCurrentContext(context);
   const cluster = config.getCurrentCluster();
-  if (cluster === null) throw noCluster();
+  if (cluster === null) throw new NoClusterError();
   // The client library refuses them with an error of its own, at the first request.
   if (/^http:/i.test(cluster.server) && !cluster.skipTLSVerify && !cluster.proxyUrl) {
     throw new InputError(
@@ -77,11 +79,4 @@ export async function kubeconfigAccess(
 /** Whether it is the cluster that Kubernetes' client invents where there is no kubeconfig. */
 function isFallback(cluster: { readonly name: string; readonly server: string } | null): boolean {
   return cluster?.name === 'cluster' && cluster.server === 'http://localhost:8080';
-}
-
-function noCluster(): InputError {
-  return new InputError(
-    'There is no cluster: this program does not run in a pod with a service account, and neither KUBECONFIG nor ' +
-      '~/.kube/config has a current context.',
-  );
 }

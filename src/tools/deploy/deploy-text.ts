@@ -1,5 +1,6 @@
 // States of a stack as lines for people, and as JSON.
 import type { ComponentState, StackState } from '../../core/deploy/index.ts';
+import type { ObjectChange } from './changes.ts';
 import type { Deployment } from './deploy.ts';
 
 /** `engine qwen: 1/4 ready, starting: loading weights, 40 %`. */
@@ -23,6 +24,10 @@ export function stackJson({ health, summary, components }: StackState): object {
   return { health, summary, components };
 }
 
+export function changesJson(changes: readonly ObjectChange[]): object {
+  return changes.map(({ object, kind }) => ({ object, change: kind }));
+}
+
 export function deploymentJson({
   helmVersion,
   clusterVersion,
@@ -32,7 +37,7 @@ export function deploymentJson({
   return {
     helm: helmVersion,
     kubernetes: clusterVersion,
-    changes: changes.map(({ object, kind }) => ({ object, change: kind })),
+    changes: changesJson(changes),
     ...(outcome && {
       chart: outcome.release.chart,
       revision: outcome.release.revision,

@@ -1,5 +1,5 @@
 // Looks for what keeps a stack from starting, in the cluster and on this machine, before or after it is deployed.
-import { NoResponseError } from '../../core/base/index.ts';
+import { NoResponseError, SpillwayError } from '../../core/base/index.ts';
 import {
   type Check,
   checkGpus,
@@ -18,11 +18,13 @@ import { at } from '../../core/kubernetes/index.ts';
 import { assertPortFree } from '../../io/processes/index.ts';
 import type { Cluster } from './cluster.ts';
 import { findMirror, mirrorVariable, namedMirror } from './find-mirror.ts';
+import { findHelm } from './helm.ts';
 import { http } from './http-answer.ts';
 import { Registry } from './registry.ts';
 
 export interface DoctorOptions {
-  readonly cluster: Cluster;
+  /** Undefined to check only this machine. */
+  readonly cluster: Cluster | undefined;
   readonly namespace: string;
   /** Merged values; undefined if only the cluster is checked. */
   readonly values: unknown;
@@ -30,6 +32,8 @@ export interface DoctorOptions {
   readonly environment: NodeJS.ProcessEnv;
   /** Local ports that must be free: of router, Grafana and Prometheus. @default 8000, 3000, 9090 */
   readonly ports?: readonly number[] | undefined;
+  /** Name or path of Helm. @default helm */
+  readonly helm?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onCheck: (check: Check) => void;
 }
@@ -50,6 +54,11 @@ export async function doctor(options: DoctorOptions): Promise<readonly Check[]> 
   add(await checkPorts(options.ports ?? [8000, 3000, 9090]));
   add(await checkHub(engines, options));
   add(await checkMirror(options));
+  add(await checkHelm(options));
+  if (cluster === undefined) {
+    add(noCluster);
+    return checks;
+  }
   const version = await cluster.version();
   const { context, server } = cluster.access;
   const detail = `${context}, Kubernetes ${version} at ${server}`;
@@ -64,6 +73,12 @@ export async function doctor(options: DoctorOptions): Promise<readonly Check[]> 
   add(await checkImages(cluster, namespace));
   return checks;
 }
+
+const noCluster: Check = {
+  ...{ name: 'context', result: 'skipped' },
+  detail: 'no kubeconfig names a cluster, so only this machine was checked',
+  next: 'for a cluster, set KUBECONFIG or create one (docs/guide/clusters.md); "spillway up" needs none',
+};
 
 /** What the commands do in a namespace, by group of the API and resource. */
 const objects: Readonly<Record<string, readonly string[]>> = {
@@ -175,6 +190,20 @@ async function checkHub(
   const next =
     "check modelURL, accept the model's licence on its page, and set hf_token or HF_TOKEN";
   return { name, result: 'failed', detail: problems.join('; '), next };
+}
+
+/** `spillway deploy` and `images` need it; `up` and bare metal do not. */
+async function checkHelm({ helm: program = 'helm', signal }: DoctorOptions): Promise<Check> {
+  const name = 'helm';
+  try {
+    const where = { context: '', namespace: '' };
+    const { version } = await findHelm({ program, ...where, signal });
+    return { name, result: 'ok', detail: `Helm ${version}`, next: '' };
+  } catch (error) {
+    if (!(error instanceof SpillwayError)) throw error;
+    const [detail = '', next = ''] = error.message.replace(/\.$/, '').split(/: (?=install)/);
+    return { name, result: 'warning', detail, next };
+  }
 }
 
 /** From this machine; a mirror that does not respond costs time, but nodes then ask the registries. */

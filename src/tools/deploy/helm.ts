@@ -33,7 +33,8 @@ export interface Helm {
 /**
  * Finds Helm.
  *
- * @throws {DeployError} If it is not installed, or its version is not supported.
+ * @throws {InputError} If it is not installed.
+ * @throws {DeployError} If its version is not supported.
  */
 export async function findHelm(options: HelmOptions): Promise<Helm> {
   const { program, context, namespace, signal } = options;
@@ -43,7 +44,7 @@ export async function findHelm(options: HelmOptions): Promise<Helm> {
     'install it (https://helm.sh/docs/intro/install: a package of your system, brew install helm, winget install Helm.Helm), or name one with --helm';
   if (file === undefined) {
     if (isPath(program)) throw new InputError(`--helm ${program}: no such program.`);
-    throw new DeployError(`${wanted} is needed, and "${program}" is not on the PATH: ${how}.`);
+    throw new InputError(`${wanted} is needed, and "${program}" is not on the PATH: ${how}.`);
   }
   const text = await execute(file, ['version', '--template', '{{.Version}}'], 30_000, signal);
   const [, version = '', major = '', minor = ''] = /v?((\d+)\.(\d+)\S*)/.exec(text) ?? [];

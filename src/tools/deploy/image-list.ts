@@ -25,24 +25,36 @@ export interface RenderOptions {
   readonly values: unknown;
   /** Name or path of Helm. */
   readonly helm: string;
+  /** @default default */
+  readonly namespace?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Renders a chart without a cluster, and lists its images by name.
  *
- * @throws {InputError} If the chart refuses the values.
- * @throws {DeployError} If Helm is missing or fails.
+ * @throws {InputError} If the chart refuses the values, or Helm is missing.
+ * @throws {DeployError} If Helm fails.
  */
 export async function chartImages(options: RenderOptions): Promise<readonly StackImage[]> {
-  const { release, valueArgs, signal } = options;
-  const where = { context: 'inClusterContext', namespace: 'default' };
+  return imagesOf(await renderChart(options));
+}
+
+/**
+ * Renders a chart without a cluster.
+ *
+ * @throws {InputError} If the chart refuses the values, or Helm is missing.
+ * @throws {DeployError} If Helm fails.
+ */
+export async function renderChart(options: RenderOptions): Promise<readonly Manifest[]> {
+  const { release, valueArgs, signal, namespace = 'default' } = options;
+  const where = { context: 'inClusterContext', namespace };
   const helm = await findHelm({ program: options.helm, ...where, signal });
   const scratch = await mkdtemp(join(tmpdir(), 'spillway-images-'));
   try {
     const chart = await prepareChart({ ...options, scratch, helm });
     const text = await helm.run(['template', release, chart, ...valueArgs]).catch(refusedValues);
-    return imagesOf(parseManifests(text));
+    return parseManifests(text);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }

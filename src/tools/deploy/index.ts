@@ -1,10 +1,18 @@
 // The workflow on Kubernetes: deploys a stack, shows its state, tests it and removes it.
+export type { ObjectChange } from './changes.ts';
 export { ownChart } from './chart.ts';
 export { Cluster } from './cluster.ts';
 export { containerdHostsFolder } from './containerd-hosts.ts';
 export { type Deployment, type DeployOptions, deploy } from './deploy.ts';
-export { componentLine, deploymentJson, stackJson, statusLines } from './deploy-text.ts';
-export { doctor } from './doctor.ts';
+export {
+  changesJson,
+  componentLine,
+  deploymentJson,
+  stackJson,
+  statusLines,
+} from './deploy-text.ts';
+export { type DoctorOptions, doctor } from './doctor.ts';
+export { dryRunWithoutCluster } from './dry-run.ts';
 export { findMirror, mirrorVariable, namedMirror } from './find-mirror.ts';
 export { checkGroupNodes } from './group-nodes.ts';
 export { chartImages } from './image-list.ts';

@@ -1,0 +1,125 @@
+// The workflow's commands on a machine where nothing names a cluster: each does what it can there.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { engineView, routerView } from '../support/router-views.ts';
+
+const home = mkdtempSync(join(tmpdir(), 'no-cluster-'));
+after(() => rmSync(home, { recursive: true }));
+
+interface Ended {
+  readonly status: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+/** Runs a command as a user without a kubeconfig and without Helm. */
+function spillway(line: string, environment: Record<string, string> = {}): Promise<Ended> {
+  const env = { PATH: '/nowhere', HOME: home, XDG_RUNTIME_DIR: home, ...environment };
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      ['bin/spillway.mjs', ...line.split(' ')],
+      { timeout: 60_000, env },
+      (error, out, text) => resolve({ status: Number(error?.code ?? 0), out, error: text }),
+    );
+  });
+}
+
+/** Helm as this program calls it: its version, and one object for any chart. */
+function scriptedHelm(): string {
+  const program = join(home, 'helm');
+  const manifest = 'apiVersion: v1\\nkind: Service\\nmetadata: {name: vllm-router}\\n';
+  writeFileSync(
+    program,
+    `#!/bin/sh\ncase "$1" in version) echo v3.21.4;; template) printf -- '---\\n${manifest}';; esac\n`,
+    { mode: 0o755 },
+  );
+  return program;
+}
+
+test('doctor checks the machine, and says that it has no cluster to check', async () => {
+  const { status, out } = await spillway('doctor');
+  assert.equal(status, 0, out);
+  assert.match(out, /^. ports: /m);
+  assert.match(out, /^! helm: Helm 3\.14 or newer is needed.*\n {4}next: install it /m);
+  assert.match(out, /^- context: no kubeconfig names a cluster.*\n {4}next: .*set KUBECONFIG/m);
+});
+
+test('a context that is named and does not exist is bad input, also without a kubeconfig', async () => {
+  for (const command of ['doctor', 'status']) {
+    const { status, error } = await spillway(`${command} --context prod`);
+    assert.equal(status, 2);
+    assert.match(error, /^spillway: There is no cluster: /);
+  }
+});
+
+test('deploy --dry-run lists the objects of a preset, and deploy wants a cluster', async () => {
+  const helm = scriptedHelm();
+  const dry = await spillway(`deploy --preset laptop --dry-run --helm ${helm}`, { PATH: '/bin' });
+  assert.equal(dry.status, 0, dry.error);
+  assert.match(dry.out, /^no cluster: /);
+  assert.match(dry.out, /^create Service vllm-router\n1 objects would change/m);
+  const json = await spillway(
+    `deploy --preset laptop --dry-run --json --release a --helm ${helm}`,
+    { PATH: '/bin' },
+  );
+  assert.deepEqual(JSON.parse(json.out), {
+    ...{ release: 'a', namespace: 'default', kubernetes: null },
+    changes: [{ object: 'Service vllm-router', change: 'create' }],
+  });
+  const real = await spillway(`deploy --preset laptop --helm ${helm}`);
+  assert.deepEqual([real.status, real.out], [2, '']);
+  assert.match(real.error, /^spillway: There is no cluster: /);
+});
+
+test('deploy without values, with an unknown preset, and without Helm is bad input', async () => {
+  for (const [line, sentence] of [
+    ['deploy', /^spillway: deploy needs the values of a stack: give a file with -f, or a preset/],
+    ['deploy --preset lapto', /^spillway: --preset lapto is not a preset; did you mean laptop\?/],
+    ['deploy --preset laptop --dry-run', /^spillway: Helm 3\.14 or newer is needed/],
+    ['images --preset laptop', /^spillway: Helm 3\.14 or newer is needed/],
+  ] as const) {
+    const { status, error } = await spillway(line);
+    assert.equal(status, 2, line);
+    assert.match(error, sentence);
+  }
+});
+
+test('status shows the stacks of this machine', async (t) => {
+  const none = await spillway('status');
+  assert.equal(none.status, 2);
+  assert.match(none.error, /No stack runs on this machine either; "spillway up" starts one\.$/m);
+
+  let engines = [engineView('a'), engineView('b', { state: 'starting' })];
+  const router = createServer((request, response) => {
+    if (request.headers.authorization !== 'Bearer secret') response.writeHead(401);
+    response.end(JSON.stringify(routerView({ engines })));
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => router.once('listening', resolve));
+  t.after(() => router.close());
+  const { port } = router.address() as AddressInfo;
+  const folder = join(home, `spillway-${process.getuid?.() ?? 0}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const url = `http://127.0.0.1:${port}/v1`;
+  writeFileSync(join(folder, `up-${process.pid}.json`), JSON.stringify({ router: url }));
+
+  const starting = await spillway('status', { OPENAI_API_KEY: 'secret' });
+  assert.equal(starting.status, 1, starting.error);
+  assert.match(starting.out, /^! up, process \d+ at http:.*: 1\/2 engines live, predictive/);
+  assert.match(starting.out, /^ {4}b http:\/\/b: starting$/m);
+  engines = [engineView('a')];
+  const ready = await spillway('status --json', { OPENAI_API_KEY: 'secret' });
+  assert.equal(ready.status, 0, ready.error);
+  assert.deepEqual(JSON.parse(ready.out).stacks[0].engines, [
+    { name: 'a', url: 'http://a', state: 'live' },
+  ]);
+  const locked = await spillway('status');
+  assert.equal(locked.status, 1);
+  assert.match(locked.out, /its router wants a key: set OPENAI_API_KEY$/m);
+});
