@@ -14,17 +14,21 @@ function engine(health: ComponentState['health'], reason = ''): ComponentState {
   };
 }
 
+/** Far beyond what a loaded machine needs. */
+const longMs = 60_000;
+
 /** Waits on observed states, one per look; the last one stays. */
 async function waitOn(
   states: readonly ComponentState[],
   complete: () => Promise<Completions> = async () => served,
+  waitMs = longMs,
 ) {
   const changes: string[] = [];
   let looks = 0;
   const result = await waitUntilServing({
     observe: async () =>
       stackState([states[Math.min(looks++, states.length - 1)] ?? engine('starting')]),
-    ...{ complete, waitMs: 200, pollMs: 5, words },
+    ...{ complete, waitMs, pollMs: 5, words },
     onChange: ({ health, reason }) => changes.push(`${health} ${reason}`.trim()),
   });
   return { result, changes };
@@ -48,9 +52,8 @@ test('completions are tried again until one is served', async () => {
 });
 
 test('a stack whose completions fail until the end of the wait gives their reason', async () => {
-  const { result } = await waitOn([engine('ready')], async () => ({
-    ...{ completions: [], reason: 'status 503' },
-  }));
+  const failing = async () => ({ completions: [], reason: 'status 503' });
+  const { result } = await waitOn([engine('ready')], failing, 200);
   assert.equal(result.isServing, false);
   assert.match(
     result.reason,
@@ -60,7 +63,7 @@ test('a stack whose completions fail until the end of the wait gives their reaso
 });
 
 test('a component that is not ready at the end of the wait is named with its reason and next step', async () => {
-  const { result } = await waitOn([engine('failed', 'out of memory')]);
+  const { result } = await waitOn([engine('failed', 'out of memory')], undefined, 200);
   assert.equal(result.reason, 'engine q is not ready within 0 s (0/1): out of memory');
   assert.equal(result.next, 'raise requestMemory');
 });
