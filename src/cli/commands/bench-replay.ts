@@ -1,6 +1,7 @@
 // `spillway bench replay`: sends the requests of a trace.
 import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
+import type { TimeUnit } from '../../core/traces/index.ts';
 import {
   type LoadOutcome,
   loadTable,
@@ -15,11 +16,13 @@ import { readEnvironment } from '../../tools/environment/index.ts';
 import { httpUrl, percentiles } from '../arguments/lists.ts';
 import { nonNegativeInteger, positive, positiveInteger } from '../arguments/numbers.ts';
 import { duration } from '../arguments/quantities.ts';
+import { addTraceUnitFlag } from '../arguments/trace-unit.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { apiKeyOf, checkWritable, runMeasured } from '../bench/run-measured.ts';
 
 interface ReplayFlags extends RunDirFlags {
   readonly trace: string;
+  readonly traceUnit?: TimeUnit;
   readonly url: URL;
   readonly api: PromptApi;
   readonly model?: string;
@@ -49,7 +52,11 @@ export function replayCommand(): Command {
       'Replay a trace in open loop: requests are sent at the times of the trace, with prompts rebuilt from block ids and with its output lengths.',
     )
     .optionsGroup('Traffic:')
-    .requiredOption('--trace <file>', 'Mooncake JSONL or Azure CSV, plain or gzipped')
+    .requiredOption(
+      '--trace <file>',
+      'Mooncake or Qwen-Bailian JSONL, Azure or BurstGPT CSV, plain or gzipped',
+    );
+  addTraceUnitFlag(command)
     .option('--speed <n>', 'divide arrival times by n', positive, 1)
     .option('--requests <n>', 'number of requests to send (default: all)', nonNegativeInteger)
     .option(
@@ -150,6 +157,7 @@ async function resultText(options: ReplayOptions, outcome: LoadOutcome): Promise
 function toOptions(flags: ReplayFlags): ReplayOptions {
   return {
     trace: flags.trace,
+    traceUnit: flags.traceUnit,
     url: flags.url,
     api: flags.api,
     model: flags.model,

@@ -3,6 +3,7 @@ import { join, parse as parsePath } from 'node:path';
 import { Command, Option } from 'commander';
 import { counted, InputError, version } from '../../core/base/index.ts';
 import { planInputJsonSchema } from '../../core/plan/index.ts';
+import type { TimeUnit } from '../../core/traces/index.ts';
 import { interruptedStatus } from '../../io/signals/index.ts';
 import {
   makePlan,
@@ -18,6 +19,7 @@ import {
 import { refuseArguments } from '../arguments/no-arguments.ts';
 import { nonNegativeInteger } from '../arguments/numbers.ts';
 import { durationWithUnit } from '../arguments/quantities.ts';
+import { addTraceUnitFlag } from '../arguments/trace-unit.ts';
 import { endedByCtrlC } from '../ended-by-ctrl-c.ts';
 import { addHelpEnd } from '../help.ts';
 import { addPlanFlags, planOverrides } from '../plan-flags.ts';
@@ -38,7 +40,8 @@ export function planCommand(): Command {
       '-f, --file <file>',
       'input file, YAML or JSON, "-" for standard input; each key is also a flag',
     )
-    .option('--trace <file>', 'measure prompts, prefix reuse and rate of a trace')
+    .option('--trace <file>', 'measure prompts, prefix reuse and rate of a trace');
+  addTraceUnitFlag(command)
     .option('--from-prometheus <url>', 'measure the running fleet')
     .option('--selector <matchers>', 'PromQL label matchers that select the fleet', '')
     .addOption(
@@ -76,6 +79,7 @@ export function planCommand(): Command {
 interface PlanFlags extends Readonly<Record<string, unknown>> {
   readonly file?: string;
   readonly trace?: string;
+  readonly traceUnit?: TimeUnit;
   readonly fromPrometheus?: string;
   readonly selector: string;
   readonly window: number;
@@ -125,7 +129,7 @@ async function plan(flags: PlanFlags): Promise<void> {
     makePlan({
       file,
       overrides,
-      trace,
+      ...{ trace, traceUnit: flags.traceUnit },
       prometheus:
         fromPrometheus === undefined
           ? undefined

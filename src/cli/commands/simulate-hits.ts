@@ -2,19 +2,22 @@
 import { Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { type HitPolicy, hitPolicies } from '../../core/simulation/index.ts';
+import type { TimeUnit } from '../../core/traces/index.ts';
 import { positiveInteger } from '../arguments/numbers.ts';
+import { addTraceUnitFlag } from '../arguments/trace-unit.ts';
 import { endedByCtrlC } from '../ended-by-ctrl-c.ts';
 import { toCapacities, toTierCapacities } from '../simulate/arguments.ts';
 
 export function hitsCommand(): Command {
-  return new Command('hits')
+  const command = new Command('hits')
     .description(
       'Compute the prefix-cache hits of a trace without service times, one row per capacity.',
     )
     .requiredOption(
       '--trace <file>',
       'requests with block ids, plain or gzipped; "-" for standard input',
-    )
+    );
+  return addTraceUnitFlag(command)
     .option('--block-tokens <n>', 'tokens per block id (default: from the trace)', positiveInteger)
     .requiredOption(
       '--capacity <list>',
@@ -40,6 +43,7 @@ export function hitsCommand(): Command {
 
 interface HitsFlags {
   readonly trace: string;
+  readonly traceUnit?: TimeUnit;
   readonly blockTokens?: number;
   readonly capacity: readonly number[];
   readonly engines: number;
@@ -57,7 +61,16 @@ async function runHits(flags: HitsFlags): Promise<void> {
   }
   const { hitsJson, hitsTable, simulateHits } = await import('../../tools/simulate/index.ts');
   const rows = await simulateHits({
-    ...{ trace, blockTokens, capacities, engines, policy, cpuCapacities, pooled },
+    ...{
+      trace,
+      traceUnit: flags.traceUnit,
+      blockTokens,
+      capacities,
+      engines,
+      policy,
+      cpuCapacities,
+      pooled,
+    },
   });
   if (flags.json) {
     process.stdout.write(rows.map((row) => `${JSON.stringify(hitsJson(row))}\n`).join(''));

@@ -14,6 +14,7 @@ export async function playEngine(
   const { hostMsPerStep, allReduceLatencyUs, allReduceGbps } = flags;
   const run = await simulateRun({
     trace,
+    traceUnit: flags.traceUnit,
     engineArgs,
     profile: flags.profile,
     gpu: flags.gpu,

@@ -25,7 +25,13 @@ export async function playFleet(
   if (unused) throw new InputError(unusedFlagText(unused, '--policy', policy));
   const bar = progressBar();
   const run = await simulateFleetRun({
-    ...{ trace, engines, percentiles: flags.percentiles, requests: flags.requests },
+    ...{
+      trace,
+      traceUnit: flags.traceUnit,
+      engines,
+      percentiles: flags.percentiles,
+      requests: flags.requests,
+    },
     gpu: flags.gpu ?? 'H100-80GB',
     model: flags.model ?? 'Qwen/Qwen3-8B',
     tensorParallelSize: flags.tensorParallelSize,

@@ -30,7 +30,14 @@ export async function playStack(flags: SimulateFlags): Promise<void> {
   });
   const bar = progressBar();
   const run = await simulateStack({
-    ...{ values, trace, workload, model: flags.model, percentiles: flags.percentiles },
+    ...{
+      values,
+      trace,
+      traceUnit: flags.traceUnit,
+      workload,
+      model: flags.model,
+      percentiles: flags.percentiles,
+    },
     ...{ requests: flags.requests, speed: flags.speed ?? 1, seed: flags.seed ?? 1 },
     ...{ failures: (flags.fail ?? []).map(toFailure), workloadSets: flags.setWorkload },
     outage: flags.loseStore === undefined ? undefined : toOutage(flags.loseStore),

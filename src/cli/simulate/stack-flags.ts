@@ -1,9 +1,11 @@
 // The flags of `spillway simulate -f`, a stack in virtual time, shared by `simulate` and `simulate sweep`.
 import type { Command } from 'commander';
 import { kvLinkNames } from '../../core/engine/index.ts';
+import type { TimeUnit } from '../../core/traces/index.ts';
 import { collect } from '../arguments/lists.ts';
 import { positive, positiveInteger } from '../arguments/numbers.ts';
 import { duration } from '../arguments/quantities.ts';
+import { addTraceUnitFlag } from '../arguments/trace-unit.ts';
 import { toFailure, toOffload, toOutage } from './arguments.ts';
 
 /** Values as on the command line; `toOffload`, `toOutage` and `toFailure` have checked theirs. */
@@ -13,6 +15,7 @@ export interface StackFlags {
   readonly setString?: readonly string[];
   readonly preset?: string;
   readonly trace?: string;
+  readonly traceUnit?: TimeUnit;
   readonly workload?: string;
   readonly setWorkload?: readonly string[];
   readonly model?: string;
@@ -29,12 +32,13 @@ export interface StackFlags {
 
 /** Adds the flags that a stack shares with a recorded engine and a fleet. */
 export function addTrafficFlags(command: Command): Command {
-  return command
+  command
     .optionsGroup('Traffic:')
     .option(
       '--trace <file>',
-      'requests, as JSON lines with block ids or as Azure CSV, plain or gzipped; "-" for standard input',
-    )
+      'requests, as JSON lines with block ids (Mooncake, Qwen-Bailian) or as CSV (Azure, BurstGPT), plain or gzipped; "-" for standard input',
+    );
+  return addTraceUnitFlag(command)
     .option('--speed <n>', 'divide arrival times by n (default: 1)', positive)
     .option('--requests <n>', 'replay only this many (default: all)', positiveInteger)
     .optionsGroup('Engine model:')
@@ -93,6 +97,7 @@ export function stackArguments(flags: StackFlags): string[] {
     ...many('--set-string', flags.setString),
     ...one('--preset', flags.preset),
     ...one('--trace', flags.trace),
+    ...one('--trace-unit', flags.traceUnit),
     ...one('--workload', flags.workload),
     ...many('--set-workload', flags.setWorkload),
     ...one('--model', flags.model),

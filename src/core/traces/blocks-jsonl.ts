@@ -1,39 +1,70 @@
-// Rows of a trace with block ids, in the format of Mooncake's FAST'25 release and LLMServingSim.
+// Rows of a trace with block ids, in the format of Mooncake's FAST'25 release, Qwen-Bailian and LLMServingSim.
 import { InputError } from '../base/index.ts';
+import { expectedTraces } from './file-fields.ts';
 import type { TraceRequest } from './trace.ts';
+
+/** The names of the four fields. @default those of Mooncake */
+export interface BlockFields {
+  readonly timestamp: string;
+  readonly inputLength: string;
+  readonly outputLength: string;
+  readonly hashIds: string;
+}
+
+export const mooncakeFields: BlockFields = {
+  ...{ timestamp: 'timestamp', inputLength: 'input_length', outputLength: 'output_length' },
+  hashIds: 'hash_ids',
+};
+
+/** A row, whose arrival is in the unit of the file. */
+export interface BlocksRow extends TraceRequest {
+  readonly hasChatIds: boolean;
+}
 
 /**
  * Parses one row; fields beyond the four are ignored.
  *
+ * @param row The JSON object of the row.
  * @param where File and line, for the error.
- * @throws {InputError} If the row is not a JSON object, or a field is missing or out of range.
- * @example parseBlocksRow('{"timestamp":500,"input_length":600,"output_length":9,"hash_ids":[0,1]}', 'a:1');
- * // { arrivalSeconds: 0.5, promptTokens: 600, outputTokens: 9, blockIds: [0, 1] }
+ * @throws {InputError} If a field is missing or out of range.
+ * @example parseBlocksRow({ timestamp: 500, input_length: 600, output_length: 9, hash_ids: [0, 1] }, 'a:1');
+ * // { arrivalSeconds: 500, promptTokens: 600, outputTokens: 9, blockIds: [0, 1], hasChatIds: false }
  * @see https://github.com/kvcache-ai/Mooncake/tree/main/FAST25-release
+ * @see https://github.com/alibaba-edu/qwen-bailian-usagetraces-anon
  */
-export function parseBlocksRow(line: string, where: string): TraceRequest {
-  const row = parseObject(line, where);
-  const timestampMs = row['timestamp'];
-  if (typeof timestampMs !== 'number' || !(timestampMs >= 0)) {
+export function parseBlocksRow(
+  row: Readonly<Record<string, unknown>>,
+  where: string,
+  fields: BlockFields = mooncakeFields,
+): BlocksRow {
+  const timestamp = row[fields.timestamp];
+  if (timestamp === undefined && 'delay' in row) {
     throw new InputError(
-      `${where}: timestamp must be milliseconds >= 0, not ${show(timestampMs)}.`,
+      `${where}: the row has a delay instead of a ${fields.timestamp}${'session_id' in row ? ', and a session_id' : ''}: requests that wait for a response, as in Dynamo’s traces, are not read; expected ${expectedTraces}.`,
     );
   }
-  const blockIds = row['hash_ids'];
+  if (typeof timestamp !== 'number' || !(timestamp >= 0)) {
+    throw new InputError(
+      `${where}: ${fields.timestamp} must be milliseconds or seconds >= 0, not ${show(timestamp)}.`,
+    );
+  }
+  const blockIds = row[fields.hashIds];
   if (!areBlockIds(blockIds)) {
     throw new InputError(
-      `${where}: hash_ids must be a list of whole numbers from 0 to 2^53 - 1, not ${show(blockIds)}.`,
+      `${where}: ${fields.hashIds} must be a list of whole numbers from 0 to 2^53 - 1, not ${show(blockIds)}.`,
     );
   }
   return {
-    arrivalSeconds: timestampMs / 1000,
-    promptTokens: tokenCount(row, 'input_length', where),
-    outputTokens: tokenCount(row, 'output_length', where),
+    arrivalSeconds: timestamp,
+    promptTokens: tokenCount(row, fields.inputLength, where),
+    outputTokens: tokenCount(row, fields.outputLength, where),
     blockIds,
+    hasChatIds: 'chat_id' in row && 'parent_chat_id' in row,
   };
 }
 
-function parseObject(line: string, where: string): Record<string, unknown> {
+/** @throws {InputError} If the line is not a JSON object. */
+export function parseObject(line: string, where: string): Record<string, unknown> {
   let row: unknown;
   try {
     row = JSON.parse(line);
@@ -55,7 +86,7 @@ function areBlockIds(ids: unknown): ids is number[] {
   return true;
 }
 
-function tokenCount(row: Record<string, unknown>, name: string, where: string): number {
+function tokenCount(row: Readonly<Record<string, unknown>>, name: string, where: string): number {
   const value = row[name];
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
     throw new InputError(`${where}: ${name} must be a whole number >= 1, not ${show(value)}.`);

@@ -1,52 +1,77 @@
 // Reads a trace line by line, so that a file of any length can be cut while it is streamed.
-import { InputError } from '../base/index.ts';
+import { counted, InputError } from '../base/index.ts';
 import { azureRowParser } from './azure-csv.ts';
-import { parseBlocksRow } from './blocks-jsonl.ts';
+import {
+  type BlockFields,
+  type BlocksRow,
+  mooncakeFields,
+  parseBlocksRow,
+  parseObject,
+} from './blocks-jsonl.ts';
+import { burstGptRowParser } from './burstgpt-csv.ts';
+import { csvCells } from './csv-line.ts';
+import {
+  contentsOfColumns,
+  contentsOfRow,
+  expectedTraces,
+  type FileContents,
+  nameOfContents,
+  type TraceFormat,
+} from './file-fields.ts';
+import type { RowParser } from './rows-without-ids.ts';
+import { chooseTimeUnit, type TimeUnit } from './time-unit.ts';
 import type { Trace, TraceRequest } from './trace.ts';
-
-/**
- * `blocks-jsonl`: one JSON object per line with `timestamp` (ms), `input_length`, `output_length`
- * and `hash_ids`, as Mooncake publishes them (512-token blocks) and LLMServingSim (16-token ones).
- * `azure-csv`: `TIMESTAMP,ContextTokens,GeneratedTokens`, without block ids.
- */
-export type TraceFormat = 'blocks-jsonl' | 'azure-csv';
 
 /** Block sizes to try, largest first: Mooncake's 512, vLLM's 16, and sizes in between. */
 const knownBlockTokens: readonly number[] = [512, 256, 128, 64, 32, 16];
 
-/** Azure's rows have no block ids: each prompt gets unique ids of Mooncake's block size. */
-const azureBlockTokens = 512;
+/** Rows of CSV traces have no block ids: each prompt gets unique ids of Mooncake's block size. */
+const blockTokensWithoutIds = 512;
+
+/** What is known about a trace before it is read. */
+export interface TraceReaderOptions {
+  /** Name of the file in messages. */
+  readonly file: string;
+  readonly blockTokens?: number | undefined;
+  /** The size to choose where the rows allow several, or a size that is not among the known ones. */
+  readonly likelyBlockTokens?: number | undefined;
+  /** Unit of the timestamps of rows with block ids. @default by their fields, else by what is plausible */
+  readonly timeUnit?: TimeUnit | undefined;
+  /** Names of the fields of such rows. @default Mooncake's */
+  readonly fields?: BlockFields | undefined;
+}
 
 /**
- * Parses the lines of a trace file in order and returns its requests.
- * The first line determines the format; the block size of a `blocks-jsonl` file is the one
- * for which every row has ceil(input_length / size) ids.
+ * Parses the lines of a trace file in order and returns its requests. The fields of the first line determine the format;
+ * the block size of a `blocks-jsonl` file is the one for which every row has ceil(input_length / size) ids.
  *
  * @example
  * const reader = new TraceReader({ file: 'trace.jsonl' });
- * for (const line of lines) { const request = reader.push(line); … }
+ * const rows = lines.flatMap((line) => reader.push(line) ?? []);
+ * const { requests, notes } = reader.conclude(rows);
  * reader.blockTokens; // 512
  */
 export class TraceReader {
   readonly #file: string;
-  #parse: ((line: string, where: string) => TraceRequest) | undefined;
+  readonly #timeUnit: TimeUnit | undefined;
+  readonly #fields: BlockFields;
+  #parseCsv: RowParser | undefined;
   #lineNumber = 0;
-  #previousSeconds = Number.NEGATIVE_INFINITY;
-  #format: TraceFormat = 'blocks-jsonl';
+  #previous = Number.NEGATIVE_INFINITY;
+  #format: TraceFormat | undefined;
   #blockTokens = knownBlockTokens;
+  #leftOut = 0;
+  #hasChatIds = false;
+  #hasFractions = false;
+  #timed = 0;
+  #first: number | undefined;
+  #last = 0;
 
-  /**
-   * @param options.file Name of the file in error messages.
-   * @param options.likelyBlockTokens The size to choose where the rows allow several, or a size that is not
-   *   among the known ones.
-   */
-  constructor(options: {
-    readonly file: string;
-    readonly blockTokens?: number | undefined;
-    readonly likelyBlockTokens?: number | undefined;
-  }) {
-    const { file, blockTokens, likelyBlockTokens } = options;
+  constructor(options: TraceReaderOptions) {
+    const { file, blockTokens, likelyBlockTokens, timeUnit, fields = mooncakeFields } = options;
     this.#file = file;
+    this.#timeUnit = timeUnit;
+    this.#fields = fields;
     if (blockTokens !== undefined) this.#blockTokens = [blockTokens];
     else if (likelyBlockTokens !== undefined) {
       const others = knownBlockTokens.filter((size) => size !== likelyBlockTokens);
@@ -56,7 +81,8 @@ export class TraceReader {
 
   /**
    * @param line One line without its end.
-   * @returns The request, or undefined for a header or an empty line.
+   * @returns The request, with its arrival in the unit of the file until `conclude`; undefined for a header, an empty
+   *   line, or a request that failed.
    * @throws {InputError} If the line is not a row of the format; the message names file and line.
    */
   push(line: string): TraceRequest | undefined {
@@ -64,36 +90,126 @@ export class TraceReader {
     const text = line.trim();
     if (text === '') return undefined;
     const where = `${this.#file}:${this.#lineNumber}`;
-    if (this.#parse === undefined) {
-      this.#format = formatOf(text, where);
-      if (this.#format === 'azure-csv') {
-        this.#parse = azureRowParser(azureBlockTokens);
-        this.#blockTokens = [azureBlockTokens];
-        return undefined;
-      }
-      this.#parse = parseBlocksRow;
+    if (this.#format === undefined) {
+      this.#format = this.#recognise(text, where);
+      if (this.#format !== 'blocks-jsonl') return undefined;
     }
-    const request = this.#parse(text, where);
+    const request = this.#rowOf(text, where);
+    if (request === undefined) {
+      this.#leftOut++;
+      return undefined;
+    }
     this.#check(request, where);
-    return request;
+    this.#observe(request);
+    const { hasChatIds: _, ...rest } = request as BlocksRow;
+    return rest;
+  }
+
+  /**
+   * Takes a row into account that is not replayed, so that the unit of the timestamps does not depend on how many are.
+   *
+   * @returns Whether it was a row.
+   */
+  lookAt(line: string): boolean {
+    if (this.#format !== 'blocks-jsonl') return false;
+    try {
+      const row = parseBlocksRow(parseObject(line, ''), '', this.#fields);
+      if (row.arrivalSeconds < this.#previous) return false;
+      this.#previous = row.arrivalSeconds;
+      this.#observe(row);
+      return true;
+    } catch (error) {
+      if (error instanceof InputError) return line.trim() === '';
+      throw error;
+    }
+  }
+
+  /** Returns the requests with arrivals in seconds, and sentences on what was assumed or left out. */
+  conclude<R extends TraceRequest>(
+    requests: readonly R[],
+  ): { readonly requests: readonly R[]; readonly notes: readonly string[] } {
+    const notes: string[] = [];
+    if (this.#leftOut > 0) {
+      notes.push(
+        `${this.#file}: ${counted(this.#leftOut, 'row')} with 0 tokens ${this.#leftOut === 1 ? 'is' : 'are'} left out: requests that failed.`,
+      );
+    }
+    if (this.#format !== 'blocks-jsonl') return { requests, notes };
+    const { unit, note } = this.#unit();
+    if (note !== undefined) notes.push(`${this.#file}: ${note}.`);
+    if (unit === 's') return { requests, notes };
+    const seconds = requests.map((request) => ({
+      ...request,
+      arrivalSeconds: request.arrivalSeconds / 1000,
+    }));
+    return { requests: seconds, notes };
   }
 
   get format(): TraceFormat {
-    return this.#format;
+    return this.#format ?? 'blocks-jsonl';
   }
 
   /** Tokens per block id: the first size that fits all rows so far. */
   get blockTokens(): number {
-    return this.#blockTokens[0] ?? azureBlockTokens;
+    return this.#blockTokens[0] ?? blockTokensWithoutIds;
+  }
+
+  #recognise(text: string, where: string): TraceFormat {
+    const line = text.replace(/^\uFEFF/, '');
+    const contents = this.#contentsOf(line, where);
+    if (contents.kind !== 'trace') throw notTrace(contents, where);
+    const { format } = contents;
+    if (format !== 'blocks-jsonl') {
+      const parserOf = format === 'azure-csv' ? azureRowParser : burstGptRowParser;
+      this.#parseCsv = parserOf(csvCells(line), blockTokensWithoutIds);
+      this.#blockTokens = [blockTokensWithoutIds];
+    }
+    return format;
+  }
+
+  #contentsOf(line: string, where: string): FileContents {
+    if (line.startsWith('[')) {
+      throw new InputError(
+        `${where}: a list in JSON is not a trace; expected ${expectedTraces}. Conversations of ShareGPT have no arrival times: send them with bench serve --dataset-name sharegpt.`,
+      );
+    }
+    if (!line.startsWith('{')) return contentsOfColumns(csvCells(line));
+    const row = parseObject(line, where);
+    const { inputLength, hashIds } = this.#fields;
+    const isNamed = this.#fields !== mooncakeFields && (inputLength in row || hashIds in row);
+    return isNamed ? { kind: 'trace', format: 'blocks-jsonl' } : contentsOfRow(row);
+  }
+
+  #rowOf(text: string, where: string): TraceRequest | BlocksRow | undefined {
+    if (this.#parseCsv !== undefined) return this.#parseCsv(text, where);
+    return parseBlocksRow(parseObject(text.replace(/^\uFEFF/, ''), where), where, this.#fields);
+  }
+
+  #observe(request: TraceRequest | BlocksRow): void {
+    if ('hasChatIds' in request && request.hasChatIds) this.#hasChatIds = true;
+    if (!Number.isInteger(request.arrivalSeconds)) this.#hasFractions = true;
+    this.#first ??= request.arrivalSeconds;
+    this.#last = request.arrivalSeconds;
+    this.#timed++;
+  }
+
+  #unit(): { readonly unit: TimeUnit; readonly note: string | undefined } {
+    if (this.#timeUnit !== undefined) return { unit: this.#timeUnit, note: undefined };
+    return chooseTimeUnit({
+      hasChatIds: this.#hasChatIds,
+      hasFractions: this.#hasFractions,
+      count: this.#timed,
+      span: this.#last - (this.#first ?? 0),
+    });
   }
 
   #check(request: TraceRequest, where: string): void {
-    if (request.arrivalSeconds < this.#previousSeconds) {
+    if (request.arrivalSeconds < this.#previous) {
       throw new InputError(
-        `${where}: the timestamp goes back by ${(this.#previousSeconds - request.arrivalSeconds).toFixed(3)} s; rows must be sorted by arrival.`,
+        `${where}: the timestamp goes back from ${this.#previous} to ${request.arrivalSeconds}; rows must be sorted by arrival.`,
       );
     }
-    this.#previousSeconds = request.arrivalSeconds;
+    this.#previous = request.arrivalSeconds;
     const fitting = this.#blockTokens.filter(
       (size) => Math.ceil(request.promptTokens / size) === request.blockIds.length,
     );
@@ -111,24 +227,23 @@ export class TraceReader {
  *
  * @throws {InputError} If a row is invalid, or there is none.
  */
-export function parseTrace(
-  lines: Iterable<string>,
-  options: { readonly file: string; readonly blockTokens?: number | undefined },
-): Trace {
+export function parseTrace(lines: Iterable<string>, options: TraceReaderOptions): Trace {
   const reader = new TraceReader(options);
-  const requests: TraceRequest[] = [];
+  const rows: TraceRequest[] = [];
   for (const line of lines) {
     const request = reader.push(line);
-    if (request !== undefined) requests.push(request);
+    if (request !== undefined) rows.push(request);
   }
-  if (requests.length === 0) throw new InputError(`${options.file}: the trace has no requests.`);
-  return { blockTokens: reader.blockTokens, requests };
+  if (rows.length === 0) throw new InputError(`${options.file}: the trace has no requests.`);
+  return { blockTokens: reader.blockTokens, requests: reader.conclude(rows).requests };
 }
 
-function formatOf(firstLine: string, where: string): TraceFormat {
-  if (firstLine.startsWith('{')) return 'blocks-jsonl';
-  if (/^\uFEFF?TIMESTAMP,ContextTokens,GeneratedTokens$/i.test(firstLine)) return 'azure-csv';
-  throw new InputError(
-    `${where}: unknown trace format; expected JSON lines with timestamp, input_length, output_length and hash_ids, or CSV headed TIMESTAMP,ContextTokens,GeneratedTokens.`,
+function notTrace(contents: FileContents, where: string): InputError {
+  const hint =
+    contents.kind === 'texts'
+      ? ` Texts are sent with bench serve --dataset-name ${contents.shape === 'conversations' ? 'sharegpt' : 'custom'}.`
+      : '';
+  return new InputError(
+    `${where}: unknown trace format: found ${nameOfContents(contents)}; expected ${expectedTraces}.${hint}`,
   );
 }

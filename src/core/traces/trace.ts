@@ -13,6 +13,8 @@ export interface TraceRequest {
    * blocks before them, so a common run of ids is a common prefix.
    */
   readonly blockIds: readonly number[];
+  /** The model that the row names, where the format has one (BurstGPT). */
+  readonly sourceModel?: string;
 }
 
 /** A sequence of requests in order of arrival. */

@@ -89,9 +89,10 @@ test('an invalid row is reported in one sentence with file and line', () => {
     ['{"input_length":5,"output_length":5,"hash_ids":[1]}', /^t:2: timestamp .* not missing/],
     [row(1, 1.5, [0]), /^t:2: input_length must be a whole number >= 1, not 1.5/],
     [row(1, 5, [0], 0), /^t:2: output_length must be a whole number >= 1, not 0/],
-    [row(-1, 600, [0, 1]), /^t:2: timestamp must be milliseconds >= 0, not -1/],
+    [row(-1, 600, [0, 1]), /^t:2: timestamp must be milliseconds or seconds >= 0, not -1/],
     [row(1, 0, []), /^t:2: input_length must be a whole number >= 1, not 0/],
     ['{"timestamp":1,"input_length":5,"hash_ids":[1]}', /^t:2: output_length .* not missing/],
+    ['{"delay":1,"session_id":"s","input_length":5,"hash_ids":[1]}', /^t:2: .*delay.*Dynamo/],
     [row(1, 600, [0, 0.5]), /^t:2: hash_ids must be a list of whole numbers/],
     [row(1, 600, [0, 1, 2]), /^t:2: 3 hash_ids do not fit input_length 600/],
   ];

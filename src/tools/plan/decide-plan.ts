@@ -8,6 +8,7 @@ import {
   resolveThresholds,
   type ThresholdSource,
 } from '../../core/plan/index.ts';
+import type { TimeUnit } from '../../core/traces/index.ts';
 import type { DocumentOverride } from '../../core/values/index.ts';
 import { PrometheusClient } from '../../io/prometheus/index.ts';
 import { interruptible } from '../../io/signals/index.ts';
@@ -45,6 +46,8 @@ export interface PlanRequest {
   readonly file: string | undefined;
   readonly overrides: readonly DocumentOverride[];
   readonly trace: string | undefined;
+  /** Unit of the trace's timestamps. @default recognised */
+  readonly traceUnit?: TimeUnit | undefined;
   readonly prometheus:
     | { readonly url: string; readonly selector: string; readonly windowSeconds: number }
     | undefined;
@@ -169,11 +172,12 @@ async function thresholdSources(
   return [{ name, given: spillway.thresholds }, ofInput];
 }
 
-async function measuredTrace({ input, at }: ReadInput, { trace }: PlanRequest) {
-  if (trace !== undefined) return measureTrace(await loadTrace(trace, {}));
+async function measuredTrace({ input, at }: ReadInput, { trace, traceUnit }: PlanRequest) {
+  const timeUnit = traceUnit;
+  if (trace !== undefined) return measureTrace(await loadTrace(trace, { timeUnit }));
   const { promptTokens } = input.workload;
   if (!namesTrace(promptTokens)) return undefined;
-  const load = () => loadTrace(promptTokens.trace, {});
+  const load = () => loadTrace(promptTokens.trace, { timeUnit });
   return measureTrace(await at('workload.promptTokens.trace', load));
 }
 

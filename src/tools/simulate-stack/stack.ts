@@ -15,7 +15,12 @@ import {
   withSessions,
 } from '../../core/simulation/index.ts';
 import { reportOf, type ServeReport, type ServiceLevel } from '../../core/stats/index.ts';
-import { type RequestSource, sliceTrace, tracedRequests } from '../../core/traces/index.ts';
+import {
+  type RequestSource,
+  sliceTrace,
+  type TimeUnit,
+  tracedRequests,
+} from '../../core/traces/index.ts';
 import { policyParametersOf, type Values } from '../../core/values/index.ts';
 import { startWorkload, WorkloadMeter, type WorkloadStats } from '../../core/workload/index.ts';
 import { interruptible } from '../../io/signals/index.ts';
@@ -35,6 +40,8 @@ export interface StackRunOptions {
   readonly traffic?: StackTraffic | undefined;
   /** Path of a trace or a workload; exactly one of the two is given. */
   readonly trace?: string | undefined;
+  /** Unit of the trace's timestamps. @default recognised */
+  readonly traceUnit?: TimeUnit | undefined;
   readonly workload?: string | InputText | undefined;
   /** Overrides for the workload, `KEY=VALUE`. */
   readonly workloadSets?: readonly string[] | undefined;
@@ -198,7 +205,9 @@ async function trafficOf(
     );
   }
   if (trace !== undefined) {
-    const loaded = sliceTrace(await loadTrace(trace, { requests }), { speed });
+    const loaded = sliceTrace(await loadTrace(trace, { requests, timeUnit: options.traceUnit }), {
+      speed,
+    });
     const { blockTokens } = loaded;
     if (blockSizes.some((size) => blockTokens % size !== 0)) {
       throw new InputError(

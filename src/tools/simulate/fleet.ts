@@ -19,7 +19,7 @@ import {
   withSessions,
 } from '../../core/simulation/index.ts';
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
-import { sliceTrace, type TraceRequest } from '../../core/traces/index.ts';
+import { sliceTrace, type TimeUnit, type TraceRequest } from '../../core/traces/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readStepCostSource } from '../../io/profile/index.ts';
 import { interruptible } from '../../io/signals/index.ts';
@@ -37,6 +37,8 @@ import {
 
 export interface FleetRunOptions {
   readonly trace: string;
+  /** Unit of its timestamps. @default recognised */
+  readonly traceUnit?: TimeUnit | undefined;
   readonly engines: number;
   /** Name in the catalogue, or a file. */
   readonly gpu: string;
@@ -88,7 +90,9 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
       `Policy "${policy}" is not known; ${near === undefined ? '' : `did you mean ${near}? `}known: ${simulatedPolicyNames.join(', ')}.`,
     );
   }
-  const loaded = await loadTrace(options.trace, { requests: options.requests });
+  const loaded = await loadTrace(options.trace, {
+    ...{ requests: options.requests, timeUnit: options.traceUnit },
+  });
   const { blockTokens, requests } = sliceTrace(loaded, { speed });
   const longest = requests.reduce((most, r) => Math.max(most, r.promptTokens + r.outputTokens), 0);
   const { stepCost, notes } = await readStepCostSource(options.profile, {

@@ -7,12 +7,15 @@ import {
   type PrefixHits,
   prefixHits,
 } from '../../core/simulation/index.ts';
+import type { TimeUnit } from '../../core/traces/index.ts';
 import { interruptible } from '../../io/signals/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { textTable } from '../report/index.ts';
 
 export interface HitsOptions {
   readonly trace: string;
+  /** Unit of its timestamps. @default recognised */
+  readonly traceUnit?: TimeUnit | undefined;
   /** Tokens per block id of the trace. @default recognised from the trace */
   readonly blockTokens?: number | undefined;
   /** Number of blocks in each engine's cache, one row each; Infinity for no limit. */
@@ -39,9 +42,11 @@ export interface HitsRow extends PrefixHits {
 export async function simulateHits(options: HitsOptions): Promise<HitsRow[]> {
   const { engines, policy, cpuCapacities = [], pooled = false } = options;
   checkEngineCount(engines);
-  const trace = await loadTrace(options.trace, { blockTokens: options.blockTokens });
+  const trace = await loadTrace(options.trace, {
+    ...{ blockTokens: options.blockTokens, timeUnit: options.traceUnit },
+  });
   const { blockTokens, requests } = trace;
-  if (trace.format === 'azure-csv') {
+  if (trace.format !== 'blocks-jsonl') {
     throw new InputError(
       `${options.trace}: the trace has no block ids, so shared prefixes are unknown; simulate hits needs JSON lines with hash_ids.`,
     );

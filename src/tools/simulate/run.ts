@@ -24,6 +24,7 @@ import {
 } from '../../core/layout/index.ts';
 import { type RunResult, recordOf, replayRun, type Timing } from '../../core/simulation/index.ts';
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
+import type { TimeUnit } from '../../core/traces/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readLockstepCost, readStepCostSource } from '../../io/profile/index.ts';
 import { interruptible } from '../../io/signals/index.ts';
@@ -41,6 +42,8 @@ import type { EngineArgs } from './engine-args.ts';
 
 export interface SimulatedRunOptions {
   readonly trace: string;
+  /** Unit of its timestamps. @default recognised */
+  readonly traceUnit?: TimeUnit | undefined;
   /** Step tables, or a file of `spillway calibrate`; undefined: `stepCost`. */
   readonly profile?: string | undefined;
   /** Without a profile. @default 'calibrated' */
@@ -95,7 +98,9 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
   const { config, cost, host } = engine;
   notes.push(...contextNotes(args, spec, engine), ...dtypeNotes(engine), ...profileNotes);
   // The ids of a recorded run identify blocks of the engine.
-  const trace = await loadTrace(options.trace, { likelyBlockTokens: args.settings.blockSize });
+  const trace = await loadTrace(options.trace, {
+    ...{ likelyBlockTokens: args.settings.blockSize, timeUnit: options.traceUnit },
+  });
   const { dataParallelSize = 1 } = args.settings;
   const lockstep = await lockstepOf(options, args, spec);
   const result = interruptible(() =>
