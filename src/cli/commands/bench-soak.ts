@@ -1,7 +1,7 @@
 // `spillway bench soak`: one load for hours, and whether the server gets slower, larger or worse.
 import { writeFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import type { ServiceLevel } from '../../core/stats/index.ts';
 import { runServe } from '../../tools/benchmark/index.ts';
@@ -18,6 +18,7 @@ import { readEnvironment } from '../../tools/environment/index.ts';
 import type { RunFolder } from '../../tools/runs/index.ts';
 import { duration } from '../arguments/quantities.ts';
 import { share } from '../bench/capacity-flags.ts';
+import { preparesLoad } from '../bench/prepare-load.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { checkWritable, interruptible, withProgress } from '../bench/run-measured.ts';
 import {
@@ -28,6 +29,7 @@ import {
   type TargetFlags,
 } from '../bench/serve-flags.ts';
 import { serveOptions, trafficOf, urlOf } from '../bench/serve-options.ts';
+import { VllmBenchCommand } from '../bench/vllm-bench-arguments.ts';
 
 interface SoakFlags extends LoadFlags, TargetFlags, RunDirFlags {
   readonly window?: number;
@@ -45,7 +47,7 @@ const statuses = { stable: 0, drifts: 1, 'not enough data': 3 } as const;
 
 /** The command `bench soak`. */
 export function soakCommand(): Command {
-  const command = new Command('soak').description(
+  const command = preparesLoad(new VllmBenchCommand('soak')).description(
     'Run one load for long (--duration, by default an hour) and test whether latencies, failures or the memory of the server grow. Exit status 0: stable, 1: drifts, 3: not enough data.',
   );
   addClientsFlag(addLoadFlags(addTargetFlags(command)))

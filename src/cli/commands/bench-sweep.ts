@@ -1,7 +1,7 @@
 // `spillway bench sweep` and `bench saturate`: the same load at ever higher rates, or from ever more users.
 import { writeFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import {
   type LoadAxis,
@@ -19,6 +19,7 @@ import { readEnvironment } from '../../tools/environment/index.ts';
 import type { RunFolder } from '../../tools/runs/index.ts';
 import { positive, positiveInteger } from '../arguments/numbers.ts';
 import { addSloFlags, loadList, type SloFlags } from '../bench/capacity-flags.ts';
+import { preparesLoad } from '../bench/prepare-load.ts';
 import {
   type CapacityFlags,
   checkHasNoLoad,
@@ -30,6 +31,7 @@ import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '.
 import { checkWritable, interruptible } from '../bench/run-measured.ts';
 import { addClientsFlag, addLoadFlags, addTargetFlags } from '../bench/serve-flags.ts';
 import { limitsOf, urlOf } from '../bench/serve-options.ts';
+import { VllmBenchCommand } from '../bench/vllm-bench-arguments.ts';
 
 interface OutputFlags extends RunDirFlags {
   readonly json?: string | true;
@@ -50,7 +52,7 @@ const startRate = 1;
 
 /** The command `bench sweep`. */
 export function sweepCommand(): Command {
-  const command = new Command('sweep')
+  const command = preparesLoad(new VllmBenchCommand('sweep'))
     .description(
       'Run the load at several rates, or from several numbers of users, and find the knee: the load beyond which waiting grows faster than throughput. With --slo and no list, find the highest rate within a service level.',
     )
@@ -72,7 +74,7 @@ export function sweepCommand(): Command {
 
 /** The command `bench saturate`. */
 export function saturateCommand(): Command {
-  const command = new Command('saturate')
+  const command = preparesLoad(new VllmBenchCommand('saturate'))
     .description(
       'Double the number of users until the throughput no longer grows, and find how many are enough. With --slo, find the highest rate within a service level.',
     )

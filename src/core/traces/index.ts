@@ -16,6 +16,7 @@ export {
   type PromptWord,
 } from './prompt.ts';
 export { closedLoop, type RequestSource, tracedRequests, type WorkloadRequest } from './source.ts';
+export { type FoundRow, type TextMessage, type TextRow, textRows } from './text-rows.ts';
 export type { TimeUnit } from './time-unit.ts';
 export { sliceTrace, type Trace, type TraceRequest, type TraceSlice } from './trace.ts';
 export { parseTrace, TraceReader, type TraceReaderOptions } from './trace-reader.ts';

@@ -30,6 +30,8 @@ export interface RandomDataset {
   readonly outputTokens: number;
   /** Lengths are uniform in mean · (1 ± ratio). In [0, 1). */
   readonly rangeRatio: number;
+  /** The ratio of the outputs, if it differs. */
+  readonly outputRangeRatio?: number | undefined;
 }
 
 /**
@@ -39,11 +41,11 @@ export interface RandomDataset {
  */
 export function randomDataset(options: RandomDataset, random: Random): Dataset {
   const tree = new PromptTree(datasetBlockTokens);
-  const { prefixTokens, rangeRatio } = options;
+  const { prefixTokens, rangeRatio, outputRangeRatio = rangeRatio } = options;
   const prefix = prefixTokens > 0 ? tree.extend(tree.root, prefixTokens, 'prefix') : tree.root;
   const prompts = Array.from({ length: options.count }, () => {
     const prompt = tree.extend(prefix, drawAround(options.inputTokens, rangeRatio, random));
-    const outputTokens = drawAround(options.outputTokens, rangeRatio, random);
+    const outputTokens = drawAround(options.outputTokens, outputRangeRatio, random);
     return { promptTokens: prompt.tokens, outputTokens, blockIds: tree.blockIds(prompt) };
   });
   return { blockTokens: datasetBlockTokens, prompts };

@@ -1,2 +1,2 @@
 // Loads trace files from disk.
-export { loadTrace } from './load-trace.ts';
+export { type LoadTraceOptions, loadTrace, noteOnce } from './load-trace.ts';

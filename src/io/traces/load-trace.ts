@@ -60,7 +60,7 @@ export async function loadTrace(
   path: string,
   options: LoadTraceOptions = {},
 ): Promise<LoadedTrace> {
-  const { skip = 0, requests: wanted, signal, onNote = printOnce, ...known } = options;
+  const { skip = 0, requests: wanted, signal, onNote = noteOnce, ...known } = options;
   const file = path === '-' ? 'stdin' : path;
   const reader = new TraceReader({ ...known, file });
   const requests: TraceRequest[] = [];
@@ -94,7 +94,8 @@ export async function loadTrace(
   return { blockTokens: reader.blockTokens, format: reader.format, requests: timed };
 }
 
-function printOnce(note: string): void {
+/** Prints a sentence on standard error, unless it has been printed. */
+export function noteOnce(note: string): void {
   if (printed.has(note)) return;
   if (printed.size >= notesMax) printed.clear();
   printed.add(note);

@@ -23,3 +23,4 @@ export {
   workloadSource,
 } from './serve-traffic.ts';
 export { createStreamClient, type StreamClient } from './stream-client.ts';
+export { waitReady } from './wait-ready.ts';

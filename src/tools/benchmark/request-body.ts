@@ -2,13 +2,20 @@
 // exactly as many tokens.
 import { InputError } from '../../core/base/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
-import { chooseWords, createBlockWriter, type TraceRequest } from '../../core/traces/index.ts';
+import {
+  chooseWords,
+  createBlockWriter,
+  type TextMessage,
+  type TraceRequest,
+} from '../../core/traces/index.ts';
 import { type LoadApi, loadApis, type PromptApi } from './load-api.ts';
 
 /** A request to send: a prompt of block ids, or a text. */
 export interface LoadRequest extends TraceRequest {
   /** The prompt itself; its tokens were counted by whoever chose it. */
   readonly text?: string | undefined;
+  /** The messages of a chat, instead of `text`; their tokens, with the chat template, are `promptTokens`. */
+  readonly messages?: readonly TextMessage[] | undefined;
   /** Parts of a prompt that contains responses, instead of `blockIds` and `text`. */
   readonly parts?: readonly PromptPart[] | undefined;
   /** Client or conversation, for a server that keeps sessions together. */
@@ -64,6 +71,7 @@ export function createRequestWriter(options: {
           ...(api.lengthField === undefined ? {} : { [api.lengthField]: outputTokens }),
           ...(mayEndEarly ? {} : enforcedLength(api, outputTokens)),
           ...fields,
+          ...systemField(api, request),
           [api.promptField]: prompts.of(request),
         }),
       );
@@ -72,15 +80,19 @@ export function createRequestWriter(options: {
   };
 }
 
+/** The Messages API takes the system's message outside the list. */
+function systemField({ path }: LoadApi, { messages }: LoadRequest): Record<string, unknown> {
+  if (path !== loadApis.messages.path || messages === undefined) return {};
+  const texts = messages.filter(({ role }) => role === 'system').map(({ content }) => content);
+  return texts.length === 0 ? {} : { system: texts.join('\n\n') };
+}
+
 function enforcedLength({ enforced }: LoadApi, outputTokens: number): Record<string, unknown> {
   const all = { ignore_eos: true, min_tokens: outputTokens };
   return Object.fromEntries(enforced.map((field) => [field, all[field]]));
 }
 
-interface Message {
-  readonly role: 'user' | 'assistant';
-  readonly content: string;
-}
+type Message = TextMessage;
 
 /** Writes prompts in the form of an API. */
 class Prompts {
@@ -110,7 +122,7 @@ class Prompts {
     this.#blocks = createBlockWriter({ words, blockTokens, seed });
     this.#parts = createBlockWriter({ words, blockTokens: Number.MAX_SAFE_INTEGER, seed });
     const content = words[0]?.text ?? '';
-    const templated = (...roles: Message['role'][]) =>
+    const templated = (...roles: ('user' | 'assistant')[]) =>
       this.#encode(tokenizer.applyChatTemplate(roles.map((role) => ({ role, content })))).length;
     if (api.form === 'messages') {
       this.#extraTokens = templated('user') - 1;
@@ -122,8 +134,12 @@ class Prompts {
   }
 
   of(request: LoadRequest): string | readonly number[] | readonly Message[] {
-    const { parts, text, blockIds, promptTokens } = request;
+    const { parts, text, messages, blockIds, promptTokens } = request;
     if (parts !== undefined) return this.#ofParts(parts);
+    if (messages !== undefined) {
+      const isApart = this.#api.path === loadApis.messages.path;
+      return isApart ? messages.filter(({ role }) => role !== 'system') : messages;
+    }
     const tokens = Math.max(1, promptTokens - this.#extraTokens);
     if (this.#api.form === 'tokens') {
       return text === undefined

@@ -1,7 +1,18 @@
 // The traffic of `spillway bench serve`: a dataset with the times at which its requests are due.
-import { InputError, randomInteger, seededRandom } from '../../core/base/index.ts';
+import {
+  counted,
+  InputError,
+  type Random,
+  randomInteger,
+  seededRandom,
+} from '../../core/base/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
-import { closedLoop, type RequestSource, tracedRequests } from '../../core/traces/index.ts';
+import {
+  closedLoop,
+  type RequestSource,
+  type TraceRequest,
+  tracedRequests,
+} from '../../core/traces/index.ts';
 import {
   type Dataset,
   prefixRepetitionDataset,
@@ -12,30 +23,31 @@ import {
   type Workload,
 } from '../../core/workload/index.ts';
 import { loadTokenizer } from '../../io/tokenizers/index.ts';
-import { loadTrace } from '../../io/traces/index.ts';
+import { type LoadTraceOptions, loadTrace, noteOnce } from '../../io/traces/index.ts';
+import { readInputText } from '../../io/values/index.ts';
 import { readWorkload } from '../../io/workloads/index.ts';
 import { type Part, partOf, whole } from './clients/part.ts';
+import type { FolderPart } from './dataset-files.ts';
 import type { PromptApi } from './load-api.ts';
 import { type LoadSource, listedRequests, type Traffic } from './load-source.ts';
 import { type LapTraffic, repeatedRequests } from './repeated-requests.ts';
 import { createRequestWriter, type LoadRequest } from './request-body.ts';
-import { readShareGpt } from './sharegpt.ts';
 import type { TargetModel } from './target.ts';
+import { readTextDataset, type SonnetOptions, shuffled, sonnetDataset } from './text-dataset.ts';
 import { workloadLoad } from './workload-load.ts';
 
 /**
- * Datasets: the first three by their names in `vllm bench serve`; `trace` has the prompts of a trace. In the last
- * two, a request may wait for the response before it: the benchmark of vLLM's production stack, and a workload
- * file of `spillway simulate`.
+ * Datasets: the first ones by their names in `vllm bench serve`, `sonnet` as it had it until 0.12; `trace` has the prompts of
+ * a trace. In the last two, a request may wait for the response before it: the benchmark of vLLM's production stack, and a
+ * workload file of `spillway simulate`.
  */
 export const datasetNames = [
-  'random',
-  'sharegpt',
-  'prefix_repetition',
-  'trace',
-  'multi-round-qa',
-  'workload',
+  ...(['random', 'sharegpt', 'prefix_repetition', 'custom', 'hf', 'spec_bench'] as const),
+  ...(['burstgpt', 'sonnet', 'trace', 'multi-round-qa', 'workload'] as const),
 ] as const;
+
+/** Datasets of texts in a file or a folder. */
+const textDatasets: readonly string[] = ['sharegpt', 'custom', 'hf', 'spec_bench'];
 
 /** Tokens per block id of generated conversations: the block size of vLLM. */
 const conversationBlockTokens = 16;
@@ -57,8 +69,27 @@ const lapSeedStep = 1_000_000;
 /** The flags of a benchmark that determine what is sent. Lengths are in tokens. */
 export interface ServeTraffic {
   readonly dataset: (typeof datasetNames)[number];
-  /** File of the dataset; `sharegpt`, `trace` and `workload` need it. */
+  /** File of the dataset, or a folder of files; all but the generated ones need it. */
   readonly datasetPath?: string | undefined;
+  /** What part of a folder is read. */
+  readonly folderPart?: FolderPart | undefined;
+  /** How a trace is read. */
+  readonly trace?: Pick<LoadTraceOptions, 'timeUnit' | 'blockTokens' | 'fields'> | undefined;
+  /** Seconds per unit of a trace's timestamps, beyond what `trace.timeUnit` says. @default 1 */
+  readonly traceTimeFactor?: number | undefined;
+  /** Whether a trace without a rate is sent all at once. @default false */
+  readonly ignoresTraceTimes?: boolean | undefined;
+  /** Whether rows are sent in the order of the file. @default false */
+  readonly isInOrder?: boolean | undefined;
+  /** Whether a dataset with too few rows is not repeated. @default false */
+  readonly isOnce?: boolean | undefined;
+  /** Only rows of this category of `spec_bench`. */
+  readonly category?: string | undefined;
+  /** Whether texts for /v1/completions are sent without the chat template. @default false */
+  readonly skipsTemplate?: boolean | undefined;
+  readonly templateArguments?: Readonly<Record<string, unknown>> | undefined;
+  /** @default vLLM's */
+  readonly sonnet?: SonnetOptions | undefined;
   /** Number of requests. */
   readonly count: number;
   /** Seed of lengths, order and arrivals. */
@@ -80,7 +111,10 @@ export interface ServeTraffic {
     readonly prefixTokens: number;
     readonly inputTokens: number;
     readonly outputTokens: number;
+    /** Lengths are uniform in mean · (1 ± ratio). */
     readonly rangeRatio: number;
+    /** That of the response, if it differs. */
+    readonly outputRangeRatio?: number | undefined;
   };
   readonly prefixRepetition: {
     readonly prefixes: number;
@@ -88,8 +122,8 @@ export interface ServeTraffic {
     readonly suffixTokens: number;
     readonly outputTokens: number;
   };
-  /** Output length of each request of `sharegpt`, instead of that of its answer. */
-  readonly shareGptOutputTokens?: number | undefined;
+  /** Length of each response of a dataset of texts; `file`: as each row says. @default the row's, else 256 */
+  readonly textOutputTokens?: number | 'file' | undefined;
   /** `KEY=VALUE` of the workload file, as with `--set`. */
   readonly workloadSets: readonly string[];
   /** The settings of `multi-round-qa`. */
@@ -98,10 +132,12 @@ export interface ServeTraffic {
   readonly end: { readonly requests: number | undefined; readonly seconds: number | undefined };
   /** LoRA adapters: those of a workload, in order; of other datasets, each request gets one at random. */
   readonly adapters: readonly string[];
+  /** Whether requests get the adapters in turn. @default false */
+  readonly takesAdaptersInTurn?: boolean | undefined;
 }
 
 /** Whether requests of a dataset wait for responses, so that there is no list of them before the run. */
-export function isConversational({ dataset }: Pick<ServeTraffic, 'dataset'>): boolean {
+export function isConversational({ dataset }: { readonly dataset: string }): boolean {
   return dataset === 'multi-round-qa' || dataset === 'workload';
 }
 
@@ -175,10 +211,11 @@ export async function simulatedTraffic(options: ServeTraffic): Promise<Simulated
     const { seed } = options;
     return startWorkload(await workloadOf(options), { blockTokens: conversationBlockTokens, seed });
   }
-  if (options.dataset === 'sharegpt' || isEndless(options)) {
+  const isText = textDatasets.includes(options.dataset) || options.dataset === 'sonnet';
+  if (isText || isEndless(options)) {
     throw new InputError(
-      options.dataset === 'sharegpt'
-        ? '--dataset-name sharegpt cannot be simulated: which prompts share tokens is not known before they are sent.'
+      isText
+        ? `--dataset-name ${options.dataset} cannot be simulated: which prompts share tokens is not known before they are sent.`
         : 'A run that --duration ends cannot be simulated: give --num-prompts instead.',
     );
   }
@@ -248,21 +285,28 @@ async function serveLaps(
 }
 
 /** Returns a function that draws the adapter of each request, as vLLM does, where there are any. */
-function drawnModel({ adapters, seed }: ServeTraffic, lap: number): () => string | undefined {
+function drawnModel(
+  { adapters, seed, takesAdaptersInTurn = false }: ServeTraffic,
+  lap: number,
+): () => string | undefined {
   if (adapters.length === 0) return () => undefined;
+  if (takesAdaptersInTurn) {
+    let next = 0;
+    return () => adapters[next++ % adapters.length];
+  }
   const random = seededRandom(seed + 2 + lap);
   return () => adapters[randomInteger(random, adapters.length)];
 }
 
 /** Returns the prompts of a lap with the GPU time at which each is due. */
 function timedPrompts(
-  { rate, seed, dataset, users }: ServeTraffic,
+  { rate, seed, dataset, users, ignoresTraceTimes = false }: ServeTraffic,
   prompts: Prompts['prompts'],
   lap: number,
 ): LoadRequest[] {
   // A generator of its own: another rate sends the same prompts.
   const times = sendTimes(rate, prompts.length, seededRandom(seed + 1 + lap));
-  const keepsTimes = dataset === 'trace' && isAllAtOnce(rate);
+  const keepsTimes = dataset === 'trace' && isAllAtOnce(rate) && !ignoresTraceTimes;
   if (users !== undefined && !keepsTimes) return startedInTurn(prompts, users);
   return prompts.map((prompt, index) => ({
     ...prompt,
@@ -298,21 +342,42 @@ async function datasetOf(options: ServeTraffic, tokenizer: Tokenizer): Promise<P
       return randomDataset({ ...options.random, count }, random);
     case 'prefix_repetition':
       return prefixRepetitionDataset({ ...options.prefixRepetition, count }, random);
-    case 'sharegpt': {
-      const { datasetPath: path, shareGptOutputTokens: outputTokens } = options;
-      if (path === undefined) {
-        throw new InputError('--dataset-name sharegpt needs --dataset-path with a ShareGPT file.');
-      }
-      const prompts = await readShareGpt({ path, count, outputTokens, tokenizer, random });
+    case 'sharegpt':
+    case 'custom':
+    case 'hf':
+    case 'spec_bench': {
+      const {
+        folderPart: part,
+        textOutputTokens: outputTokens,
+        category,
+        isInOrder,
+        isOnce,
+      } = options;
+      const { api, skipsTemplate, templateArguments } = options;
+      const prompts = await readTextDataset({
+        ...{ path: pathOf(options), part, count, outputTokens, category, isInOrder, isOnce },
+        ...{ api, skipsTemplate, templateArguments, tokenizer, random },
+      });
       return { blockTokens: 16, prompts };
     }
+    case 'sonnet': {
+      const lines = await poemLines(pathOf(options));
+      const { sonnet = sonnetDefaults, api } = options;
+      const prompts = sonnetDataset(lines, sonnet, { count, api, tokenizer, random });
+      return { blockTokens: 16, prompts };
+    }
+    case 'burstgpt':
+      return burstGptPrompts(options, random);
     case 'trace': {
-      const { datasetPath: path } = options;
-      if (path === undefined) {
-        throw new InputError('--dataset-name trace needs --dataset-path with a trace file.');
-      }
-      const trace = await loadTrace(path, { requests: count });
-      return { blockTokens: trace.blockTokens, prompts: trace.requests };
+      const trace = await loadTrace(pathOf(options), { ...options.trace, requests: count });
+      const { traceTimeFactor = 1 } = options;
+      const [first] = trace.requests;
+      // The clock starts with the first request, as in a replay.
+      const prompts = trace.requests.map((request) => ({
+        ...request,
+        arrivalSeconds: (request.arrivalSeconds - (first?.arrivalSeconds ?? 0)) * traceTimeFactor,
+      }));
+      return { blockTokens: trace.blockTokens, prompts };
     }
     case 'multi-round-qa':
     case 'workload':
@@ -321,3 +386,73 @@ async function datasetOf(options: ServeTraffic, tokenizer: Tokenizer): Promise<P
       );
   }
 }
+
+function pathOf({ dataset, datasetPath }: ServeTraffic): string {
+  if (datasetPath !== undefined) return datasetPath;
+  throw new InputError(
+    `--dataset-name ${dataset} needs --dataset-path with ${datasetFiles[dataset]}.`,
+  );
+}
+
+const datasetFiles: Readonly<Record<ServeTraffic['dataset'], string>> = {
+  ...{ random: 'no file', prefix_repetition: 'no file', 'multi-round-qa': 'no file' },
+  sharegpt: 'a ShareGPT file',
+  custom: 'a file of JSON lines, such as {"prompt": "…", "output_tokens": 20}',
+  hf: 'the folder of a downloaded dataset',
+  spec_bench: 'question.jsonl of Spec-Bench',
+  burstgpt: 'a CSV file of BurstGPT',
+  sonnet: 'a text of lines, such as benchmarks/sonnet.txt of vLLM',
+  trace: 'a trace file',
+  workload: 'a workload file',
+};
+
+async function poemLines(path: string): Promise<string[]> {
+  const text = await readInputText(path).then((read) => read.text);
+  const lines = text.split(/(?<=\n)/).filter((line) => line.trim() !== '');
+  if (lines.length > 0) return lines;
+  throw new InputError(`${path} has no lines.`);
+}
+
+const sonnetDefaults: SonnetOptions = {
+  ...{ inputTokens: 550, outputTokens: 150, prefixTokens: 200 },
+};
+
+/** The model whose rows vLLM takes. */
+const burstGptModel = 'GPT-4';
+
+/** Rows of BurstGPT in random order: those of GPT-4 as in vLLM, or all if there are none of it. */
+async function burstGptPrompts(options: ServeTraffic, random: Random): Promise<Prompts> {
+  const path = pathOf(options);
+  const trace = await loadTrace(path, {});
+  if (trace.format !== 'burstgpt-csv') {
+    throw new InputError(
+      `${path} is a trace, but not of BurstGPT, which has the columns Timestamp, Model, Request tokens and Response tokens: give --dataset-name trace.`,
+    );
+  }
+  const ofModel = trace.requests.filter(({ sourceModel }) => sourceModel === burstGptModel);
+  const rows = ofModel.length > 0 ? ofModel : trace.requests;
+  const what =
+    ofModel.length > 0
+      ? `of ${counted(trace.requests.length, 'row')}, the ${rows.length} of ${burstGptModel} are used, as in vllm bench serve`
+      : `no row is of ${burstGptModel}, whose rows vllm bench serve takes: all ${trace.requests.length} are used`;
+  noteOnce(`${path}: ${what}.`);
+  const { count, isOnce = false } = options;
+  const drawn = shuffled(rows, random);
+  const prompts = Array.from(
+    { length: isOnce ? Math.min(count, drawn.length) : count },
+    (_, index) => {
+      const { promptTokens, outputTokens } = drawn[index % drawn.length] as TraceRequest;
+      const blocks = Math.ceil(promptTokens / trace.blockTokens);
+      // A row that is sent again has words of its own.
+      const from = index * burstGptBlocksMax;
+      return {
+        ...{ promptTokens, outputTokens },
+        blockIds: Array.from({ length: blocks }, (_, block) => from + block),
+      };
+    },
+  );
+  return { blockTokens: trace.blockTokens, prompts };
+}
+
+/** More blocks than the longest prompt of a trace has, for ids that no two requests share. */
+const burstGptBlocksMax = 65_536;

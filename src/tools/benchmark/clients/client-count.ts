@@ -52,7 +52,9 @@ function outputTokens(traffic: ServeTraffic): number | undefined {
     case 'prefix_repetition':
       return traffic.prefixRepetition.outputTokens;
     case 'sharegpt':
-      return traffic.shareGptOutputTokens ?? shareGptTokens;
+      return typeof traffic.textOutputTokens === 'number'
+        ? traffic.textOutputTokens
+        : shareGptTokens;
     default:
       return undefined;
   }
