@@ -222,3 +222,58 @@ test('a router follows the file that lists its engines', async (t) => {
 function roles(prefill: string, decode: string): string[] {
   return ['--prefill-model-labels', prefill, '--decode-model-labels', decode];
 }
+
+test('upstream’s flags without effect are one line each, and --log-stats one line per interval', async (t) => {
+  const engine = await startScriptedEngine({ onRequest: () => {} });
+  const router = spawn(
+    process.execPath,
+    [
+      ...[main, 'router', '--port', '0', '--static-backends', engine.url],
+      ...['--static-model-types', 'chat', '--sentry-dsn', 'x', '--enable-batch-api'],
+      ...['--callbacks', 'module.instance', '--feature-gates', 'PIIDetection=true'],
+      ...['--external-providers-config', 'x.yaml', '--log-stats', '--log-stats-interval', '1'],
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  t.after(async () => {
+    router.kill('SIGKILL');
+    await engine.close();
+  });
+  let log = '';
+  router.stderr.setEncoding('utf8').on('data', (text) => {
+    log += text;
+  });
+  await until(() => (log.match(/INFO: statistics after/g) ?? []).length >= 2);
+  assert.match(
+    log,
+    /INFO: statistics after 1 s: \S+:\d+ \[m\] live, running 0, queued 0, cache hit rate 0\.00, QPS 0\.00/,
+  );
+  assert.deepEqual(
+    Array.from(log.matchAll(/(INFO|WARNING): --(\S+)/g), ([, level, flag]) => `${level} ${flag}`),
+    [
+      'INFO static-model-types',
+      'WARNING sentry-dsn',
+      'WARNING enable-batch-api',
+      'WARNING callbacks',
+      'WARNING feature-gates',
+      'WARNING external-providers-config',
+    ],
+  );
+});
+
+test('a router with external providers only starts without engines, and says so', async (t) => {
+  const router = spawn(
+    process.execPath,
+    [main, 'router', '--port', '0', '--service-discovery', 'external-only'],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  t.after(() => router.kill('SIGKILL'));
+  let output = '';
+  for (const stream of [router.stdout, router.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      output += text;
+    });
+  }
+  await until(() => /router: http/.test(output));
+  assert.match(output, /WARNING: External providers are not here, so this router has no engines/);
+});

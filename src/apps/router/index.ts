@@ -4,7 +4,6 @@ export { startRouter } from './router.ts';
 export type { RunningRouter } from './running-router.ts';
 export type { DisaggregationSettings } from './settings/disaggregation.ts';
 export { type PlanFile, readPlanFile } from './settings/plan-file.ts';
-export { refusedRouterFlags } from './settings/refused-settings.ts';
 export { listedAliases, listedEngines } from './settings/static-lists.ts';
 export type { LmcacheControllerOptions } from './tiers/lmcache-controller.ts';
 export type { TierRates, TierSettings } from './tiers/tier-costs.ts';

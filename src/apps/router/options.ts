@@ -151,5 +151,7 @@ export interface RouterOptions {
   readonly plan?: PlanFile | undefined;
   /** Highest P99 of the KV cache utilization that the gate on the page passes. @default that of the plan, else 0.92 */
   readonly gateMax?: number | undefined;
+  /** Interval of a log line with the figures of each engine. @default none */
+  readonly logStatsSeconds?: number | undefined;
   readonly log: Logger;
 }

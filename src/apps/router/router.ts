@@ -22,6 +22,7 @@ import { Listeners } from './listeners.ts';
 import { FleetHistory } from './metrics/fleet-history.ts';
 import { FleetSampler } from './metrics/fleet-sampler.ts';
 import { RouterMetrics } from './metrics/router-metrics.ts';
+import { StatsLog } from './metrics/stats-log.ts';
 import type { RouterOptions } from './options.ts';
 import { EventFeed } from './routes/event-feed.ts';
 import { RouterViews } from './routes/router-views.ts';
@@ -83,6 +84,7 @@ class Router {
   readonly #fleet: Fleet;
   readonly #checks: EngineChecks;
   readonly #sampler: FleetSampler;
+  readonly #statsLog: StatsLog | undefined;
   readonly #inference: Inference;
   readonly #events: EventFeed;
   readonly #listeners: Listeners;
@@ -169,6 +171,11 @@ class Router {
       ...{ core, engines, metrics, history, nowSeconds },
       unixSeconds,
     });
+    const { logStatsSeconds: intervalSeconds } = options;
+    this.#statsLog =
+      intervalSeconds === undefined
+        ? undefined
+        : new StatsLog({ core, engines, intervalSeconds, nowSeconds, log });
     const views = new RouterViews({
       ...{ core, engines, metrics, history, feed, shared, admission, nowSeconds, unixSeconds },
       ...{ planned: options.plan?.planned, gateMax: options.gateMax ?? options.plan?.gateMax },
@@ -206,6 +213,7 @@ class Router {
     this.#shared?.start();
     this.#checks.start();
     this.#sampler.start();
+    this.#statsLog?.start();
     return {
       ...address,
       lmcacheEndpoints: this.#controller?.endpoints ?? [],
@@ -272,6 +280,7 @@ class Router {
     this.#tls.stop();
     this.#checks.stop();
     this.#sampler.stop();
+    this.#statsLog?.stop();
     this.#events.close();
     void this.#feed.close();
     void this.#controller?.close();

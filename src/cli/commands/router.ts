@@ -1,7 +1,7 @@
 // `spillway router`: the router as one process, with the flags of production-stack's router.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command, Option } from 'commander';
-import { readPlanFile, refusedRouterFlags, startRouter } from '../../apps/router/index.ts';
+import { type Command, Option } from 'commander';
+import { readPlanFile, startRouter } from '../../apps/router/index.ts';
 import { routerTimeouts, timeoutSecondsMax } from '../../core/attempts/index.ts';
 import { InputError, version } from '../../core/base/index.ts';
 import {
@@ -40,6 +40,7 @@ import {
 } from '../router/knowledge-flags.ts';
 import { addListenerFlags, type ListenerFlags, listenersFrom } from '../router/listener-flags.ts';
 import { addLmcacheFlags, type LmcacheFlags, lmcacheFrom } from '../router/lmcache-flags.ts';
+import { UpstreamCommand } from '../router/upstream-arguments.ts';
 import { addTraceFlags, type TraceFlags, tracingFrom } from '../trace-flags.ts';
 import { boundYoungGeneration, keepYoungGeneration } from '../young-generation.ts';
 
@@ -74,6 +75,8 @@ interface Flags
   readonly slowStart: number;
   readonly drainDelay: number;
   readonly shutdownTimeout: number;
+  readonly logStats?: boolean;
+  readonly logStatsInterval: number;
 }
 
 /**
@@ -87,10 +90,13 @@ const shutdownDefaultSeconds = 25;
 /** As upstream's router. */
 const serviceNameDefault = 'vllm-router';
 
+/** As upstream's router. */
+const logStatsDefaultSeconds = 10;
+
 const seconds = duration('s', { min: 0, max: timeoutSecondsMax });
 
 export function routerCommand(): Command {
-  const command = new Command('router')
+  const command = new UpstreamCommand('router')
     .description(
       'Run the router: an OpenAI-compatible reverse proxy that sends each request to the engine that is expected to respond first.',
     )
@@ -174,14 +180,21 @@ export function routerCommand(): Command {
     )
     .action(run);
   addTraceFlags(command, serviceNameDefault);
-  addLogFlags(command.optionsGroup('Log:'));
-  for (const [flag, why] of Object.entries(refusedRouterFlags)) {
-    command.addOption(new Option(`--${flag} [value]`).hideHelp());
-    command.on(`option:${flag}`, () => {
-      throw new InputError(`--${flag} does not work here: ${why}.`);
-    });
-  }
-  return command;
+  addLogFlags(command.optionsGroup('Log:'))
+    .option('--log-stats', 'log the figures of each engine, in one line per interval')
+    .option(
+      '--log-stats-interval <duration>',
+      'interval of --log-stats',
+      duration('s', { min: 1, max: timeoutSecondsMax }),
+      logStatsDefaultSeconds,
+    );
+  command.addOption(new Option('--engine-tls-insecure [value]').hideHelp());
+  command.on('option:engine-tls-insecure', () => {
+    throw new InputError(
+      '--engine-tls-insecure does not work here: engines are always checked; name their authority, or a self-signed certificate itself, with --engine-tls-ca.',
+    );
+  });
+  return command.addVainFlags();
 }
 
 /** Adds the flags of the table that the values file has too. */
@@ -206,7 +219,7 @@ async function webpage(log: Logger): Promise<ReadonlyMap<string, WebpageFile>> {
   return new Map();
 }
 
-async function run(flags: Flags): Promise<void> {
+async function run(flags: Flags, command: UpstreamCommand): Promise<void> {
   boundYoungGeneration();
   keepYoungGeneration();
   watchLifeline();
@@ -215,6 +228,7 @@ async function run(flags: Flags): Promise<void> {
     level: flags.logLevel,
     format: flags.logFormat,
   });
+  for (const { level, text } of command.notes.values()) log[level](text);
   const policyParameters = policyParametersFrom(flags);
   const picking = pickingPolicies(flags);
   for (const parameter of unusedParameters(picking, policyParameters)) {
@@ -254,6 +268,7 @@ async function run(flags: Flags): Promise<void> {
     },
     plan: flags.plan === undefined ? undefined : await readPlanFile(flags.plan),
     gateMax: flags.gateMax,
+    logStatsSeconds: flags.logStats ? flags.logStatsInterval : undefined,
     ...(flags.dashboard ? { webpage: await webpage(log) } : {}),
     log,
   });

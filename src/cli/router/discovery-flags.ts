@@ -14,6 +14,8 @@ export interface DiscoveryFlags {
   readonly staticNames?: readonly string[];
   readonly staticModelLabels?: readonly string[];
   readonly staticAliases?: readonly string[];
+  /** Only what it tells of the engines: there are none. */
+  readonly externalProvidersConfig?: string;
   readonly dynamicConfigYaml?: string;
   readonly dynamicConfigJson?: string;
   readonly staticBackendHealthCheckInterval: number;
@@ -57,7 +59,6 @@ export function addDiscoveryFlags(command: Command): Command {
       '--dynamic-config-json <path>',
       'the same in JSON; mutually exclusive with --dynamic-config-yaml',
     )
-    .option('--static-backend-health-checks', 'no effect: engines are always checked')
     .option(
       '--static-backend-health-check-interval <duration>',
       'interval between health checks; a failed engine is checked every second',
@@ -129,7 +130,10 @@ export function discoveryFrom(
     throw new InputError(`${names} exclude each other: give one of them.`);
   }
   const [source] = given;
-  const discovery = flags.serviceDiscovery ?? source?.kind ?? 'static';
+  const isExternal = isExternalOnly(flags, source?.kind);
+  if (isExternal) log.warning(externalOnlyNote);
+  const named = flags.serviceDiscovery === externalOnly ? undefined : flags.serviceDiscovery;
+  const discovery = named ?? source?.kind ?? 'static';
   const needed = namingFlags.get(discovery);
   if (source !== undefined && source.kind !== discovery) {
     const instead =
@@ -137,7 +141,8 @@ export function discoveryFrom(
     throw new InputError(`--service-discovery ${discovery} ${instead}.`);
   }
   // The dynamic configuration may name the engines of a static list.
-  if (source === undefined && needed !== undefined && !(discovery === 'static' && dynamicConfig)) {
+  const mayBeEmpty = discovery === 'static' && (dynamicConfig !== undefined || isExternal);
+  if (source === undefined && needed !== undefined && !mayBeEmpty) {
     throw new InputError(`No engines are named: give ${needed}.`);
   }
   const { backendHealthCheckTimeoutSeconds: timeout } = flags;
@@ -165,8 +170,21 @@ function argumentOf(flags: DiscoveryFlags, flag: string): string | undefined {
   return (flags as unknown as Record<string, string>)[new Option(flag).attributeName()];
 }
 
+/** Upstream's kind for routers that only forward to external providers, which this one does not. */
+const externalOnly = 'external-only';
+const externalOnlyNote =
+  'External providers are not here, so this router has no engines and answers 404 to each request; name engines with --static-backends, or another --service-discovery.';
+
+/** Upstream also chooses it if only the providers are given. @param kind Of the engines that are named. */
+function isExternalOnly(flags: DiscoveryFlags, kind: string | undefined): boolean {
+  if (kind !== undefined || flags.dynamicConfigYaml || flags.dynamicConfigJson) return false;
+  const { serviceDiscovery, externalProvidersConfig } = flags;
+  if (serviceDiscovery === externalOnly) return true;
+  return serviceDiscovery === undefined && externalProvidersConfig !== undefined;
+}
+
 function discovery(text: string): string {
-  if (namingFlags.has(text)) return text;
+  if (namingFlags.has(text) || text === externalOnly) return text;
   throw new InputError(
     `--service-discovery must be one of ${[...namingFlags.keys()].join(', ')}, not "${text}".`,
   );

@@ -38,7 +38,9 @@ export class DynamicConfigFile {
   /** @throws {InputError} One line per problem: file, line, key, what is allowed. */
   static async open(options: DynamicConfigFileOptions): Promise<DynamicConfigFile> {
     const text = await read(options.path);
-    return new DynamicConfigFile(options, text, await parse(text, options));
+    const config = await parse(text, options);
+    for (const note of config.notes) options.log[note.level](`${options.path}: ${note.text}`);
+    return new DynamicConfigFile(options, text, config);
   }
 
   private constructor(options: DynamicConfigFileOptions, text: string, config: DynamicConfig) {
@@ -86,6 +88,7 @@ export class DynamicConfigFile {
       this.#text = text;
       this.#config = config;
       this.#problem = undefined;
+      for (const { level, text: note } of config.notes) log[level](`${path}: ${note}`);
       log.info(`dynamic configuration ${path}: applied`);
     } catch (error) {
       const isInput = error instanceof SpillwayError;

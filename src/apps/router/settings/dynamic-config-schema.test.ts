@@ -91,6 +91,14 @@ test('aliases are a list of pairs or a map', () => {
   assert.deepEqual(parse('static_aliases: {chat: m, code: coder}').settings.aliases, expected);
 });
 
+test('callbacks have no effect, which is a warning and no error', () => {
+  const [note, ...others] = parse('callbacks: module.instance').notes;
+  assert.deepEqual(others, []);
+  assert.equal(note?.level, 'warning');
+  assert.match(note?.text ?? '', /^callbacks has no effect: callbacks are Python objects/);
+  assert.deepEqual(parse('callbacks: null').notes, []);
+});
+
 test('what a file cannot set is refused with its line and key', () => {
   const refused = (text: string, message: RegExp, discovery?: string) =>
     assert.throws(() => parse(text, discovery), { name: 'InputError', message });
@@ -98,7 +106,6 @@ test('what a file cannot set is refused with its line and key', () => {
     'routing_logic: session\nk8s_port: 8000',
     /f\.yaml:2:1: k8s_port does not work here: it cannot change while the router runs; give --k8s-port and omit/,
   );
-  refused('callbacks: a.b', /f\.yaml:1:1: callbacks does not work here: callbacks are Python/);
   refused(
     'service_discovery: k8s',
     /service_discovery "k8s" does not work here: this router was started with "static"/,

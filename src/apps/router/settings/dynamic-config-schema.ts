@@ -3,10 +3,10 @@
 import { z } from 'zod';
 import { commaList, InputError } from '../../../core/base/index.ts';
 import { policyNames } from '../../../core/routing/index.ts';
+import { type UpstreamFlagNote, upstreamFlagNote } from '../../../core/upstream/index.ts';
 import { placeAt, pythonYaml, readDocument, ValuesError } from '../../../core/values/index.ts';
 import type { DiscoveredEndpoint } from '../../../io/endpoints/index.ts';
 import type { LiveSettings } from './live-settings.ts';
-import { refusedRouterFlags } from './refused-settings.ts';
 import { type ListNames, listedAliases, listedEngines } from './static-lists.ts';
 
 const text = z.string();
@@ -20,7 +20,6 @@ const refusedKeys = [
   'k8s_port',
   'k8s_namespace',
   'k8s_label_selector',
-  'callbacks',
 ] as const;
 
 const schema = z.strictObject({
@@ -45,6 +44,7 @@ const schema = z.strictObject({
   static_backend_health_check_interval: seconds.nullish(),
   static_backend_health_check_timeout_seconds: seconds.nullish(),
   session_key: text.nullish(),
+  callbacks: text.nullish(),
   ...Object.fromEntries(refusedKeys.map((key) => [key, z.unknown().optional()])),
 });
 
@@ -54,6 +54,8 @@ export interface DynamicConfig {
   readonly settings: LiveSettings;
   /** As `/health` shows it: upstream's keys, sorted, in upstream's form. */
   readonly view: Readonly<Record<string, unknown>>;
+  /** What is logged about keys without effect. */
+  readonly notes: readonly UpstreamFlagNote[];
 }
 
 const names: ListNames = {
@@ -78,9 +80,7 @@ export function parseDynamicConfig(
   const fault = (key: string, sentence: string) =>
     new ValuesError([{ place: placeAt(written, [key], 'key'), sentence }]);
   for (const key of refusedKeys) {
-    const reason =
-      refusedRouterFlags[key.replaceAll('_', '-')] ??
-      `it cannot change while the router runs; give --${key.replaceAll('_', '-')} and omit the key`;
+    const reason = `it cannot change while the router runs; give --${key.replaceAll('_', '-')} and omit the key`;
     if (config[key] != null) throw fault(key, `${key} does not work here: ${reason}`);
   }
   const { service_discovery: wanted } = config;
@@ -124,7 +124,10 @@ export function parseDynamicConfig(
       base.healthTimeoutMs,
     ),
   };
-  return { settings, view: viewOf(settings, config, discovery) };
+  const { callbacks } = config;
+  const note = callbacks ? upstreamFlagNote('callbacks', callbacks) : undefined;
+  const notes = note === undefined ? [] : [{ ...note, text: note.text.replace(/^--/, '') }];
+  return { settings, view: viewOf(settings, config, discovery), notes };
 }
 
 /** Undefined if the file lists none. */
@@ -163,6 +166,7 @@ function viewOf(settings: LiveSettings, config: Config, discovery: string): Dyna
   const list = (items: readonly string[]) => (items.length === 0 ? null : items.join(','));
   const view: Record<string, unknown> = {
     ...Object.fromEntries(refusedKeys.map((key) => [key, null])),
+    callbacks: null,
     service_discovery: discovery,
     routing_logic: settings.policy,
     session_key: settings.sessionKey ?? null,
