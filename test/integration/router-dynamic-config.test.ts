@@ -141,6 +141,32 @@ test('a key that is removed from the file gets the value of its flag again', asy
   assert.deepEqual(await config(), ['roundrobin', a.url]);
 });
 
+test('a file that no longer lists engines does not take the last ones away', async (t) => {
+  const { write, open, engine, health, warnings } = await begin(t);
+  const { url } = await engine();
+  await write(`{"routing_logic": "roundrobin", "static_backends": "${url}"}`);
+  const router = await open();
+  await router.probed;
+  // The second is the beginning of a file that is being written.
+  const texts = ['{}', 'routing_logic: session\nsession_key: x\n', '', 'static_backends: ""\n'];
+  for (const [i, text] of texts.entries()) {
+    await write(text);
+    await until(() => warnings.length >= 1);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(warnings.length, 1, `${i}`);
+  }
+  assert.match(
+    warnings[0] as string,
+    /config\.yaml lists no engines, which would leave the router without any: list them in static_backends\. The current configuration stays in force\.$/,
+  );
+  assert.equal((await health(router)).dynamic_config?.['static_backends'], url);
+  assert.equal((await post(router, { model: 'm', messages: [] })).status, 200);
+  await write(`routing_logic: leastloaded\nstatic_backends: ${url}\n`);
+  await until(
+    async () => (await health(router)).dynamic_config?.['routing_logic'] === 'leastloaded',
+  );
+});
+
 test('an invalid file at startup is an error', async (t) => {
   const { write, open } = await begin(t);
   await write('routing_logic: fastest\n');

@@ -24,6 +24,10 @@ export interface Script {
   readonly models?: readonly string[] | (() => readonly string[]);
   /** The key that /v1/models requires, as vLLM does with `--api-key`. */
   readonly apiKey?: string;
+  /** The `Authorization` that all its routes require, also /health. */
+  readonly authorization?: string;
+  /** What it says of its models; `vllm` is what vLLM says. @default 'vllm' */
+  readonly owner?: string;
   /** Body of /v1/models instead of a list of `models`. */
   readonly listing?: string;
   /** Responds to a request by writing to its socket; health, models, metrics and KV events have default responses. */
@@ -44,8 +48,11 @@ export async function startScriptedEngine(script: Script = {}): Promise<Scripted
   const isRefused = ({ headers }: ReceivedRequest) =>
     script.apiKey !== undefined && headers.get('authorization') !== `Bearer ${script.apiKey}`;
   const serve = (request: ReceivedRequest) => {
-    const { target, socket } = request;
-    if (target === '/health') respond(socket, script.health?.() ?? 200, '');
+    const { target, socket, headers } = request;
+    const { authorization, owner = 'vllm' } = script;
+    if (authorization !== undefined && headers.get('authorization') !== authorization) {
+      respond(socket, 401, '{"error":"Unauthorized"}');
+    } else if (target === '/health') respond(socket, script.health?.() ?? 200, '');
     else if (/^\/metrics(\/\?.*)?$/.test(target)) respond(socket, 200, script.metrics?.() ?? '');
     else if (target === '/kv_event_sources') respond(socket, 404, '{"detail":"Not Found"}');
     else if (target === '/v1/models' && isRefused(request)) {
@@ -56,7 +63,7 @@ export async function startScriptedEngine(script: Script = {}): Promise<Scripted
       const data = (typeof models === 'function' ? models() : models).map((id) => ({
         id,
         object: 'model',
-        owned_by: 'test',
+        owned_by: owner,
       }));
       respond(socket, 200, JSON.stringify({ object: 'list', data }));
     } else {

@@ -1,7 +1,13 @@
 // The engines of a stack as its router gets them: addresses, models, KV events and certificates.
 
-import { NoResponseError } from '../../core/base/index.ts';
-import type { Backend, EnginePlan, EnginePorts, LocalEngine } from '../../core/launch/index.ts';
+import { engineAddress, NoResponseError } from '../../core/base/index.ts';
+import type {
+  Backend,
+  EnginePlan,
+  EnginePorts,
+  LocalEngine,
+  RemoteEngine,
+} from '../../core/launch/index.ts';
 import { publishesWhereChosen } from '../../core/layout/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import { PinnedCertificate, type ProbeTls, probe } from '../../io/processes/index.ts';
@@ -35,8 +41,9 @@ export async function backendOf(
   const { engineTls } = values.routerSpec;
   const role = engine.role && { role: engine.role };
   if (engine.kind === 'url') {
-    const model = engine.model ?? (await modelOf(engine.url, environment.VLLM_API_KEY, engineTls));
-    return { name: engine.name, url: engine.url, model, ...role };
+    const { name, url, given } = engine;
+    const model = engine.model ?? (await modelOf(engine, environment.VLLM_API_KEY, engineTls));
+    return { name, url, ...(given !== undefined && { given }), model, ...role };
   }
   const kvEvents =
     ports && publishesWhereChosen(engine.spec)
@@ -60,9 +67,15 @@ export function localUrl({ certificate }: LocalEngine, port: number | undefined)
 }
 
 /** The first model that a running engine serves. */
-async function modelOf(url: string, key: string | undefined, tls: ProbeTls): Promise<string> {
+async function modelOf(
+  { url, given = url }: Pick<RemoteEngine, 'url' | 'given'>,
+  engineKey: string | undefined,
+  tls: ProbeTls,
+): Promise<string> {
   try {
-    const options = { timeoutMs: remoteModelsTimeoutMs, key, tls };
+    const { authorization } = engineAddress(given);
+    const key = authorization === undefined ? engineKey : undefined;
+    const options = { timeoutMs: remoteModelsTimeoutMs, key, authorization, tls };
     const { status, body } = await probe(`${url}/v1/models`, options);
     if (status !== 200) throw new Error(`it returned ${status}`);
     const { data } = JSON.parse(body) as { data?: { id?: string }[] };

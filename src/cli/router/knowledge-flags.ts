@@ -8,7 +8,7 @@ import type {
   TokenizerSources,
 } from '../../apps/router/index.ts';
 import { timeoutSecondsMax } from '../../core/attempts/index.ts';
-import { commaList, InputError } from '../../core/base/index.ts';
+import { commaList, engineAddress, InputError } from '../../core/base/index.ts';
 import { policies } from '../../core/routing/index.ts';
 import { duration } from '../arguments/quantities.ts';
 import { secretFrom } from './secret-from.ts';
@@ -121,7 +121,7 @@ function kvEventSource(
         `http://127.0.0.1:8000=tcp://127.0.0.1:5557, not "${text}".`,
     );
   }
-  return new Map([...sources, [url.replace(/\/+$/, ''), { endpoint, replayEndpoint }]]);
+  return new Map([...sources, [engineAddress(url).url, { endpoint, replayEndpoint }]]);
 }
 
 /** @throws {InputError} If the model or the source is empty, or a path that does not exist. */

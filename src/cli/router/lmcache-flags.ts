@@ -5,7 +5,7 @@ import type {
   RouterOptions,
   TierRates,
 } from '../../apps/router/index.ts';
-import { InputError } from '../../core/base/index.ts';
+import { engineAddress, InputError } from '../../core/base/index.ts';
 import { type CacheTier, cacheTiers, tierRates } from '../../core/routing/index.ts';
 import { integer, portOrAny } from '../arguments/numbers.ts';
 import { byteSize, duration } from '../arguments/quantities.ts';
@@ -139,6 +139,6 @@ function kvRate(text: string, { all, byEngine }: Rates): Rates {
   }
   const given = { [tier]: byteSize()(rate) };
   if (url === undefined) return { byEngine, all: { ...all, ...given } };
-  const engine = url.replace(/\/+$/, '');
+  const engine = engineAddress(url).url;
   return { all, byEngine: new Map([...byEngine, [engine, { ...byEngine.get(engine), ...given }]]) };
 }

@@ -377,14 +377,15 @@ function healthHost(listen: string): string {
 function remoteBackend(engine: {
   readonly name: string;
   readonly url: string;
+  readonly given?: string | undefined;
   readonly model: string | undefined;
   readonly role?: Backend['role'];
 }): Backend {
-  const { name, url, model, role } = engine;
+  const { name, url, given, model, role } = engine;
   if (model === undefined) {
     throw new InputError(
       `servingEngineSpec.modelSpec "${name}" has urls and no modelURL: set it to the name of the model at ${url}.`,
     );
   }
-  return { name, url, model, role };
+  return { name, url, ...(given !== undefined && { given }), model, role };
 }

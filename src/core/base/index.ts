@@ -3,6 +3,12 @@ export { ByteWriter } from './byte-writer.ts';
 export { type Clock, ManualClock } from './clock.ts';
 export { commaList } from './comma-list.ts';
 export { counted } from './counted.ts';
+export {
+  basicAuthorization,
+  type EngineAddress,
+  engineAddress,
+  withoutCredentials,
+} from './engine-address.ts';
 export { InputError, NoResponseError, SpillwayError } from './errors.ts';
 export { type Exemplar, Histogram } from './histogram.ts';
 export { latin1Text } from './latin1.ts';

@@ -1,5 +1,5 @@
 // Which engines a values file asks for, one entry per process, before ports are known.
-import { InputError } from '../base/index.ts';
+import { engineAddress, InputError } from '../base/index.ts';
 import { readEntry } from '../layout/index.ts';
 import type { EngineRole } from '../routing/index.ts';
 import { engineCount, engineKind, type ModelEntry, type Values } from '../values/index.ts';
@@ -10,6 +10,8 @@ export interface RemoteEngine {
   readonly kind: 'url';
   readonly name: string;
   readonly url: string;
+  /** As written, for the router: with credentials, for example. @default url */
+  readonly given?: string | undefined;
   /** Undefined to read it from /v1/models. */
   readonly model: string | undefined;
   /** Undefined where engines do the whole of a request. */
@@ -86,12 +88,16 @@ function enginesOf(spec: ModelEntry): EnginePlan[] {
   const kind = engineKind(spec);
   if (kind === 'url') {
     const { urls = [] } = spec;
-    return urls.map((url, index) => ({
-      kind,
-      name: nameOf(spec, index, urls.length),
-      url: url.replace(/\/+$/, ''),
-      model: spec.modelURL,
-    }));
+    return urls.map((given, index) => {
+      const { url } = engineAddress(given);
+      return {
+        kind,
+        name: nameOf(spec, index, urls.length),
+        url,
+        ...(given.replace(/\/+$/, '') !== url && { given }),
+        model: spec.modelURL,
+      };
+    });
   }
   if (kind === 'vllm' && spec.modelURL === undefined) {
     throw new InputError(

@@ -16,6 +16,8 @@ import { type ControllerPorts, controllerFlags } from './lmcache-controller.ts';
 export interface Backend {
   readonly name: string;
   readonly url: string;
+  /** As the router gets it: with credentials, for example. @default url */
+  readonly given?: string | undefined;
   readonly model: string;
   /** Undefined where engines do the whole of a request. */
   readonly role?: EngineRole | undefined;
@@ -68,7 +70,7 @@ export function routerFlags(
     '--service-discovery',
     'static',
     '--static-backends',
-    backends.map(({ url }) => url).join(','),
+    backends.map(({ url, given = url }) => given).join(','),
     '--static-models',
     backends.map(({ model }) => model).join(','),
     '--static-names',

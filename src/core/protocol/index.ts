@@ -6,6 +6,7 @@ export {
   parseEngineReport,
 } from './engine-report.ts';
 export { MessagePackFormatError } from './errors.ts';
+export { withMembers } from './json-members.ts';
 export { JsonSyntaxError, skimJsonObject } from './json-skim.ts';
 export { type KvEventEndpoints, kvEventEndpoints } from './kv-event-sources.ts';
 export type {

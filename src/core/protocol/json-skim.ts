@@ -138,11 +138,11 @@ function atEnd(bytes: Uint8Array, index: number, spans: Int32Array): Int32Array 
   return spans;
 }
 
-function malformed(index: number): JsonSyntaxError {
+export function malformed(index: number): JsonSyntaxError {
   return new JsonSyntaxError(`The body is not valid JSON: unexpected byte at position ${index}.`);
 }
 
-function skipSpace(bytes: Uint8Array, start: number): number {
+export function skipSpace(bytes: Uint8Array, start: number): number {
   let index = start;
   for (;;) {
     const byte = bytes[index];
@@ -151,7 +151,7 @@ function skipSpace(bytes: Uint8Array, start: number): number {
   }
 }
 
-function skipValue(bytes: Uint8Array, start: number): number {
+export function skipValue(bytes: Uint8Array, start: number): number {
   const byte = bytes[start];
   if (byte === byteQuote) return skipString(bytes, start);
   if (byte === byteOpenObject || byte === byteOpenArray) return skipNested(bytes, start);
@@ -179,7 +179,7 @@ function skipScalar(bytes: Uint8Array, start: number): number {
 }
 
 /** @param start At the opening quote. @returns The index after the closing one. */
-function skipString(bytes: Uint8Array, start: number): number {
+export function skipString(bytes: Uint8Array, start: number): number {
   let index = start + 1;
   for (;;) {
     const shortEnd = Math.min(bytes.length, index + shortStringBytes);
@@ -231,7 +231,12 @@ function skipNested(bytes: Uint8Array, start: number): number {
 }
 
 /** Index of the key that equals the bytes; -1 for none. */
-function findKey(bytes: Uint8Array, start: number, end: number, keys: readonly string[]): number {
+export function findKey(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  keys: readonly string[],
+): number {
   const length = end - start;
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i] as string;

@@ -111,6 +111,11 @@ export class EndpointTable {
     );
   }
 
+  /** Whether an engine serves the model, or has served it. */
+  hasServed(model: string): boolean {
+    return this.#everSeenModels.has(model);
+  }
+
   /** When an engine of the model last stopped being live; -∞ if none has. */
   leftSeconds(model: string | undefined): number {
     return this.#leftSeconds.get(model) ?? Number.NEGATIVE_INFINITY;

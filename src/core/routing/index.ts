@@ -33,6 +33,7 @@ export type { EndpointState, EndpointStatus, EndpointTotals } from './endpoint-r
 export type { EndpointOptions } from './endpoint-table.ts';
 export { defaultSaturationLimits, type SaturationLimits } from './engine-queue.ts';
 export { NoEndpointError, UnknownModelError } from './errors.ts';
+export { isAliasPattern } from './model-aliases.ts';
 export {
   allowedText,
   type DeclaredParameter,

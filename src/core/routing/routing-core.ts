@@ -11,6 +11,7 @@ import {
 } from './endpoint-record.ts';
 import { type EndpointOptions, EndpointTable } from './endpoint-table.ts';
 import type { SaturationLimits } from './engine-queue.ts';
+import { ModelAliases } from './model-aliases.ts';
 import { OutlierEjection } from './outlier-ejection.ts';
 import { PeerAttempts, type PeerEnd } from './peer-attempts.ts';
 import { PublishedAttempts } from './published-attempts.ts';
@@ -62,7 +63,7 @@ export interface PeerVerdict {
 export class RoutingCore {
   readonly #clock: Clock;
   #policy: Policy;
-  #aliases: ReadonlyMap<string, string>;
+  #aliases: ModelAliases;
   readonly #endpoints = new EndpointTable();
   readonly #recent: RecentPicks;
   readonly #published: PublishedAttempts | undefined;
@@ -74,11 +75,12 @@ export class RoutingCore {
   );
   readonly #tickets: TicketContext;
   readonly #saturation: SaturationLimits | undefined;
+  readonly #hasServed = (model: string): boolean => this.#endpoints.hasServed(model);
 
   constructor(options: RoutingCoreOptions) {
     this.#policy = options.policy;
     this.#clock = options.clock;
-    this.#aliases = options.aliases ?? new Map();
+    this.#aliases = new ModelAliases(options.aliases ?? new Map());
     this.#slowStart = new SlowStart(options.slowStartSeconds);
     this.#recent = new RecentPicks(options.recentPicksMax ?? 256);
     this.#published = options.onUpdate && new PublishedAttempts(options.onUpdate);
@@ -96,9 +98,9 @@ export class RoutingCore {
     return this.#policy;
   }
 
-  /** Model alias, as clients use it, to model name. */
+  /** Model alias, as clients use it, or pattern with a star, to model name. */
   get aliases(): ReadonlyMap<string, string> {
-    return this.#aliases;
+    return this.#aliases.all;
   }
 
   /** Uses another policy from now on. Attempts in flight report to the policy that picked them. */
@@ -108,7 +110,7 @@ export class RoutingCore {
   }
 
   setAliases(aliases: ReadonlyMap<string, string>): void {
-    this.#aliases = aliases;
+    this.#aliases = new ModelAliases(aliases);
   }
 
   /**
@@ -127,7 +129,7 @@ export class RoutingCore {
     const retry = exclude !== undefined && exclude.size > 0;
     const left = retry ? live.filter(({ url }) => !exclude.has(url)) : live;
     if (left.length === 0) {
-      throw this.#endpoints.refusal({ model, exclude, pinnedUrl, leg, aliases: this.#aliases });
+      throw this.#endpoints.refusal({ model, exclude, pinnedUrl, leg, aliases: this.aliases });
     }
 
     const nowSeconds = this.#clock.nowSeconds();
@@ -201,7 +203,7 @@ export class RoutingCore {
 
   /** The model behind an alias; the name itself if it is not an alias. */
   resolveModel(model: string | undefined): string | undefined {
-    return model === undefined ? undefined : (this.#aliases.get(model) ?? model);
+    return model === undefined ? undefined : this.#aliases.resolve(model, this.#hasServed);
   }
 
   /** Adds an engine, or gives a known one new models. A known engine keeps its counts and state. */

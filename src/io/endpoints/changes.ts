@@ -34,6 +34,7 @@ function isSame(one: DiscoveredEndpoint, other: DiscoveredEndpoint): boolean {
   return (
     one.name === other.name &&
     one.label === other.label &&
+    one.authorization === other.authorization &&
     one.models.length === other.models.length &&
     one.models.every((model, i) => model === other.models[i])
   );

@@ -8,6 +8,10 @@ export interface DiscoveredEndpoint {
   readonly name?: string | undefined;
   /** Its `model` label, by which the router knows engines that prefill and engines that decode. */
   readonly label?: string | undefined;
+  /** Value of `Authorization`, if its URL was given with a user and a password. */
+  readonly authorization?: string | undefined;
+  /** What was changed about its URL, for the log. */
+  readonly note?: string | undefined;
   /** Models to assume if the engine does not list its own. */
   readonly models: readonly string[];
 }

@@ -1,9 +1,9 @@
 // The schema of an engines file.
 import { z } from 'zod';
+import { type EngineAddress, engineAddress, withoutCredentials } from '../../core/base/index.ts';
 import { type Problem, placeAt, readDocument, ValuesError } from '../../core/values/index.ts';
 import { isEndpointName } from './endpoint-name.ts';
 import type { DiscoveredEndpoint } from './endpoint-source.ts';
-import { endpointUrl } from './endpoint-url.ts';
 
 const schema = z.strictObject({
   engines: z.array(
@@ -25,14 +25,21 @@ export function parseEnginesFile(text: string, path: string): DiscoveredEndpoint
   for (const [i, { url: given, models, name, label }] of value.engines.entries()) {
     const place = placeAt(written, ['engines', i, 'url']);
     const key = `engines[${i}].url`;
-    const url = urlOf(given);
-    if (url === undefined) {
-      const sentence = `${key} "${given}" is not an engine URL; it must look like http://host:8000`;
+    const address = addressOf(given);
+    const url = address?.url;
+    if (address === undefined || url === undefined) {
+      const sentence = `${key} "${withoutCredentials(given)}" is not an engine URL; it must look like http://host:8000`;
       problems.push({ place, sentence });
     } else if (endpoints.has(url)) {
       problems.push({ place, sentence: `${key}: engine ${url} is listed twice` });
     } else {
-      const own = { ...(name !== undefined && { name }), ...(label !== undefined && { label }) };
+      const { authorization, note } = address;
+      const own = {
+        ...(name !== undefined && { name }),
+        ...(label !== undefined && { label }),
+        ...(authorization !== undefined && { authorization }),
+        ...(note !== undefined && { note }),
+      };
       endpoints.set(url, { url, models, ...own });
     }
     if (name === undefined) continue;
@@ -52,9 +59,9 @@ function nameProblem(name: string, taken: ReadonlySet<string>): string | undefin
   return isEndpointName(name) ? undefined : `"${name}" has a character that names cannot have`;
 }
 
-function urlOf(text: string): string | undefined {
+function addressOf(text: string): EngineAddress | undefined {
   try {
-    return endpointUrl(text);
+    return engineAddress(text);
   } catch {
     return undefined;
   }

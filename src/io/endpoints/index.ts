@@ -3,5 +3,4 @@ export { changesBetween } from './changes.ts';
 export { discoveries } from './discoveries.ts';
 export { addressOf, namedByModel } from './endpoint-name.ts';
 export type { DiscoveredEndpoint, EndpointChange, EndpointSource } from './endpoint-source.ts';
-export { endpointUrl } from './endpoint-url.ts';
 export { normalized, staticList } from './static-list.ts';

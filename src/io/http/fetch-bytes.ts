@@ -48,7 +48,8 @@ export function fetchBytes(pool: UpstreamPool, options: FetchOptions): Promise<F
 /** A GET that is sent over and over: its head is written once. */
 export class RepeatedGet {
   readonly #pool: UpstreamPool;
-  readonly #head: string;
+  readonly #target: string;
+  #head: string;
   readonly #timeoutMs: () => number;
   readonly #bytesMax: number;
 
@@ -59,9 +60,15 @@ export class RepeatedGet {
     },
   ) {
     this.#pool = pool;
+    this.#target = options.target;
     this.#head = headText(pool, options);
     this.#timeoutMs = options.timeoutMs;
     this.#bytesMax = options.bytesMax;
+  }
+
+  /** Sends other header lines from now on. */
+  setHeaders(headers: readonly string[]): void {
+    this.#head = headText(this.#pool, { target: this.#target, headers });
   }
 
   /**

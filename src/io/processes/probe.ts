@@ -33,6 +33,8 @@ export interface ProbeOptions {
   readonly signal?: AbortSignal | undefined;
   /** Sent as a bearer token. */
   readonly key?: string | undefined;
+  /** Value of `Authorization`, in place of the key. */
+  readonly authorization?: string | undefined;
   readonly tls?: ProbeTls | undefined;
 }
 
@@ -49,6 +51,7 @@ export async function probe(url: string, options: ProbeOptions): Promise<ProbeAn
       headers: {
         ...(secure && { host: target.host }),
         ...(options.key ? { authorization: `Bearer ${options.key}` } : {}),
+        ...(options.authorization && { authorization: options.authorization }),
       },
       // No agent: a keep-alive connection would keep a stopping child open.
       ...(secure ? { createConnection: () => secure } : { agent: false }),

@@ -34,8 +34,10 @@ export interface EngineOptions {
   readonly limits: Partial<UpstreamLimits>;
   /** For connections to an `https://` URL. */
   readonly tls?: (() => UpstreamTls) | undefined;
-  /** `Authorization` for the router's own requests, if the engine requires one. */
+  /** `Authorization` for the router's own requests, if engines require one and the URL of this one has none. */
   readonly authorization: string | undefined;
+  /** `Authorization` for all requests, from the credentials in its URL. */
+  readonly ownAuthorization?: string | undefined;
   /** The current client settings; they may change while the router runs. */
   readonly healthTimeoutMs: () => number;
   /** Has the engine while it is not live. */
@@ -64,6 +66,7 @@ export class Engine implements ProxyTarget {
   name = '';
   label = '';
   headerLines = '';
+  authorization: { readonly value: string } | undefined = undefined;
   /** Whether its responses say that it is an emulation; undefined before the first one. */
   isEmulated: boolean | undefined = undefined;
   readonly host: string;
@@ -74,6 +77,7 @@ export class Engine implements ProxyTarget {
   readonly createdSeconds = Math.floor(Date.now() / 1000);
   reportedAtSeconds = 0;
   readonly #options: EngineOptions;
+  readonly #gets: RepeatedGet[] = [];
   readonly #rates = new ReportRateMeter();
   readonly #last = new LastReport();
   readonly #models: EngineModels;
@@ -101,6 +105,7 @@ export class Engine implements ProxyTarget {
     this.url = url;
     this.id = url;
     this.rename(options.name);
+    this.authorize(options.ownAuthorization);
     const onKeptClosed = () => this.#lookForRestart();
     this.pool = new UpstreamPool({ url, ticker, limits, tls, onKeptClosed });
     const parsed = new URL(url);
@@ -133,6 +138,13 @@ export class Engine implements ProxyTarget {
     this.headerLines = `x-spillway-engine: ${this.url}\r\nx-spillway-engine-name: ${this.name}\r\n`;
   }
 
+  /** @param authorization Value of `Authorization` for all requests, from the credentials in its URL. */
+  authorize(authorization: string | undefined): void {
+    if (authorization === this.authorization?.value) return;
+    this.authorization = authorization === undefined ? undefined : { value: authorization };
+    for (const get of this.#gets) get.setHeaders(this.authorizationLines);
+  }
+
   /** The models that it lists. */
   get models(): readonly ModelCard[] {
     return this.#models.cards;
@@ -155,7 +167,7 @@ export class Engine implements ProxyTarget {
 
   /** Header lines for the router's own requests. */
   get authorizationLines(): readonly string[] {
-    const { authorization } = this.#options;
+    const authorization = this.authorization?.value ?? this.#options.authorization;
     return authorization === undefined ? [] : [`Authorization: ${authorization}`];
   }
 
@@ -365,9 +377,11 @@ export class Engine implements ProxyTarget {
   }
 
   #get(path: string, bytesMax: number): RepeatedGet {
-    return new RepeatedGet(this.pool, {
+    const get = new RepeatedGet(this.pool, {
       ...{ target: this.basePath + path, headers: this.authorizationLines, bytesMax },
       timeoutMs: this.#options.healthTimeoutMs,
     });
+    this.#gets.push(get);
+    return get;
   }
 }

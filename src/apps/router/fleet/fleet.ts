@@ -106,7 +106,7 @@ export class Fleet {
   }
 
   #name(endpoint: DiscoveredEndpoint): void {
-    const { url, models, name, label } = endpoint;
+    const { url, models, name, label, authorization: own, note } = endpoint;
     const { core, log, shared, roleOf } = this.#options;
     const wasNamed = this.#named.has(url);
     this.#named.set(url, endpoint);
@@ -114,6 +114,7 @@ export class Fleet {
     if (known !== undefined) {
       known.assumeModels(models);
       known.rename(name);
+      known.authorize(own);
       core.setRole(url, roleOf(label));
       if (wasNamed) return;
       this.#leaving.delete(known);
@@ -134,12 +135,13 @@ export class Fleet {
           tls,
           authorization,
         },
-        healthTimeoutMs,
+        ...{ healthTimeoutMs, ownAuthorization: own },
         notLive: this.#notLive,
       });
       this.#engines.set(url, engine);
       core.setRole(url, roleOf(label));
       shared?.addEngine(url);
+      if (note !== undefined) log.info(note);
       if (this.#isStarted) log.info(`engine ${engine.label} added`);
     }
     if (this.#followsKvEvents) this.#followEvents(url);

@@ -123,7 +123,7 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
       bodyBytes: start.length + rest.length,
       requestId: this.#id,
       traceparent: this.#trace?.traceparent,
-      authorization: this.#context.authorization,
+      authorization: target.authorization ?? this.#context.authorization,
     });
     this.#ticket.sent();
     target.metrics.picked(cause);

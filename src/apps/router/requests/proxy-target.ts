@@ -12,6 +12,8 @@ export interface ProxyTarget {
   readonly headerLines: string;
   /** Value of the Host header. */
   readonly host: string;
+  /** Of the credentials in its URL, in place of any other; undefined without them. */
+  readonly authorization: { readonly value: string } | undefined;
   /** Path in the engine's URL, without a trailing slash. */
   readonly basePath: string;
   readonly pool: UpstreamPool;

@@ -1,6 +1,10 @@
 // The entry of each engine on /engines and /debug/router, and the list of models.
 
-import type { EndpointStatus, RoutingCore } from '../../../core/routing/index.ts';
+import {
+  type EndpointStatus,
+  isAliasPattern,
+  type RoutingCore,
+} from '../../../core/routing/index.ts';
 import type { EngineView, KvEventsView, ReportedView } from '../../../core/views/index.ts';
 import { addressOf } from '../../../io/endpoints/index.ts';
 import type { KvIndexFeed, KvIndexFeedState } from '../../../io/kv-events/index.ts';
@@ -105,6 +109,7 @@ export function mergedModels(
     }
   }
   for (const [alias, model] of aliases) {
+    if (isAliasPattern(alias)) continue;
     const card = data.get(model);
     if (card !== undefined && !data.has(alias)) data.set(alias, { ...card, id: alias });
   }

@@ -1,5 +1,5 @@
 // The dynamic configuration file: read at startup, and applied again when it changes.
-import { SpillwayError } from '../../../core/base/index.ts';
+import { InputError, SpillwayError } from '../../../core/base/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
 import type { DynamicConfig } from './dynamic-config-schema.ts';
 import type { LiveSettings } from './live-settings.ts';
@@ -40,6 +40,9 @@ export class DynamicConfigFile {
     const text = await read(options.path);
     const config = await parse(text, options);
     for (const note of config.notes) options.log[note.level](`${options.path}: ${note.text}`);
+    if (config.settings.engines?.length === 0) {
+      options.log.warning(`${options.path} lists no engines: requests get 404 until it does.`);
+    }
     return new DynamicConfigFile(options, text, config);
   }
 
@@ -84,6 +87,11 @@ export class DynamicConfigFile {
       if (!isSettled || (text === this.#text && this.#problem === undefined)) return;
       const config = await parse(text, this.#options);
       if (this.#isStopped) return;
+      if (config.settings.engines?.length === 0 && this.settings.engines?.length) {
+        throw new InputError(
+          `${path} lists no engines, which would leave the router without any: list them in static_backends.`,
+        );
+      }
       apply(config.settings);
       this.#text = text;
       this.#config = config;

@@ -7,7 +7,7 @@ import { type UpstreamFlagNote, upstreamFlagNote } from '../../../core/upstream/
 import { placeAt, pythonYaml, readDocument, ValuesError } from '../../../core/values/index.ts';
 import type { DiscoveredEndpoint } from '../../../io/endpoints/index.ts';
 import type { LiveSettings } from './live-settings.ts';
-import { type ListNames, listedAliases, listedEngines } from './static-lists.ts';
+import { checkedAliases, type ListNames, listedAliases, listedEngines } from './static-lists.ts';
 
 const text = z.string();
 /** A timer of Node holds 24 days. */
@@ -157,7 +157,7 @@ function aliasesOf(config: Config): ReadonlyMap<string, string> | undefined {
   const { static_aliases: aliases } = config;
   if (aliases == null) return undefined;
   if (typeof aliases === 'string') return listedAliases(commaList(aliases), names);
-  return new Map(Object.entries(aliases));
+  return checkedAliases(Object.entries(aliases), names);
 }
 
 function viewOf(settings: LiveSettings, config: Config, discovery: string): DynamicConfig['view'] {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InputError } from '../../../core/base/index.ts';
+import { normalized } from '../../../io/endpoints/index.ts';
 import { listedAliases, listedEngines } from './static-lists.ts';
 
 const names = {
@@ -41,6 +42,57 @@ test('lists of different lengths are refused with both lengths', () => {
     name: InputError.name,
     message: /^--engine-names has 3 entries, --static-backends 2: give one name per engine/,
   });
+});
+
+test('an engine that is listed with several models serves them all', () => {
+  const [engine, ...others] = listedEngines(
+    ['http://a:8000', 'http://a:8000/', 'http://a:8000/v1'],
+    ['m', 'n', 'm'],
+    names,
+    ['one', 'one', 'one'],
+  );
+  assert.deepEqual(others, []);
+  assert.deepEqual(
+    [engine?.url, engine?.models, engine?.name],
+    ['http://a:8000', ['m', 'n'], 'one'],
+  );
+  assert.equal(listedEngines(['http://a', 'http://a'], undefined, names).length, 1);
+  assert.throws(() => listedEngines(['http://a', 'http://a'], ['m', 'n'], names, ['one', 'two']), {
+    name: InputError.name,
+    message: 'Engine http://a is listed twice, with the names "one" and "two": give it one.',
+  });
+});
+
+test('credentials are kept apart from the URL, however often a list is read', () => {
+  const once = listedEngines(['http://ann:key@a/v1'], ['m'], names);
+  assert.deepEqual(once, [
+    {
+      ...{ url: 'http://a', models: ['m'], authorization: `Basic ${btoa('ann:key')}` },
+      note: 'engine URL http://a/v1: used as http://a, since requests have /v1 in their path',
+    },
+  ]);
+  assert.deepEqual(normalized(once), once);
+});
+
+test('an alias that leads to another one is refused, and so is one with two models or two stars', () => {
+  const wrong: readonly (readonly [string[], RegExp])[] = [
+    [['a:b', 'b:m'], /has "a:b", and "b" is an alias itself: name the model, "a:m"\.$/],
+    [['a:b', 'b:a'], /"b" is an alias itself/],
+    [['a:m', 'a:n'], /has the alias "a" for "m" and for "n": give it one model\.$/],
+    [['*-*:m'], /has "\*-\*": an alias may have one \*/],
+    [['a:m*'], /has "m\*": a model cannot have a \*/],
+  ];
+  for (const [pairs, message] of wrong) {
+    assert.throws(() => listedAliases(pairs, names), { name: InputError.name, message });
+  }
+  assert.deepEqual(
+    [...listedAliases(['claude-*:m', ' m : m ', 'a:m', 'a:m'], names)],
+    [
+      ['claude-*', 'm'],
+      ['m', 'm'],
+      ['a', 'm'],
+    ],
+  );
 });
 
 test('an alias is everything before the first colon', () => {

@@ -17,7 +17,7 @@ export interface ListNames {
  * @param models One per engine; undefined to read them from the engines.
  * @param engineNames One per engine; undefined for default names.
  * @param labels One per engine; undefined for none.
- * @throws {InputError} If the lists differ in length, or a URL or name is invalid or occurs twice.
+ * @throws {InputError} If the lists differ in length, a URL or name is invalid, or two engines have one name.
  */
 export function listedEngines(
   urls: readonly string[],
@@ -52,15 +52,59 @@ export function listedEngines(
   );
 }
 
-/** @throws {InputError} If a pair is not alias:model. */
-export function listedAliases(pairs: readonly string[], names: ListNames): Map<string, string> {
-  return new Map(
+/** @throws {InputError} If a pair is not alias:model, or as `checkedAliases`. */
+export function listedAliases(
+  pairs: readonly string[],
+  names: ListNames,
+): ReadonlyMap<string, string> {
+  return checkedAliases(
     pairs.map((pair): [string, string] => {
       const colon = pair.indexOf(':');
-      if (colon <= 0 || colon === pair.length - 1) {
+      const [alias, model] = [pair.slice(0, colon).trim(), pair.slice(colon + 1).trim()];
+      if (colon <= 0 || alias === '' || model === '') {
         throw new InputError(`${names.aliases} accepts alias:model, not "${pair}".`);
       }
-      return [pair.slice(0, colon), pair.slice(colon + 1)];
+      return [alias, model];
     }),
+    names,
   );
+}
+
+/**
+ * Aliases by name. One star in a name stands for any characters.
+ *
+ * @throws {InputError} If an alias leads to another one, a name occurs with two models, or has several stars.
+ */
+export function checkedAliases(
+  pairs: readonly (readonly [string, string])[],
+  names: ListNames,
+): ReadonlyMap<string, string> {
+  const aliases = new Map<string, string>();
+  for (const [alias, model] of pairs) {
+    const known = aliases.get(alias);
+    if (known !== undefined && known !== model) {
+      throw new InputError(
+        `${names.aliases} has the alias "${alias}" for "${known}" and for "${model}": give it one model.`,
+      );
+    }
+    if (alias.indexOf('*') !== alias.lastIndexOf('*')) {
+      throw new InputError(
+        `${names.aliases} has "${alias}": an alias may have one *, which stands for any characters.`,
+      );
+    }
+    if (model.includes('*')) {
+      throw new InputError(
+        `${names.aliases} has "${model}": a model cannot have a *, only its alias.`,
+      );
+    }
+    aliases.set(alias, model);
+  }
+  for (const [alias, model] of aliases) {
+    const next = aliases.get(model);
+    if (next === undefined || next === model) continue;
+    throw new InputError(
+      `${names.aliases} has "${alias}:${model}", and "${model}" is an alias itself: name the model, "${alias}:${next}".`,
+    );
+  }
+  return aliases;
 }

@@ -18,7 +18,8 @@ export interface ModelSearch {
 }
 
 /** What is read of an engine. */
-export type SearchedEngine = Pick<Engine, 'url' | 'live' | 'models' | 'isEmulated'>;
+export type SearchedEngine = Pick<Engine, 'url' | 'live' | 'models' | 'isEmulated'> &
+  Partial<Pick<Engine, 'authorization'>>;
 
 /** Returns the searches by model, without models whose tokenizer is turned off. */
 export function modelSearches(options: {
@@ -47,7 +48,9 @@ export function modelSearches(options: {
       const search: TokenizerSearch = {
         source,
         root: typeof root === 'string' ? root : undefined,
-        engine: emulated ? { url: engine.url, authorization } : undefined,
+        engine: emulated
+          ? { url: engine.url, authorization: engine.authorization?.value ?? authorization }
+          : undefined,
       };
       const name = isFound ? JSON.stringify([source, search.root, emulated]) : source;
       searches.set(model, { name, search });
