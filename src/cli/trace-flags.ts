@@ -1,6 +1,7 @@
 // Flags of traces: where spans are sent, and which traces are kept.
 import { type Command, Option } from 'commander';
 import { samplingDefaults } from '../core/telemetry/index.ts';
+import type { Logger } from '../io/log/index.ts';
 import {
   type OtlpProtocol,
   otlpProtocols,
@@ -82,7 +83,11 @@ export function addTraceFlags(
 }
 
 /** @returns Undefined if nothing names a collector. @throws {InputError} If a setting cannot be used. */
-export function tracingFrom(flags: TraceFlags, serviceName: string): TracingOptions | undefined {
+export function tracingFrom(
+  flags: TraceFlags,
+  serviceName: string,
+  log: Pick<Logger, 'warning'>,
+): TracingOptions | undefined {
   const otlp = readOtlpSettings(
     {
       endpoint: flags.otelEndpoint,
@@ -92,6 +97,7 @@ export function tracingFrom(flags: TraceFlags, serviceName: string): TracingOpti
     },
     process.env,
     serviceName,
+    (message) => log.warning(message),
   );
   if (otlp === undefined) return undefined;
   return {

@@ -65,10 +65,11 @@ export async function finishRun(
   process.stderr.write(`The run is in ${run.path}.\n`);
 }
 
-/** Replaces API keys, and headers that may hold one, by stars. */
+/** Replaces API keys, headers that may hold one, and credentials in URLs, by stars. */
 export function withoutSecrets(args: readonly string[]): string[] {
   return args.map((arg, index) => {
     const [flag = '', ...rest] = arg.split('=');
+    if (/:\/\/[^\s/?#]*@/.test(arg)) return arg.replace(/(:\/\/)[^\s/?#]*@/g, '$1***@');
     if (flag === '--api-key' && rest.length > 0) return '--api-key=***';
     if (args[index - 1] === '--api-key') return '***';
     const header = args[index - 1] === '--header' ? arg : flag === '--header' ? rest.join('=') : '';

@@ -2,6 +2,7 @@
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
+import { withoutCredentials } from '../../core/base/index.ts';
 import {
   type LoadContext,
   loadTable,
@@ -118,7 +119,7 @@ async function runCommand(flags: ServeFlags): Promise<void> {
   process.stdout.write(flags.json === true ? text : table);
   if (file !== undefined) await (isAppended ? appendLine(file, text) : writeFile(file, text));
   if (flags.html !== undefined) {
-    const title = flags.label ?? `${outcome.model.id} at ${options.url.href}`;
+    const title = flags.label ?? `${outcome.model.id} at ${withoutCredentials(options.url.href)}`;
     const page = loadPage(title, table, responsesOf(outcome.records));
     await writeFile(flags.html, page);
   }

@@ -283,7 +283,7 @@ async function run(command: Command): Promise<void> {
     signals.release();
     return;
   }
-  const traces = tracingFrom(flags, serviceNameDefault);
+  const traces = tracingFrom(flags, serviceNameDefault, log);
   const tracing = traces && (await openTracing(traces, log));
   const membership =
     flags.peers === undefined ? undefined : await membershipOf(flags.peers, flags.peerAddress);

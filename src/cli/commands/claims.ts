@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Command } from 'commander';
-import { InputError } from '../../core/base/index.ts';
+import { InputError, withoutCredentials } from '../../core/base/index.ts';
 import {
   type ClaimRun,
   claimedValues,
@@ -71,7 +71,7 @@ async function runCommand(flags: ClaimsFlags): Promise<void> {
   const rows = claimRows(runs);
   const result = {
     by: isLive ? 'servers' : 'simulator',
-    ...(isLive ? { with: flags.with?.href, without: flags.without?.href } : {}),
+    ...(isLive ? { with: shownUrl(flags.with), without: shownUrl(flags.without) } : {}),
     seeds: isLive ? 1 : flags.seeds,
     claims: rows,
     runs,
@@ -90,8 +90,12 @@ function headText({ with: shared, without }: ClaimsFlags): string {
           'without: round robin, KV cache in HBM only',
           'with: the policy predictive, LMCache with 100 GiB of host memory per engine and a shared store',
         ]
-      : [`without: ${without?.href}`, `with: ${shared.href}`];
+      : [`without: ${shownUrl(without)}`, `with: ${shownUrl(shared)}`];
   return [...sides, ...loads, ''].join('\n');
+}
+
+function shownUrl(url: URL | undefined): string | undefined {
+  return url && withoutCredentials(url.href);
 }
 
 async function simulated(

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { Command } from 'commander';
-import { InputError } from '../../core/base/index.ts';
+import { InputError, withoutCredentials } from '../../core/base/index.ts';
 import type { Verdict } from '../../core/comparison/index.ts';
 import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
 import { serveTraffic } from '../../tools/benchmark/index.ts';
@@ -186,8 +186,9 @@ async function inTurns(
         const sideOf = (side: 'a' | 'b', { name }: Server) => {
           const { url } = options[side];
           const isUrl = plans[side === 'a' ? 0 : 1].source.kind === 'url';
-          const origin = { url: url.href, ...originOf(plans[side === 'a' ? 0 : 1], name) };
-          return { name: isUrl ? url.href : name, model: outcome.models[side], origin };
+          const shown = withoutCredentials(url.href);
+          const origin = { url: shown, ...originOf(plans[side === 'a' ? 0 : 1], name) };
+          return { name: isUrl ? shown : name, model: outcome.models[side], origin };
         };
         const view = {
           ...{ a: sideOf('a', a), b: sideOf('b', b) },

@@ -75,6 +75,7 @@ async function run(
     },
     process.env,
     'vllm',
+    (message) => log.warning(message),
   );
   const sampling = { ...samplingDefaults, share: 1 };
   const tracing = otlp && (await openTracing({ otlp, sampling }, log));

@@ -256,7 +256,7 @@ async function run(flags: Flags, command: UpstreamCommand): Promise<void> {
       connectionsMax: flags.maxConnections,
     },
     upstream: { connectTimeoutMs: flags.connectTimeout * 1000 },
-    tracing: tracingFrom(flags, serviceNameDefault),
+    tracing: tracingFrom(flags, serviceNameDefault, log),
     sseKeepAliveSeconds: flags.sseKeepAliveInterval,
     deadlines: {
       firstByteSeconds:

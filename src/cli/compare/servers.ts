@@ -1,5 +1,6 @@
 // The two servers of a comparison: those that run already, and those that values files describe.
 import { argv, env, execArgv, execPath, stderr } from 'node:process';
+import { withoutCredentials } from '../../core/base/index.ts';
 import type { StopSignals } from '../../io/signals/index.ts';
 import type { GroupCluster, HeldServer, Server } from './server.ts';
 import type { Source } from './sources.ts';
@@ -42,7 +43,11 @@ export async function withServers<Result>(
 async function starterOf({ side, source, sets }: ServerPlan, cluster: GroupCluster) {
   if (source.kind === 'url') {
     const { url } = source;
-    return async (): Promise<HeldServer> => ({ url, name: url.href, stop: async () => {} });
+    return async (): Promise<HeldServer> => ({
+      url,
+      name: withoutCredentials(url.href),
+      stop: async () => {},
+    });
   }
   if (source.kind === 'group') {
     const { group } = source;

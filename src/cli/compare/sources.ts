@@ -1,7 +1,7 @@
 // What the arguments of `spillway compare` name: a server, a values file, or a saved run.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError } from '../../core/base/index.ts';
+import { InputError, withoutCredentials } from '../../core/base/index.ts';
 import { type Group, groups } from '../../core/deploy/index.ts';
 
 export type Source =
@@ -14,7 +14,7 @@ export type Source =
 async function sourceOf(text: string): Promise<Source> {
   if (/^https?:\/\//i.test(text)) {
     const url = URL.parse(text);
-    if (url === null) throw new InputError(`${text} is not a URL.`);
+    if (url === null) throw new InputError(`${withoutCredentials(text)} is not a URL.`);
     return { kind: 'url', url };
   }
   const group = /^group:(.*)$/.exec(text)?.[1];

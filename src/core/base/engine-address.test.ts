@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { basicAuthorization, engineAddress, InputError, withoutCredentials } from './index.ts';
+import {
+  basicAuthorization,
+  engineAddress,
+  fetchable,
+  InputError,
+  withoutCredentials,
+} from './index.ts';
 
 const urlOf = (text: string) => engineAddress(text).url;
 
@@ -50,6 +56,14 @@ test('what is no engine URL is refused without its password', () => {
   }
   assert.throws(() => engineAddress('http://e?x=1'), /must end before the "\?"/);
   assert.throws(() => engineAddress('http://e/#top'), /must end before the "#"/);
+});
+
+test('fetch gets a URL without credentials, and a header that has them', () => {
+  assert.deepEqual(fetchable('http://a:b@h/x'), {
+    url: 'http://h/x',
+    headers: { authorization: `Basic ${btoa('a:b')}` },
+  });
+  assert.deepEqual(fetchable('http://h/x'), { url: 'http://h/x', headers: {} });
 });
 
 test('credentials are left out of any text that has the form of a URL', () => {

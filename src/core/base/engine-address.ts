@@ -55,6 +55,20 @@ export function basicAuthorization(url: Pick<URL, 'username' | 'password'>): str
 }
 
 /**
+ * A URL for `fetch`, which refuses one with credentials, and the header that has them.
+ *
+ * @throws {TypeError} If it is no URL.
+ */
+export function fetchable(text: string): {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+} {
+  const authorization = basicAuthorization(new URL(text));
+  const headers = authorization === undefined ? {} : { authorization };
+  return { url: withoutCredentials(text), headers };
+}
+
+/**
  * A URL, or a text that was meant as one, without its user and password.
  *
  * @example withoutCredentials('redis://ann:key@host:6379'); // 'redis://host:6379'

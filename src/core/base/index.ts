@@ -7,6 +7,7 @@ export {
   basicAuthorization,
   type EngineAddress,
   engineAddress,
+  fetchable,
   withoutCredentials,
 } from './engine-address.ts';
 export { InputError, NoResponseError, SpillwayError } from './errors.ts';

@@ -1,6 +1,6 @@
 // The request that continues a stream on another engine: the same one, with the tokens of the prompt and of the
 // response so far as its prompt.
-import { skimJsonObject } from '../protocol/index.ts';
+import { skimJsonObject, withMembers } from '../protocol/index.ts';
 import { joined } from './event-framing.ts';
 import type { TokenStreamKind } from './stream-event.ts';
 import type { TokenList } from './token-list.ts';
@@ -101,7 +101,7 @@ export function continuationOf(
   const refusal = refusalOf(given, known.isReasoning);
   if (refusal !== undefined) return repeatedIf(body, given, refusal);
   if (kind === 'completion' && isListOfPrompts(given)) return 'choices';
-  const changes: string[] = [];
+  const changes: Record<string, string> = {};
   for (const field of lengthFields) {
     const asked =
       given.value(field) ??
@@ -109,25 +109,24 @@ export function continuationOf(
     if (typeof asked !== 'number') continue;
     const left = asked - sentTokens;
     if (left < 1 && field !== 'min_tokens') return 'length';
-    changes.push(`"${field}":${Math.max(0, left)}`);
+    changes[field] = String(Math.max(0, left));
   }
   const seed = given.text('seed');
   if (seed !== undefined && /^-?\d{1,19}$/.test(seed)) {
-    changes.push(`"seed":${laterSeed(BigInt(seed), sentTokens)}`);
+    changes['seed'] = String(laterSeed(BigInt(seed), sentTokens));
   }
   const frequency = given.value('frequency_penalty') ?? 0;
   if (frequency !== 0) {
     const bias = biasOf(given, tokens.counts(sentTokens), frequency);
     if (bias === undefined) return repeatedIf(body, given, 'penalties');
-    changes.push(`"logit_bias":${bias}`);
+    changes['logit_bias'] = bias;
   }
   const ids = `[${promptIds},${tokens.first(sentTokens)}]`;
-  changes.push(
-    kind === 'completion' ? `"prompt":${ids}` : `"kv_transfer_params":{"prompt_token_ids":${ids}}`,
-    // The prompt has been truncated already.
-    '"truncate_prompt_tokens":null',
-  );
-  return { body: withFields(body, changes), sentTokens, repeats: false };
+  if (kind === 'completion') changes['prompt'] = ids;
+  else changes['kv_transfer_params'] = `{"prompt_token_ids":${ids}}`;
+  // The prompt has been truncated already.
+  changes['truncate_prompt_tokens'] = 'null';
+  return { body: withMembers(body, changes), sentTokens, repeats: false };
 }
 
 /** The request for all of a response, which the engine repeats: a sampled one may become another one. */
@@ -231,16 +230,6 @@ export function includesUsage(body: Uint8Array): boolean {
   if (start < 0) return false;
   const options: unknown = JSON.parse(decoder.decode(body.subarray(start, end)));
   return (options as { readonly include_usage?: unknown } | null)?.include_usage === true;
-}
-
-/** Appends fields: the last occurrence of a field counts, for Python as for JavaScript. */
-export function withFields(body: Uint8Array, changes: readonly string[]): Uint8Array {
-  const close = body.lastIndexOf(0x7d);
-  const added = encoder.encode(`,${changes.join(',')}}`);
-  const changed = new Uint8Array(close + added.length);
-  changed.set(body.subarray(0, close));
-  changed.set(added, close);
-  return changed;
 }
 
 /** Top-level fields of a body. */

@@ -1,6 +1,7 @@
 // The request for the rest of a sampled message or response: its prompt is that of the first engine and the text that
 // the client has, both as the router's own tokenizer encodes them.
-import { type ContinuationRefusal, GivenFields, withFields } from './continuation-request.ts';
+import { withMembers } from '../protocol/index.ts';
+import { type ContinuationRefusal, GivenFields } from './continuation-request.ts';
 import type { NamedStreamKind } from './named-event.ts';
 import type { OpenText } from './open-text.ts';
 import type { TextTokens } from './text-tokens.ts';
@@ -85,15 +86,17 @@ export function continuedText(
   if (opening === undefined) return 'sampled';
   const ids = [...Array.from(prompt), ...opening, ...Array.from(text)];
   const sentTokens = ids.length - prompt.length;
-  const changes = [`"kv_transfer_params":{"prompt_token_ids":[${ids.join(',')}]}`];
+  const changes: Record<string, string> = {
+    kv_transfer_params: `{"prompt_token_ids":[${ids.join(',')}]}`,
+  };
   const length = given.value(lengthField);
   if (typeof length === 'number') {
     if (length <= sentTokens) return 'length';
-    changes.push(`"${lengthField}":${length - sentTokens}`);
+    changes[lengthField] = String(length - sentTokens);
   }
   // The prompt has been truncated already.
-  if (kind === 'responses') changes.push('"truncation":"disabled"');
-  return { body: withFields(body, changes), promptTokens: prompt.length, sentTokens };
+  if (kind === 'responses') changes['truncation'] = '"disabled"';
+  return { body: withMembers(body, changes), promptTokens: prompt.length, sentTokens };
 }
 
 /** Tokens between the prompt and the text, which a parser has removed; undefined if that is not known. */

@@ -1,6 +1,7 @@
 // Requests of the Messages and Responses APIs that another engine answers again from the beginning: they must give the
 // same response twice.
-import { type ContinuationRefusal, GivenFields, withFields } from './continuation-request.ts';
+import { withMembers } from '../protocol/index.ts';
+import { type ContinuationRefusal, GivenFields } from './continuation-request.ts';
 import type { NamedStreamKind } from './named-event.ts';
 
 /** Larger requests are not read a second time; they would block the router for milliseconds. */
@@ -45,5 +46,5 @@ export function repeatedNamedRequest(
   }
   const keepsId =
     kind === 'responses' && id !== undefined && given.value('request_id') === undefined;
-  return keepsId ? withFields(body, [`"request_id":${JSON.stringify(id)}`]) : body;
+  return keepsId ? withMembers(body, { request_id: JSON.stringify(id) }) : body;
 }

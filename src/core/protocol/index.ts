@@ -7,7 +7,7 @@ export {
 } from './engine-report.ts';
 export { MessagePackFormatError } from './errors.ts';
 export { withMembers } from './json-members.ts';
-export { JsonSyntaxError, skimJsonObject } from './json-skim.ts';
+export { JsonSyntaxError, jsonNumberAt, jsonTrueAt, skimJsonObject } from './json-skim.ts';
 export { type KvEventEndpoints, kvEventEndpoints } from './kv-event-sources.ts';
 export type {
   AllBlocksClearedEvent,

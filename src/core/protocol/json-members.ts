@@ -12,18 +12,20 @@ const byteCloseObject = 0x7d;
  * occurs twice; the bytes of all others stay as they are, with each digit of large numbers.
  *
  * @param bytes One JSON object in UTF-8, optionally surrounded by white space.
- * @param members Names, in ASCII without escapes, to values as JSON.
+ * @param members Names, in ASCII without escapes, to values as JSON; undefined to leave the member out.
  * @throws {JsonSyntaxError} If the bytes are not a JSON object.
  * @example
  * withMembers(encoded('{"n":2,"model":"m"}'), { n: '1' }); // '{"model":"m","n":1}'
  */
 export function withMembers(
   bytes: Uint8Array,
-  members: Readonly<Record<string, string>>,
+  members: Readonly<Record<string, string | undefined>>,
 ): Uint8Array {
   const names = Object.keys(members);
   const added = encoder.encode(
-    names.map((name) => `"${name}":${members[name] as string}`).join(','),
+    names
+      .flatMap((name) => (members[name] === undefined ? [] : `"${name}":${members[name]}`))
+      .join(','),
   );
   const runs = keptRuns(bytes, names);
   const parts: Uint8Array[] = [];

@@ -1,5 +1,5 @@
 // Parses the URL of a peer router.
-import { InputError } from '../../core/base/index.ts';
+import { InputError, withoutCredentials } from '../../core/base/index.ts';
 
 export interface PeerUrl {
   /** Without a trailing slash. */
@@ -23,7 +23,9 @@ export function parsePeerUrl(text: string): PeerUrl {
   const parsed = URL.canParse(text) ? new URL(text) : undefined;
   const plain = parsed && !(parsed.username || parsed.password || parsed.search || parsed.hash);
   if (parsed === undefined || !plain || !/^https?:$/.test(parsed.protocol)) {
-    throw new InputError(`"${text}" is not a router's URL: it must look like http://routers:8000.`);
+    throw new InputError(
+      `"${withoutCredentials(text)}" is not a router's URL: it must look like http://routers:8000, without credentials.`,
+    );
   }
   const basePath = parsed.pathname.replace(/\/+$/, '');
   return {

@@ -1,5 +1,5 @@
 // Where a cache server is, from its URL.
-import { InputError } from '../../core/base/index.ts';
+import { InputError, withoutCredentials } from '../../core/base/index.ts';
 
 export interface CacheAddress {
   readonly protocol: 'lm' | 'resp';
@@ -31,7 +31,7 @@ const defaultPorts = { lm: 65_432, resp: 6379 } as const;
 export function parseCacheUrl(text: string, where: string): CacheAddress {
   const refuse = () =>
     new InputError(
-      `${where} is "${text}"; it must look like lm://HOST:PORT, redis://[USER:PASSWORD@]HOST:PORT or valkey://HOST:PORT, or with TLS like lms://, rediss:// or valkeys://.`,
+      `${where} is "${withoutCredentials(text)}"; it must look like lm://HOST:PORT, redis://[USER:PASSWORD@]HOST:PORT or valkey://HOST:PORT, or with TLS like lms://, rediss:// or valkeys://.`,
     );
   let url: URL;
   try {

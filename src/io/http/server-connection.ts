@@ -5,6 +5,7 @@ import type { BodyBudget, BodyHolder } from './body-budget.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { ChunkedReader } from './chunked-reader.ts';
+import { beginsAsHttp2, http2Greeting, http2Preface, http2Refusal } from './http2-refusal.ts';
 import { readInto } from './read-into.ts';
 import { parseRequestHead, type RequestHead } from './request-head.ts';
 import { type ExchangeOwner, ServerExchange } from './server-exchange.ts';
@@ -103,6 +104,8 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
   #paused = false;
   /** Whether the connection has served a request and waits for the next one. */
   #idle = false;
+  /** Whether the client speaks HTTP/2 and has been greeted. */
+  #isHttp2 = false;
   /** Tick at which the current wait started. */
   #sinceTick: number;
   #sendingSinceTick = -1;
@@ -282,6 +285,8 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
 
   /** @returns Whether the head is complete. */
   #readHead(): boolean {
+    // Most requests begin with the same letter.
+    if (this.#input[1] === letterR && beginsAsHttp2(this.#input)) return this.#refuseHttp2();
     const head = parseRequestHead(this.#input, 0, this.#input.length);
     if (head === undefined) return false;
     this.#head = head;
@@ -304,6 +309,21 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
       this.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1');
     }
     return true;
+  }
+
+  /** Answers the first request of a client that speaks HTTP/2 and has not asked whether we do. */
+  #refuseHttp2(): false {
+    if (this.#input.length < http2Preface.length) return false;
+    if (!this.#isHttp2) this.socket.write(http2Greeting());
+    this.#isHttp2 = true;
+    const text = this.#context.refusal(505, http2Message, undefined);
+    const refusal = http2Refusal(this.#input, text.slice(text.indexOf('\r\n\r\n') + 4));
+    if (refusal === undefined) return false;
+    this.#closing = true;
+    this.#sinceTick = this.#context.ticker.now;
+    this.#input = noBytes;
+    this.socket.end(refusal);
+    return false;
   }
 
   /** @returns Whether the body is complete. */
@@ -383,6 +403,10 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
     exchange?.clientGone();
   }
 }
+
+const letterR = 0x52;
+const http2Message =
+  'This server speaks HTTP/1.1, not HTTP/2: send the request with HTTP/1.1 (curl: --http1.1).';
 
 function bodyTooLarge(requestBytesMax: number): HttpSyntaxError {
   return new HttpSyntaxError(413, `The request body is larger than ${requestBytesMax} bytes.`);

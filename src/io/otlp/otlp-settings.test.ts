@@ -53,6 +53,32 @@ test('the environment has the names and the default protocol of the specificatio
   assert.equal(address({}, { ...endpoint, OTEL_SDK_DISABLED: 'true' }), undefined);
 });
 
+test('OTEL_TRACES_EXPORTER chooses: none stops traces, and what is not here is reported', () => {
+  const said = (exporter: string) => {
+    const warnings: string[] = [];
+    const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://o', OTEL_TRACES_EXPORTER: exporter };
+    const flags = { endpoint: undefined, isSecure: false, protocol: undefined };
+    const settings = readOtlpSettings(
+      { ...flags, serviceName: undefined },
+      environment,
+      'name',
+      (message) => warnings.push(message),
+    );
+    return [settings !== undefined, ...warnings];
+  };
+  assert.deepEqual(said('none'), [false]);
+  assert.deepEqual(said(' None '), [false]);
+  for (const exporter of ['', 'otlp', 'console, otlp']) assert.deepEqual(said(exporter), [true]);
+  assert.deepEqual(said('console'), [
+    false,
+    'OTEL_TRACES_EXPORTER is "console", and only otlp and none are here: no traces are sent.',
+  ]);
+  assert.deepEqual(said('oltp'), [
+    true,
+    'OTEL_TRACES_EXPORTER is "oltp", and only otlp and none are here: traces are sent by OTLP.',
+  ]);
+});
+
 test('reads headers, deadline and resource of the environment', () => {
   const settings = read(
     { endpoint: 'o:1' },

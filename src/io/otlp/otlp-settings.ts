@@ -1,5 +1,5 @@
 // Where spans are sent: from flags, and from the environment variables of OpenTelemetry's specification.
-import { InputError } from '../../core/base/index.ts';
+import { commaList, InputError, withoutCredentials } from '../../core/base/index.ts';
 
 export type OtlpProtocol = 'grpc' | 'http/protobuf';
 
@@ -38,6 +38,7 @@ const tracesPath = '/v1/traces';
  * a protocol, an endpoint of a flag is spoken to in gRPC, as upstream's router does, and one of the environment in HTTP,
  * the default of the specification.
  *
+ * @param warn Is told which exporters are not here.
  * @param serviceNameDefault Name of the service if neither a flag nor the environment has one.
  * @returns Undefined if nothing names an endpoint: tracing is off.
  * @throws {InputError} If a value cannot be used.
@@ -46,10 +47,12 @@ export function readOtlpSettings(
   flags: OtlpFlags,
   environment: Readonly<Record<string, string | undefined>>,
   serviceNameDefault: string,
+  warn: (message: string) => void = () => {},
 ): OtlpSettings | undefined {
   const { endpoint: fromFlag, isSecure } = flags;
   const read = (name: string): string | undefined => environment[name]?.trim() || undefined;
   if (read('OTEL_SDK_DISABLED')?.toLowerCase() === 'true') return undefined;
+  if (!sendsToCollector(read('OTEL_TRACES_EXPORTER'), warn)) return undefined;
   const variable = (name: string): [string, string] | undefined => {
     for (const full of [`OTEL_EXPORTER_OTLP_TRACES_${name}`, `OTEL_EXPORTER_OTLP_${name}`]) {
       const value = read(full);
@@ -79,6 +82,32 @@ export function readOtlpSettings(
   };
 }
 
+/**
+ * Whether the exporters that the environment names include ours. As the specification asks, `none` sends no traces, and what
+ * is not known is reported and ignored.
+ *
+ * @param text Of `OTEL_TRACES_EXPORTER`.
+ * @see https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#exporter-selection
+ */
+function sendsToCollector(text: string | undefined, warn: (message: string) => void): boolean {
+  const names = commaList(text ?? '').map((name) => name.toLowerCase());
+  if (names.length === 0 || names.includes('otlp')) return true;
+  if (names.includes('none')) return false;
+  const isOther = names.some((name) => otherExporters.has(name));
+  const what = isOther ? 'no traces are sent' : 'traces are sent by OTLP';
+  warn(`OTEL_TRACES_EXPORTER is "${names.join(',')}", and only otlp and none are here: ${what}.`);
+  return !isOther;
+}
+
+/** Exporters of the specification that are not here: who asks for one does not ask for OTLP. */
+const otherExporters: ReadonlySet<string> = new Set([
+  'console',
+  'logging',
+  'zipkin',
+  'jaeger',
+  'prometheus',
+]);
+
 type Variable = readonly [name: string, value: string];
 
 function withName(name: string, value: string | undefined): Variable | undefined {
@@ -96,7 +125,7 @@ function endpointUrl(
   const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.hostname !== '';
   if (!isUsable || url.username !== '' || url.password !== '') {
     throw new InputError(
-      `${name} must be host:port or an http(s) URL without credentials, not "${text}"; keys go into OTEL_EXPORTER_OTLP_HEADERS.`,
+      `${name} must be host:port or an http(s) URL without credentials, not "${withoutCredentials(text)}"; keys go into OTEL_EXPORTER_OTLP_HEADERS.`,
     );
   }
   if (isSecure) url.protocol = 'https:';

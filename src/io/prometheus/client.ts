@@ -1,5 +1,10 @@
 // Queries a Prometheus server by its HTTP API.
-import { InputError, SpillwayError } from '../../core/base/index.ts';
+import {
+  basicAuthorization,
+  InputError,
+  SpillwayError,
+  withoutCredentials,
+} from '../../core/base/index.ts';
 
 export interface PrometheusOptions {
   /** For example `http://127.0.0.1:9090`, with a path prefix if the server has one. */
@@ -33,6 +38,8 @@ const answerBytesMax = 256 * 2 ** 20;
 
 export class PrometheusClient {
   readonly #base: URL;
+  /** From the credentials in the URL. */
+  readonly #basic: string | undefined;
   readonly #options: PrometheusOptions;
 
   /** @throws {InputError} If the URL is invalid. */
@@ -40,10 +47,13 @@ export class PrometheusClient {
     const base = URL.parse(options.url);
     if (base === null || !['http:', 'https:'].includes(base.protocol)) {
       throw new InputError(
-        `"${options.url}" is not the URL of a Prometheus server; give one such as http://127.0.0.1:9090.`,
+        `"${withoutCredentials(options.url)}" is not the URL of a Prometheus server; give one such as http://127.0.0.1:9090.`,
       );
     }
     if (!base.pathname.endsWith('/')) base.pathname += '/';
+    this.#basic = basicAuthorization(base);
+    base.username = '';
+    base.password = '';
     this.#base = base;
     this.#options = options;
   }
@@ -114,6 +124,7 @@ export class PrometheusClient {
         method: 'POST',
         headers: {
           'content-type': 'application/x-www-form-urlencoded',
+          ...(this.#basic !== undefined && { authorization: this.#basic }),
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         },
         body: new URLSearchParams({ query, ...(time === undefined ? {} : { time: String(time) }) }),

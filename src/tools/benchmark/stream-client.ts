@@ -1,6 +1,6 @@
 // Sends the requests of a load on the router's own connections to engines, which need a fraction of the processor time of
 // node:http or fetch; otherwise, hundreds of streams on one core would measure the client.
-import type { Clock } from '../../core/base/index.ts';
+import { basicAuthorization, type Clock } from '../../core/base/index.ts';
 import { Ticker, UpstreamPool } from '../../io/http/index.ts';
 import type { LoadApi } from './load-api.ts';
 import { headerLines, headersOf } from './request-headers.ts';
@@ -55,7 +55,8 @@ export function createStreamClient(options: {
   const ticker = new Ticker({ tickMs });
   const pool = new UpstreamPool({ url: url.origin, ticker, limits });
   const base = url.pathname.replace(/\/+$/, '');
-  const own = { ...authorization(url), ...lowerCased(headersOf(options)) };
+  const basic = basicAuthorization(url);
+  const own = { ...(basic && { authorization: basic }), ...lowerCased(headersOf(options)) };
   const shared = headerLines({ host: url.host, 'content-type': 'application/json', ...own });
   const acceptLine = ({ isStreamed }: LoadApi) =>
     'accept' in own ? '' : `accept: ${isStreamed ? 'text/event-stream' : 'application/json'}\r\n`;
@@ -104,13 +105,6 @@ function interrupt(exchange: StreamExchange): void {
 
 function expire(exchange: StreamExchange, timeoutMs: number): void {
   exchange.fail('timeout', `not finished after ${timeoutMs / 1000} s`);
-}
-
-/** Credentials in a URL. */
-function authorization({ username, password }: URL): Record<string, string> {
-  if (username === '' && password === '') return {};
-  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
 }
 
 /** Returns headers by lower-case names, so that one given twice counts once, without those that the client has to set. */

@@ -1,7 +1,7 @@
 // Asks the server for its models before the first request is sent.
 import { request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
-import { InputError, NoResponseError } from '../../core/base/index.ts';
+import { InputError, NoResponseError, withoutCredentials } from '../../core/base/index.ts';
 import { headerLines, headersOf } from './request-headers.ts';
 
 /** Deadline of GET /models; its response is small, so a server that needs longer is not up. */
@@ -33,9 +33,11 @@ export async function findModel(options: {
   const models = await listModels(options);
   const found = model === undefined ? models[0] : models.find(({ id }) => id === model);
   if (found !== undefined) return found;
-  if (models.length === 0) throw new InputError(`${url.href} serves no model.`);
+  if (models.length === 0) throw new InputError(`${withoutCredentials(url.href)} serves no model.`);
   const served = models.map(({ id }) => id).join(', ');
-  throw new InputError(`${url.href} does not serve the model "${model}"; it serves ${served}.`);
+  throw new InputError(
+    `${withoutCredentials(url.href)} does not serve the model "${model}"; it serves ${served}.`,
+  );
 }
 
 async function listModels(options: {
@@ -45,19 +47,23 @@ async function listModels(options: {
   readonly signal: AbortSignal;
 }): Promise<TargetModel[]> {
   const { url, signal } = options;
-  const address = `${url.href.replace(/\/+$/, '')}/models`;
+  const asked = `${url.href.replace(/\/+$/, '')}/models`;
+  const address = withoutCredentials(asked);
   const headers = headersOf(options);
   // Node would refuse a wrong one as if the server could not be reached.
   headerLines(headers);
   let response: { readonly status: number; readonly body: string };
   try {
-    response = await get(address, headers, signal);
+    response = await get(asked, headers, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     const reason = error instanceof Error ? error.message || error.name : String(error);
-    throw new NoResponseError(`Cannot reach ${url.href}: ${reason}. Is the server up?`, {
-      cause: error,
-    });
+    throw new NoResponseError(
+      `Cannot reach ${withoutCredentials(url.href)}: ${reason}. Is the server up?`,
+      {
+        cause: error,
+      },
+    );
   }
   if (response.status === 401 || response.status === 403) {
     throw new InputError(

@@ -1,5 +1,5 @@
 // Reads a live engine's /metrics over a window.
-import { InputError, NoResponseError } from '../../core/base/index.ts';
+import { fetchable, InputError, NoResponseError } from '../../core/base/index.ts';
 import type { MetricsReading } from '../../core/engine/index.ts';
 import { metricSums, parseEngineReport } from '../../core/protocol/index.ts';
 
@@ -36,11 +36,12 @@ export async function readMetricsWindow(window: MetricsWindow): Promise<MetricsR
   return readings;
 }
 
-async function pageOf(url: string, signal: AbortSignal | undefined): Promise<string> {
+async function pageOf(given: string, signal: AbortSignal | undefined): Promise<string> {
+  const { url, headers } = fetchable(given);
   try {
     const deadline = AbortSignal.timeout(timeoutMs);
     const both = signal ? AbortSignal.any([signal, deadline]) : deadline;
-    const response = await fetch(url, { signal: both, redirect: 'error' });
+    const response = await fetch(url, { signal: both, headers, redirect: 'error' });
     if (!response.ok) throw new Error(`status ${response.status}`);
     const page = await response.text();
     if (page.length > pageBytesMax) throw new Error(`the page is over ${pageBytesMax} bytes`);

@@ -1,4 +1,5 @@
 // The memory of a server, from its metrics.
+import { fetchable } from '../../core/base/index.ts';
 import { metricSums } from '../../core/protocol/index.ts';
 
 const timeoutMs = 2_000;
@@ -13,12 +14,14 @@ const pageBytesMax = 16 << 20;
  */
 export async function serverMemory(url: URL): Promise<number | undefined> {
   try {
-    const response = await fetch(new URL('/metrics', url), {
+    const page = fetchable(new URL('/metrics', url).href);
+    const response = await fetch(page.url, {
+      headers: page.headers,
       signal: AbortSignal.timeout(timeoutMs),
       redirect: 'error',
     });
-    const page = response.ok ? await boundedText(response) : '';
-    return metricSums(page).get('process_resident_memory_bytes');
+    const text = response.ok ? await boundedText(response) : '';
+    return metricSums(text).get('process_resident_memory_bytes');
   } catch {
     // A soak does not end because a page is late.
     return undefined;

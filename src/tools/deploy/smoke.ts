@@ -1,5 +1,5 @@
 // The test of a stack that serves: models, a completion, a stream, routing over all engines, metrics.
-import { counted, NoResponseError } from '../../core/base/index.ts';
+import { counted, NoResponseError, withoutCredentials } from '../../core/base/index.ts';
 import { http, type RouterAnswer } from './http-answer.ts';
 
 export type CheckResult = 'ok' | 'failed' | 'skipped';
@@ -67,7 +67,12 @@ export async function smoke(options: SmokeOptions): Promise<SmokeReport> {
   await run('stream', () => each(models, (model) => streamed(options, model)));
   await run('routing', () => routing(options, models));
   await run('metrics', () => metrics(options));
-  return { url, ok: checks.every(({ result }) => result !== 'failed'), models, checks };
+  return {
+    url: withoutCredentials(url),
+    ok: checks.every(({ result }) => result !== 'failed'),
+    models,
+    checks,
+  };
 }
 
 /** @throws {NoResponseError} If nothing responds there at all, which no check of a router could say. */
@@ -77,7 +82,9 @@ export async function checkReached(options: SmokeOptions): Promise<void> {
   } catch (cause) {
     options.signal?.throwIfAborted();
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new NoResponseError(`${options.url} cannot be reached: ${reason}.`, { cause });
+    throw new NoResponseError(`${withoutCredentials(options.url)} cannot be reached: ${reason}.`, {
+      cause,
+    });
   }
 }
 

@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { arch, cpus, loadavg, release, totalmem, type } from 'node:os';
-import { version } from '../../core/base/index.ts';
+import { fetchable, version } from '../../core/base/index.ts';
 import type { EngineVersion, Environment, GitState, Gpu } from './environment.ts';
 import {
   amdGpus,
@@ -140,10 +140,12 @@ async function gpusOf(run: Run): Promise<readonly Gpu[]> {
   }
 }
 
-async function engineVersion(url: string): Promise<EngineVersion> {
+async function engineVersion(given: string): Promise<EngineVersion> {
+  const { url, headers } = fetchable(given);
   const address = `${url.replace(/\/(v1\/?)?$/, '')}/version`;
   try {
-    const response = await fetch(address, { signal: AbortSignal.timeout(engineTimeoutMs) });
+    const signal = AbortSignal.timeout(engineTimeoutMs);
+    const response = await fetch(address, { signal, headers });
     const text = await response.text();
     if (!response.ok) return { url, version: null, problem: `status ${response.status}` };
     const { version: said } = JSON.parse(text) as { readonly version?: unknown };

@@ -26,6 +26,7 @@ export class EngineModels {
   #cards: readonly ModelCard[] = [];
   #assumed: readonly string[];
   #areListed = false;
+  #isVllm = false;
   /** Why it lists none, as it was logged. */
   #silence: string | undefined = undefined;
 
@@ -37,6 +38,11 @@ export class EngineModels {
   /** As the engine lists them; empty until it does. */
   get cards(): readonly ModelCard[] {
     return this.#cards;
+  }
+
+  /** Whether the engine says of its models that they are vLLM's. */
+  get isVllm(): boolean {
+    return this.#isVllm;
   }
 
   /** Whether the engine has listed models. */
@@ -66,6 +72,7 @@ export class EngineModels {
       this.#areListed = true;
       this.#silence = undefined;
       this.#cards = cards;
+      this.#isVllm = cards.some((card) => card['owned_by'] === 'vllm');
       const models = cards.map(({ id }) => id);
       const before = core.endpoint(url)?.models.join('\n');
       // Also called at each scrape, when they are the same almost always.

@@ -98,6 +98,7 @@ export class Engine implements ProxyTarget {
   #lookedForRestartMs = Number.NEGATIVE_INFINITY;
   #scrapes = 0;
   #isLeaving = false;
+  #refusesTokenIds = false;
 
   constructor(options: EngineOptions) {
     const { url, core, ticker, limits, tls } = options;
@@ -148,6 +149,21 @@ export class Engine implements ProxyTarget {
   /** The models that it lists. */
   get models(): readonly ModelCard[] {
     return this.#models.cards;
+  }
+
+  /** Engines other than vLLM refuse requests with members that they do not know, or ignore them. */
+  get takesTokenIds(): boolean {
+    if (this.#refusesTokenIds) return false;
+    return this.#models.isVllm || this.report?.running !== undefined;
+  }
+
+  /** A server in front of vLLM may list its models as vLLM does. */
+  refusedTokenIds(): void {
+    if (this.#refusesTokenIds) return;
+    this.#refusesTokenIds = true;
+    this.#options.log.info(
+      `engine ${this.label} refuses return_token_ids: it gets requests without it, and its streams cannot move`,
+    );
   }
 
   /** Time since its state last changed. */

@@ -1,6 +1,12 @@
 // The bodies of disaggregated prefill: of the request that only prefills, of its response, and of the request that
-// continues it. Bodies of clients are not parsed and written again, which would lose digits of large numbers: keys are
-// put before or behind theirs, and engines take the last of equal keys.
+// continues it. Bodies of clients are not parsed and written again, which would lose digits of large numbers: members are
+// put behind theirs, in place of those of the same names.
+import {
+  jsonNumberAt,
+  jsonTrueAt,
+  skimJsonObject,
+  withMembers,
+} from '../../../core/protocol/index.ts';
 import type { SentBody } from './sent-body.ts';
 
 /** Routes whose bodies have `max_tokens` and whose responses have `kv_transfer_params`, as upstream's. */
@@ -16,19 +22,32 @@ const remoteDecode = {
   remote_port: null,
 };
 
-const noText = { stream: false, stream_options: null, n: 1, max_tokens: 1, min_tokens: 0 };
+/** What makes the response one token in one piece, without members that other engines than vLLM refuse. */
+const noText = {
+  ...{ stream: 'false', stream_options: undefined, n: undefined, min_tokens: undefined },
+  max_tokens: '1',
+};
 
-/** Keys with which a prompt has several responses, or its KV comes from elsewhere; as they stand in JSON, not in text. */
-const unsplitKeys =
-  /"(?:n|best_of)"\s*:\s*(?:[2-9]|1\d)|"use_beam_search"\s*:\s*true|"kv_transfer_params"\s*:\s*\{/;
+/** Members with which a prompt has several responses, or its KV comes from elsewhere. */
+const unsplitKeys = ['n', 'best_of', 'use_beam_search', 'kv_transfer_params'];
 
 /** Larger bodies, some 250,000 tokens, are not split: to search and copy one would hold up all other requests. */
 const splitBytesMax = 1 << 20;
 
-/** Whether a request can be prefilled on one engine and decoded on another. */
+/** Whether a request can be prefilled on one engine and decoded on another. @param body A JSON object. */
 export function isSplittable(body: Buffer): boolean {
-  return body.length <= splitBytesMax && !unsplitKeys.test(body.toString('latin1'));
+  if (body.length > splitBytesMax) return false;
+  const spans = skimJsonObject(body, unsplitKeys);
+  const [start, end] = [
+    (key: number) => spans[2 * key] ?? -1,
+    (key: number) => spans[2 * key + 1] ?? -1,
+  ];
+  const isSeveral = (key: number) => (jsonNumberAt(body, start(key), end(key)) ?? 1) > 1;
+  const hasParams = start(3) >= 0 && body[start(3)] === byteOpenObject;
+  return !isSeveral(0) && !isSeveral(1) && !jsonTrueAt(body, start(2), end(2)) && !hasParams;
 }
+
+const byteOpenObject = 0x7b;
 
 /**
  * The body for an engine that only prefills: one token, not streamed.
@@ -37,16 +56,14 @@ export function isSplittable(body: Buffer): boolean {
  * @param asksForParams Whether the engine is to keep the KV, and to say where it is.
  */
 export function withoutOutput(body: Buffer, kind: SplitKind, asksForParams: boolean): Buffer {
-  const keys = {
-    ...noText,
-    ...(kind === 'chat' && { max_completion_tokens: 1 }),
-    ...(asksForParams && { kv_transfer_params: remoteDecode }),
-  };
-  const end = body.lastIndexOf('}');
-  return Buffer.concat([
-    body.subarray(0, end),
-    Buffer.from(`,${JSON.stringify(keys).slice(1)}`, 'latin1'),
-  ]);
+  const [chatLimit = -1] = kind === 'chat' ? skimJsonObject(body, ['max_completion_tokens']) : [];
+  return bufferOf(
+    withMembers(body, {
+      ...noText,
+      ...(chatLimit >= 0 && { max_completion_tokens: '1' }),
+      ...(asksForParams && { kv_transfer_params: JSON.stringify(remoteDecode) }),
+    }),
+  );
 }
 
 /**
@@ -76,9 +93,12 @@ export function handoffParams(response: Buffer, host: string): string | undefine
 
 const loopback = /^(?:localhost|127\.[\d.]+|0\.0\.0\.0|\[?::1?\]?)$/;
 
-/** A body with `kv_transfer_params` for the engine that decodes. @param body A JSON object. */
+/** A body with `kv_transfer_params` for the engine that decodes. */
 export function withHandoff({ start, rest }: SentBody, params: string): SentBody {
-  const key = `{"kv_transfer_params":${params},`;
-  if (start !== '') return { start: key + start.slice(start.indexOf('{') + 1), rest };
-  return { start: key, rest: rest.subarray(rest.indexOf('{') + 1) };
+  const body = start === '' ? rest : Buffer.concat([Buffer.from(start, 'latin1'), rest]);
+  return { start: '', rest: bufferOf(withMembers(body, { kv_transfer_params: params })) };
+}
+
+function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
 }

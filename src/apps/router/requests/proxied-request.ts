@@ -184,7 +184,10 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
       this.#attempt = attempt;
     }
     this.#record.sending(attempt.url);
-    const body = this.#migration?.body(this.#body) ?? { start: '', rest: this.#body };
+    const body = this.#migration?.body(this.#body, attempt.target.takesTokenIds) ?? {
+      start: '',
+      rest: this.#body,
+    };
     this.#migration?.sent();
     return this.#handoff?.bodyOf(body) ?? body;
   }

@@ -11,6 +11,7 @@ import type {
 } from '../../../io/http/index.ts';
 import type { AttemptTrace } from './attempt-trace.ts';
 import { beginsAsUsual, FirstEvent } from './first-event.ts';
+import { HeldRefusal } from './held-refusal.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import { isEventStream, upstreamHeadText } from './proxy-heads.ts';
 import type { ProxyTarget } from './proxy-target.ts';
@@ -44,6 +45,8 @@ export interface AttemptOwner {
 }
 
 const noBody = Buffer.alloc(0);
+/** As engines name it in errors. */
+const askedMember = 'return_token_ids';
 
 export class ProxyAttempt implements EngineAttempt, ResponseSink {
   readonly target: ProxyTarget;
@@ -52,6 +55,10 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
   readonly #ticket: Ticket;
   #id = '';
   #upstream: UpstreamExchange | undefined = undefined;
+  /** Whether the engine was asked for the ids of tokens. */
+  #asksTokenIds = false;
+  /** A refusal that may be about that. */
+  #refusal: HeldRefusal | undefined = undefined;
   #sentAtMs = 0;
   /** A head whose body has not begun: it is relayed with the first bytes of the body. */
   #heldHead: ResponseHead | undefined = undefined;
@@ -109,13 +116,22 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
 
   send(): void {
     const { target } = this;
-    const { exchange, isRepeatable } = this.#owner;
     this.#id = this.#context.attemptId(this.#request.id);
-    const { start, rest } = this.#owner.sending(this);
+    const body = this.#owner.sending(this);
     const { cause } = this.#ticket;
     const nowMs = performance.now();
     this.#sentAtMs = nowMs;
     this.#trace = this.#owner.trace?.attempt(target, this.pick, cause, nowMs);
+    this.#ticket.sent();
+    target.metrics.picked(cause);
+    target.metrics.rate.count(nowMs / 1000);
+    this.#transmit(body);
+  }
+
+  #transmit({ start, rest, asksTokenIds = false }: SentBody): void {
+    const { target } = this;
+    const { exchange, isRepeatable } = this.#owner;
+    this.#asksTokenIds = asksTokenIds;
     const head = upstreamHeadText(exchange.head, {
       host: target.host,
       basePath: target.basePath,
@@ -125,9 +141,6 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
       traceparent: this.#trace?.traceparent,
       authorization: target.authorization ?? this.#context.authorization,
     });
-    this.#ticket.sent();
-    target.metrics.picked(cause);
-    target.metrics.rate.count(nowMs / 1000);
     const toHead = exchange.head.method === 'HEAD';
     const body = rest.length > 0 ? rest : undefined;
     const request = { head: head + start, body, toHead, isUnrepeatable: !isRepeatable };
@@ -185,6 +198,10 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
 
   onHead(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
     const { status, framing } = head;
+    if (status === 400 && this.#asksTokenIds) {
+      this.#refusal ??= new HeldRefusal(head);
+      return this.#holdRefusal(this.#refusal, bytes, ended, chunks);
+    }
     if (status !== 200 || !isEventStream(head)) {
       return this.#passHead(head, status, bytes, ended, chunks);
     }
@@ -200,6 +217,21 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     // An error in the first event is an error in place of the response.
     this.#passHead(head, first.errorStatus ?? status, start, ended, first.chunks);
     // The start is a copy.
+    return false;
+  }
+
+  /** Sends the request again without what the engine refuses, if it refuses that; otherwise passes the refusal on. */
+  #holdRefusal(refusal: HeldRefusal, bytes: Buffer, ended: boolean, chunks: number): false {
+    const isWhole = refusal.add(bytes, chunks);
+    if (isWhole && !ended) return false;
+    this.#refusal = undefined;
+    if (isWhole && refusal.names(askedMember)) {
+      this.target.refusedTokenIds();
+      this.#transmit(this.#owner.sending(this));
+      return false;
+    }
+    this.#asksTokenIds = false;
+    this.onHead(refusal.head, refusal.bytes, ended, refusal.chunks);
     return false;
   }
 
@@ -221,6 +253,7 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
   }
 
   onBytes(bytes: Buffer, ended: boolean, chunks: number): boolean {
+    if (this.#refusal !== undefined) return this.#holdRefusal(this.#refusal, bytes, ended, chunks);
     const held = this.#heldHead;
     if (held !== undefined) return this.onHead(held, bytes, ended, chunks);
     return this.#owner.relay(bytes, ended, chunks);

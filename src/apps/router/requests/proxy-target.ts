@@ -16,6 +16,10 @@ export interface ProxyTarget {
   readonly authorization: { readonly value: string } | undefined;
   /** Path in the engine's URL, without a trailing slash. */
   readonly basePath: string;
+  /** Whether it is vLLM, as far as is known, which can be asked for the ids of tokens. */
+  readonly takesTokenIds: boolean;
+  /** It has refused a request for being asked. */
+  refusedTokenIds(): void;
   readonly pool: UpstreamPool;
   readonly metrics: EngineMetrics;
 }

@@ -5,4 +5,6 @@ export interface SentBody {
   /** ASCII. */
   readonly start: string;
   readonly rest: Buffer;
+  /** Whether it asks for the ids of tokens, which only vLLM knows. @default false */
+  readonly asksTokenIds?: boolean;
 }

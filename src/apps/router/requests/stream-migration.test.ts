@@ -46,11 +46,16 @@ test('a stream can move if its route, its client and the length of its body allo
 test('the engine is asked for token ids unless the client has asked', () => {
   const { migration } = begin();
   const body = Buffer.from('{"model":"m","stream":true}');
-  const { start, rest } = migration({ kind: 'chat', hidesIds: true }).body(body);
+  const { start, rest } = migration({ kind: 'chat', hidesIds: true }).body(body, true);
   assert.equal(JSON.parse(start + rest).return_token_ids, true);
   const same = { start: '', rest: body };
-  assert.deepEqual(migration({ kind: 'chat', hidesIds: false }).body(body), same);
-  assert.deepEqual(migration('route').body(body), same);
+  assert.deepEqual(
+    migration({ kind: 'chat', hidesIds: true }).body(body, false),
+    same,
+    'an engine other than vLLM',
+  );
+  assert.deepEqual(migration({ kind: 'chat', hidesIds: false }).body(body, true), same);
+  assert.deepEqual(migration('route').body(body, true), same);
 });
 
 function headOf(parts: Partial<ResponseHead>, contentType?: string): ResponseHead {

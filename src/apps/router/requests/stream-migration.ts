@@ -101,11 +101,16 @@ export class StreamMigration {
     else this.#stream = followStream(plan, context.budget, context.usual);
   }
 
-  /** The request as an engine gets it: it asks for what a continuation needs, or is one. */
-  body(original: Buffer): SentBody {
+  /**
+   * The request as an engine gets it: it asks for what a continuation needs, or is one.
+   *
+   * @param mayAsk Whether the engine takes what vLLM does; others refuse requests with unknown members.
+   */
+  body(original: Buffer, mayAsk: boolean): SentBody {
     if (this.#next !== undefined) return { start: '', rest: this.#next.body };
-    if (!this.#hidesIds) return { start: '', rest: original };
-    return { start: askingStart, rest: original.subarray(restAfterStart(original)) };
+    if (!this.#hidesIds || !mayAsk) return { start: '', rest: original };
+    const rest = original.subarray(restAfterStart(original));
+    return { start: askingStart, rest, asksTokenIds: true };
   }
 
   /** Whether the bytes of the response pass through `take`. */

@@ -62,6 +62,25 @@ function begin(options: Partial<DispatcherOptions> = {}) {
 const key = { authorization: 'Bearer secret' };
 const wrongKey = 'Wrong or missing API key.';
 
+test('a path that differs from a route in its last slash leads there, with its query', () => {
+  const { ask, arrivals } = begin();
+  const located = (method: string, target: string, rootPath = '') => {
+    const client = (rootPath === '' ? { ask } : begin({ rootPath })).ask({}, { method, target });
+    return [client.status, client.header('location')];
+  };
+  assert.deepEqual(located('GET', '/v1/models/'), [307, '/v1/models']);
+  assert.deepEqual(located('POST', '/v1/chat/completions/?id=a&b=//c'), [
+    307,
+    '/v1/chat/completions?id=a&b=//c',
+  ]);
+  assert.deepEqual(located('GET', '/vllm/v1/models//', '/vllm'), [307, '/vllm/v1/models']);
+  assert.deepEqual(located('GET', '/v1/models/', '/vllm'), [307, '/vllm/v1/models']);
+  for (const target of ['/nowhere/', '/', '//host/v1/models/']) {
+    assert.equal(located('GET', target)[0], 404, target);
+  }
+  assert.equal(arrivals.length, 0);
+});
+
 test('a request goes to the handler of its path, with its query and its time of arrival', (t) => {
   t.mock.method(performance, 'now', () => 5_000);
   const { ask, arrivals } = begin();

@@ -94,7 +94,9 @@ export function dispatcher(options: DispatcherOptions): Dispatcher {
       }
       const match = table.find(head.method, path);
       if (match.kind === 'found') match.handler(exchange, arrivedAtMs);
-      else refuse(exchange, path, match);
+      else if (match.kind === 'no-path' && table.pathOf(turned(path)) !== undefined) {
+        redirect(exchange, `${rootPath}${turned(path)}`);
+      } else refuse(exchange, path, match);
     },
   };
 }
@@ -106,6 +108,21 @@ function linesOf(headers: CorsHeaders): string[] {
 function pathOf(target: string): string {
   const query = target.indexOf('?');
   return query < 0 ? target : target.slice(0, query);
+}
+
+/** The path without its last slashes, or with one. */
+function turned(path: string): string {
+  return path.length > 1 && path.endsWith('/') ? path.replace(/\/+$/, '') : `${path}/`;
+}
+
+/**
+ * Leads to the path that differs in its last slash, as vLLM's framework does. The location has no host: a proxy in front
+ * of the router may have another name, and TLS.
+ */
+function redirect(exchange: ServerExchange, path: string): void {
+  const mark = exchange.target.indexOf('?');
+  const query = mark < 0 ? '' : exchange.target.slice(mark);
+  answer(exchange, 307, 'text/plain; charset=utf-8', '', [`Location: ${path}${query}`]);
 }
 
 function refuse(
