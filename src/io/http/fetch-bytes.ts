@@ -207,6 +207,8 @@ function headText(
 ): string {
   const { method = 'GET', target, headers, body } = options;
   let text = `${method} ${target} HTTP/1.1\r\nHost: ${host.includes(':') ? `[${host}]` : host}:${port}\r\n`;
+  // The router reads what it asks for.
+  text += 'Accept-Encoding: identity\r\n';
   for (const line of headers ?? []) text += `${line}\r\n`;
   return body === undefined ? `${text}\r\n` : `${text}Content-Length: ${body.length}\r\n\r\n`;
 }

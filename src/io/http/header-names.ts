@@ -20,6 +20,10 @@ export const headerKinds = {
   apiKey: 11,
   /** Cookies for the router's address; no engine needs them. */
   cookie: 12,
+  /** The encodings that a client accepts; a proxy that writes into responses asks for none. */
+  acceptEncoding: 13,
+  /** How a body is compressed. Forwarded with responses only: request bodies are decoded. */
+  contentEncoding: 14,
 } as const;
 
 export type HeaderKind = (typeof headerKinds)[keyof typeof headerKinds];
@@ -41,6 +45,8 @@ const knownHeaders: readonly KnownHeader[] = [
   { name: 'server', kind: headerKinds.server },
   { name: 'x-api-key', kind: headerKinds.apiKey },
   { name: 'cookie', kind: headerKinds.cookie },
+  { name: 'accept-encoding', kind: headerKinds.acceptEncoding },
+  { name: 'content-encoding', kind: headerKinds.contentEncoding },
   { name: 'x-spillway-engine', kind: headerKinds.spillway },
   { name: 'x-spillway-engine-name', kind: headerKinds.spillway },
   { name: 'x-spillway-pick', kind: headerKinds.spillway },
@@ -61,10 +67,8 @@ const knownHeaders: readonly KnownHeader[] = [
   // Listed only so that common names are not sliced and lower-cased again for each request.
   ...[
     'accept',
-    'accept-encoding',
     'accept-language',
     'cache-control',
-    'content-encoding',
     'content-type',
     'date',
     'origin',

@@ -27,6 +27,8 @@ export interface RequestHead {
   /** Size of the body; -1 if it is chunked, 0 if there is none. */
   readonly contentLength: number;
   readonly expectsContinue: boolean;
+  /** `Content-Encoding`: the codings of the body, with commas; undefined if there are none. */
+  readonly contentEncoding?: string | undefined;
   /** Whether the connection may serve another request after this one. */
   readonly keepAlive: boolean;
   /** Size of the head itself, from `position` to the first body byte. */
@@ -161,6 +163,7 @@ function interpret(
   let hosts = 0;
   let keepAlive = minorVersion === 1;
   let expectsContinue = false;
+  let contentEncoding: string | undefined;
   const { kinds, values } = headers;
   for (let i = 0; i < kinds.length; i++) {
     const value = values[i] as string;
@@ -190,6 +193,9 @@ function interpret(
         }
         expectsContinue = minorVersion === 1;
         break;
+      case headerKinds.contentEncoding:
+        contentEncoding = joined(contentEncoding, value);
+        break;
       default:
     }
   }
@@ -204,9 +210,15 @@ function interpret(
     headers,
     contentLength: chunked ? -1 : Math.max(contentLength, 0),
     expectsContinue,
+    contentEncoding,
     keepAlive,
     headBytes,
   };
+}
+
+/** A list header that comes in several lines. @param before Undefined for the first one. */
+export function joined(before: string | undefined, value: string): string {
+  return before === undefined ? value : `${before}, ${value}`;
 }
 
 /** @throws {HttpSyntaxError} Unless the value is plain decimal digits below 2^53. */

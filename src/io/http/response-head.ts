@@ -3,7 +3,7 @@ import { STATUS_CODES } from '../node-http/index.ts';
 import { byteClasses, byteCr, byteLf, byteSpace, classFieldValue } from './byte-classes.ts';
 import { type Headers, parseHeaderLines } from './header-lines.ts';
 import { headerKinds } from './header-names.ts';
-import { connectionPersists, headBytesMax, parseContentLength } from './request-head.ts';
+import { connectionPersists, headBytesMax, joined, parseContentLength } from './request-head.ts';
 import { spells } from './spells.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
 
@@ -15,6 +15,8 @@ export interface ResponseHead {
   readonly framing: 'none' | 'length' | 'chunked' | 'until-close';
   /** Size of the body; meaningful only with framing "length". */
   readonly contentLength: number;
+  /** `Content-Encoding`: the codings of the body, with commas; undefined if there are none. */
+  readonly contentEncoding?: string | undefined;
   /** Whether the connection may serve another request after this one. */
   readonly keepAlive: boolean;
   readonly headBytes: number;
@@ -97,6 +99,7 @@ function interpret(
   let contentLength = -1;
   let chunked = false;
   let keepAlive = minorVersion === 1;
+  let contentEncoding: string | undefined;
   const { kinds, values } = headers;
   for (let i = 0; i < kinds.length; i++) {
     const value = values[i] as string;
@@ -113,6 +116,9 @@ function interpret(
         break;
       case headerKinds.connection:
         keepAlive = connectionPersists(value, keepAlive);
+        break;
+      case headerKinds.contentEncoding:
+        if (!/^(?:identity)?$/i.test(value)) contentEncoding = joined(contentEncoding, value);
         break;
       default:
     }
@@ -132,6 +138,7 @@ function interpret(
     headers,
     framing,
     contentLength,
+    contentEncoding,
     keepAlive: keepAlive && framing !== 'until-close',
     headBytes,
   };

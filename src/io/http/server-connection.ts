@@ -136,6 +136,10 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
     return this.#context.retiring;
   }
 
+  get requestBytesMax(): number {
+    return this.#context.limits.requestBytesMax;
+  }
+
   get keepAliveLine(): string {
     return this.#keepAliveLine;
   }
@@ -158,6 +162,10 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
   /** Ends the response in flight early, as its handler decides. */
   stopExchange(): void {
     this.#exchange?.listener?.onStop?.();
+  }
+
+  reserve(bytes: number): void {
+    this.#context.budget.reserve(this, bytes);
   }
 
   exchangeEnded(keepAlive: boolean): void {

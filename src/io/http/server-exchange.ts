@@ -10,6 +10,10 @@ export interface ExchangeOwner {
   readonly retiring: boolean;
   /** Tells the client for how long the idle connection stays open. */
   readonly keepAliveLine: string;
+  /** Maximum size of the body of a request. */
+  readonly requestBytesMax: number;
+  /** Counts bytes of its body in the memory for bodies. @throws {HttpSyntaxError} 503 if there is none left. */
+  reserve(bytes: number): void;
   /** The response has been sent. @param keepAlive Whether the connection stays open. */
   exchangeEnded(keepAlive: boolean): void;
 }
@@ -31,7 +35,7 @@ export interface ExchangeListener {
 export class ServerExchange {
   readonly head: RequestHead;
   /** The body, decoded if it was chunked. Valid until `end`: its buffer is reused. */
-  readonly body: Buffer;
+  body: Buffer;
   /** Path and query as the program sees them: without a prefix that it serves under. */
   target: string;
   /** Set it before the first asynchronous step. */
@@ -53,6 +57,11 @@ export class ServerExchange {
     this.target = head.target;
     this.body = body;
     this.#keepAlive = keepAlive;
+  }
+
+  /** Maximum size of its body. */
+  get bodyBytesMax(): number {
+    return this.#owner.requestBytesMax;
   }
 
   /** The client's address; empty if it has gone. */
@@ -78,6 +87,15 @@ export class ServerExchange {
   /** Number of bytes of the response that this process still buffers for the client. */
   get unsentBytes(): number {
     return this.#socket.writableLength;
+  }
+
+  /**
+   * Counts bytes that the body takes in addition, until the end of the exchange.
+   *
+   * @throws {HttpSyntaxError} 503 if the memory for bodies is full.
+   */
+  reserve(bytes: number): void {
+    if (!this.#over) this.#owner.reserve(bytes);
   }
 
   /**

@@ -2,7 +2,7 @@
 import { SpillwayError } from '../../core/base/index.ts';
 
 /** Statuses with which a server refuses a request head or body. */
-export type RefusalStatus = 400 | 401 | 403 | 408 | 413 | 414 | 417 | 431 | 501 | 503 | 505;
+export type RefusalStatus = 400 | 401 | 403 | 408 | 413 | 414 | 415 | 417 | 431 | 501 | 503 | 505;
 
 /** Bytes that the narrow grammar rejects. `status` is the response if a client sent them. */
 export class HttpSyntaxError extends SpillwayError {

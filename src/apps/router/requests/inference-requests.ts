@@ -9,7 +9,13 @@ import {
 } from '../../../core/protocol/index.ts';
 import { isDisaggregated, type RoutingRequest } from '../../../core/routing/index.ts';
 import { formField, replaceFormField } from '../../../io/forms/index.ts';
-import { type ServerExchange, unsharedBytesMax } from '../../../io/http/index.ts';
+import {
+  acceptedCodings,
+  BodyDecoder,
+  HttpSyntaxError,
+  type ServerExchange,
+  unsharedBytesMax,
+} from '../../../io/http/index.ts';
 import { SkimThread } from '../../../io/json-skim/index.ts';
 import type { Engine } from '../fleet/engine.ts';
 import type { PromptTokens } from '../tokens/prompt-tokens.ts';
@@ -55,6 +61,7 @@ export class InferenceRequests {
   readonly #engines: ReadonlyMap<string, Engine>;
   readonly #tokens: PromptTokens;
   readonly #skimThread = new SkimThread();
+  readonly #decoder = new BodyDecoder();
   #fieldsReader: RequestFieldsReader;
   #sessionHeader: string | undefined;
 
@@ -87,7 +94,6 @@ export class InferenceRequests {
 
   /** Routes one request, or refuses it. */
   take(exchange: ServerExchange, route: ForwardedRoute, arrivedAtMs: number): void {
-    const { kind } = route;
     const { metrics } = this.#context;
     metrics.arrived++;
     metrics.rate.count(arrivedAtMs / 1000);
@@ -102,7 +108,28 @@ export class InferenceRequests {
       return;
     }
     const arrival: Arrival = { exchange, id, session, pinnedUrl: pinned?.url, arrivedAtMs };
-    if (kind === 'form') void this.#takeForm(arrival);
+    const { contentEncoding } = exchange.head;
+    if (contentEncoding === undefined) this.#takeBody(arrival, route);
+    else void this.#takeEncoded(arrival, route, contentEncoding);
+  }
+
+  async #takeEncoded(arrival: Arrival, route: ForwardedRoute, contentEncoding: string) {
+    const { exchange } = arrival;
+    const error = await this.#decoder
+      .decode(exchange, contentEncoding)
+      .catch((thrown: unknown) => thrown);
+    if (exchange.over) return;
+    if (error === undefined) this.#takeBody(arrival, route);
+    else if (error instanceof HttpSyntaxError) {
+      const { status, message } = error;
+      const lines = status === 415 ? [`Accept-Encoding: ${acceptedCodings}`] : [];
+      this.#refuse(arrival, { status, message }, lines);
+    } else this.#refuseBroken(arrival, error);
+  }
+
+  #takeBody(arrival: Arrival, route: ForwardedRoute): void {
+    const { exchange } = arrival;
+    if (route.kind === 'form') void this.#takeForm(arrival);
     else if (exchange.body.length > unsharedBytesMax) void this.#takeLarge(arrival, route);
     else this.#takeJson(arrival, route, this.#fieldsReader, undefined);
   }
@@ -231,19 +258,23 @@ export class InferenceRequests {
     reader: RequestFieldsReader,
     spans: Int32Array | Error | undefined,
   ): RequestFields | undefined {
-    const { exchange, id } = arrival;
+    const { exchange } = arrival;
     try {
       if (spans instanceof Error) throw spans;
       if (spans === undefined) return reader.read(exchange.body);
       return reader.fieldsAt(exchange.body, spans);
     } catch (error) {
-      const isSyntax = error instanceof JsonSyntaxError;
-      if (!isSyntax) this.#context.log.error(`request ${id}: ${error}`);
-      const status = isSyntax ? 400 : 500;
-      const message = isSyntax ? error.message : 'The router failed; see its log.';
-      this.#refuse(arrival, { status, message });
+      if (error instanceof JsonSyntaxError) {
+        this.#refuse(arrival, { status: 400, message: error.message });
+      } else this.#refuseBroken(arrival, error);
       return undefined;
     }
+  }
+
+  /** @param error Of the router's own. */
+  #refuseBroken(arrival: RefusedArrival, error: unknown): void {
+    this.#context.log.error(`request ${arrival.id}: ${error}`);
+    this.#refuse(arrival, { status: 500, message: 'The router failed; see its log.' });
   }
 
   #send(options: ProxiedRequestOptions): void {
@@ -263,8 +294,12 @@ export class InferenceRequests {
     this.#refuse(arrival, { status: 400, message, param: 'model' });
   }
 
-  /** Answers a request that is not routed. */
-  #refuse({ exchange, id, arrivedAtMs }: RefusedArrival, error: OpenAiError): void {
+  /** Answers a request that is not routed. @param headerLines Without CR LF. */
+  #refuse(
+    { exchange, id, arrivedAtMs }: RefusedArrival,
+    error: OpenAiError,
+    headerLines: readonly string[] = [],
+  ): void {
     const { metrics, tracing } = this.#context;
     const { status } = error;
     metrics.refused(undefined, status);
@@ -272,7 +307,7 @@ export class InferenceRequests {
       const end = { outcome: 'failed', status, tokens: undefined, ttftSeconds: undefined } as const;
       new RequestTrace(tracing, exchange, arrivedAtMs).ended(undefined, end, performance.now());
     }
-    answerError(exchange, error, id);
+    answerError(exchange, error, id, headerLines);
   }
 }
 

@@ -8,6 +8,7 @@ const typeOfStatus: Readonly<Record<number, string>> = {
   405: 'MethodNotAllowedError',
   408: 'RequestTimeoutError',
   413: 'RequestTooLargeError',
+  415: 'UnsupportedMediaTypeError',
   429: 'TooManyRequestsError',
   500: 'InternalServerError',
   501: 'NotImplementedError',

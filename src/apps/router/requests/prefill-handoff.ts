@@ -110,6 +110,10 @@ export class PrefillHandoff implements AttemptOwner {
 
   begin(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
     if (head.status !== 200) return this.#request.begin(head, bytes, ended, chunks);
+    if (head.contentEncoding !== undefined) {
+      this.#request.prefillFailed(`its response is compressed (${head.contentEncoding})`);
+      return false;
+    }
     this.#response = new CollectedBody(head);
     return this.#collect(this.#response, bytes, ended);
   }

@@ -1,5 +1,6 @@
 // Heads as a proxy passes them on: our own framing, no hop-by-hop headers, our own request id.
 import {
+  type HeaderKind,
   type Headers,
   headerKinds,
   type RequestHead,
@@ -21,10 +22,13 @@ export interface UpstreamHeadParts {
   readonly authorization: { readonly value: string } | 'client' | undefined;
 }
 
+/** The router reads streams and writes into them, which it cannot do in compressed ones. */
+const plainOnly = 'accept-encoding: identity\r\n';
+
 /** The head of the request as the engine gets it. */
 export function upstreamHeadText(head: RequestHead, parts: UpstreamHeadParts): string {
   const { names, values, kinds } = head.headers;
-  let text = `${head.method} ${parts.basePath}${parts.target} HTTP/1.1\r\nhost: ${parts.host}\r\n`;
+  let text = `${head.method} ${parts.basePath}${parts.target} HTTP/1.1\r\nhost: ${parts.host}\r\n${plainOnly}`;
   const listed = connectionListed(head.headers);
   for (let i = 0; i < names.length; i++) {
     const kind = kinds[i];
@@ -57,12 +61,20 @@ export function downstreamHeadText(head: ResponseHead, framing: string, ours: st
   let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n`;
   const listed = connectionListed(head.headers);
   for (let i = 0; i < names.length; i++) {
-    const kind = kinds[i];
-    if (kind !== headerKinds.endToEnd && kind !== headerKinds.server) continue;
+    if (!isForwarded(kinds[i])) continue;
     if (listed?.has(names[i] as string)) continue;
     text += `${names[i]}: ${values[i]}\r\n`;
   }
   return `${text + framing + ours}\r\n`;
+}
+
+function isForwarded(kind: HeaderKind | undefined): boolean {
+  return (
+    kind === headerKinds.endToEnd ||
+    kind === headerKinds.server ||
+    kind === headerKinds.contentEncoding ||
+    kind === headerKinds.acceptEncoding
+  );
 }
 
 /** Header names that `Connection` declares hop-by-hop; undefined in the usual case of none. */
@@ -78,8 +90,13 @@ function connectionListed(headers: Headers): ReadonlySet<string> | undefined {
   return listed;
 }
 
-/** Whether the response is a stream of server-sent events. */
-export function isEventStream({ headers }: ResponseHead): boolean {
+/** Whether the response is a stream of server-sent events that can be read and added to: not a compressed one. */
+export function isEventStream(head: ResponseHead): boolean {
+  return head.contentEncoding === undefined && hasEventType(head);
+}
+
+/** Whether the response is a stream of server-sent events, compressed or not. */
+export function hasEventType({ headers }: ResponseHead): boolean {
   const type = headers.get('content-type') ?? '';
   // Asked several times per response: most are decided by a letter, or by the usual spelling.
   if ((type.charCodeAt(0) | 0x20) !== letterT) return false;

@@ -5,7 +5,7 @@ import { ChunkedReader, type ResponseHead, type ServerExchange } from '../../../
 import { errorEvent } from './error-shapes.ts';
 import { errorEventStatus } from './first-event.ts';
 import type { OpenAiError } from './openai-error.ts';
-import { downstreamHeadText, isEventStream } from './proxy-heads.ts';
+import { downstreamHeadText, hasEventType } from './proxy-heads.ts';
 import { type Usage, usageNear } from './usage.ts';
 
 export interface ResponseRelayOptions {
@@ -30,6 +30,7 @@ const errorEventBytesMax = 4096;
 export class ResponseRelay {
   readonly #options: ResponseRelayOptions;
   #isEventStream = false;
+  #isCompressed = false;
   /** Set if the client cannot read chunks (HTTP/1.0): removes the chunk framing. */
   #decoder: ChunkedReader | undefined = undefined;
   #usage: Usage | undefined = undefined;
@@ -39,7 +40,7 @@ export class ResponseRelay {
     this.#options = options;
   }
 
-  /** Whether the response is a stream of server-sent events. */
+  /** Whether the response is a stream of server-sent events, compressed or not. */
   get isEventStream(): boolean {
     return this.#isEventStream;
   }
@@ -56,7 +57,8 @@ export class ResponseRelay {
 
   /** Relays the head, and the bytes that go with it. */
   begin(head: ResponseHead, bytes: Buffer, ended: boolean, picked: PickedEngine): void {
-    this.#isEventStream = isEventStream(head);
+    this.#isEventStream = hasEventType(head);
+    this.#isCompressed = head.contentEncoding !== undefined;
     const headText = this.#headText(head, picked);
     const body = this.#decoder === undefined ? bytes : decoded(this.#decoder, bytes);
     this.#options.exchange.begin(headText, body);
@@ -78,13 +80,13 @@ export class ResponseRelay {
 
   /**
    * Ends an incomplete response so that the client notices: with an error event where one fits
-   * into the stream, and always without the last chunk.
+   * into the stream, which is not in a compressed one, and always without the last chunk.
    *
    * @param betweenChunks Whether the body so far ends where more of it can follow.
    * @param number That of an event that follows in a response; undefined if it is not known.
    */
   breakOff(betweenChunks: boolean, error: OpenAiError, number?: number): void {
-    if (!this.#isEventStream || !betweenChunks) {
+    if (!this.#isEventStream || this.#isCompressed || !betweenChunks) {
       this.#options.exchange.destroy();
       return;
     }
@@ -120,6 +122,7 @@ export class ResponseRelay {
 
   /** Searches for token counts only where they can be. */
   #look(bytes: Buffer, ended: boolean, hasNoError: boolean): void {
+    if (this.#isCompressed) return;
     if (ended || this.#options.expectsUsage) this.#usage = usageNear(bytes) ?? this.#usage;
     if (
       this.#isEventStream &&
