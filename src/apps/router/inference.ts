@@ -14,6 +14,7 @@ import { InferenceRequests } from './requests/inference-requests.ts';
 import { RouterAdmission } from './requests/router-admission.ts';
 import { RouterHedging } from './requests/router-hedging.ts';
 import { SseKeepAlive } from './requests/sse-keep-alive.ts';
+import type { ResponseEngines } from './responses/response-engines.ts';
 import { EngineTokenize } from './tokens/engine-tokenize.ts';
 import { declareTokenizerGauge, ModelTokenizers } from './tokens/model-tokenizers.ts';
 import { PromptTokens } from './tokens/prompt-tokens.ts';
@@ -45,6 +46,7 @@ export interface InferenceParts {
   /** `Authorization` for requests to engines. */
   readonly authorization: string | undefined;
   readonly sessionKey: string | undefined;
+  readonly responseEngines: ResponseEngines;
   /** Undefined if the router does not trace. */
   readonly tracing: Tracing | undefined;
 }
@@ -80,6 +82,7 @@ export function createInference(parts: InferenceParts): Inference {
   });
   const requests = new InferenceRequests(context, {
     ...{ engines, tokens, sessionKey: parts.sessionKey },
+    responseEngines: parts.responseEngines,
   });
   return {
     requests,

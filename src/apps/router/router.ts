@@ -24,6 +24,7 @@ import { FleetSampler } from './metrics/fleet-sampler.ts';
 import { RouterMetrics } from './metrics/router-metrics.ts';
 import { StatsLog } from './metrics/stats-log.ts';
 import type { RouterOptions } from './options.ts';
+import { declareStoredResponses, ResponseEngines } from './responses/response-engines.ts';
 import { EventFeed } from './routes/event-feed.ts';
 import { RouterViews } from './routes/router-views.ts';
 import type { RunningRouter } from './running-router.ts';
@@ -127,15 +128,18 @@ class Router {
     const ticker = new Ticker({ tickMs: options.tickMs ?? 250 });
     const [core, registry, feed] = [this.#core, this.#registry, this.#feed];
     this.#ticker = ticker;
+    const responseEngines = new ResponseEngines(this.#clock);
     const isFixed = !('changes' in options.engines) && file === undefined;
     const unknownEngineGraceMs = isFixed ? 0 : changeSpreadMs;
     this.#shared =
       peers &&
       new SharedAttempts({
         ...{ peers, core, unknownEngineGraceMs, ticker, registry, log },
+        responses: responseEngines,
         tls: tls.upstream,
       });
     const shared = this.#shared;
+    declareStoredResponses(registry, responseEngines);
     const { engineApiKey } = options;
     const authorization = engineApiKey === undefined ? undefined : `Bearer ${engineApiKey}`;
     this.#fleet = new Fleet({
@@ -162,7 +166,7 @@ class Router {
     ticker.add({ onTick: () => watch.check() });
     this.#inference = createInference({
       ...{ options, core, metrics, engines, watch, ticker, registry, authorization, tracing },
-      ...{ clock: this.#clock, sessionKey: settings.sessionKey },
+      ...{ clock: this.#clock, sessionKey: settings.sessionKey, responseEngines },
     });
     const { admission } = this.#inference;
     const history = new FleetHistory();

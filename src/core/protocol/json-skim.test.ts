@@ -111,10 +111,23 @@ test('the fields of a chat request are read, its prompt in rendering order', () 
       hasStreamOptions: true,
       returnsTokenIds: undefined,
       background: false,
+      previousResponseId: undefined,
+      isUnstored: false,
       prompt: ['"s"', '[1]', '[{"role":"user"}]'],
       promptBytes: 23,
     },
   );
+});
+
+test('only a reader for requests that create a response looks for the response before and for `store`', () => {
+  const body = encode('{"model":"m","previous_response_id":"resp_1","store":false,"user":"ann"}');
+  const reader = new RequestFieldsReader({ sessionKey: 'user', createsResponses: true });
+  const { previousResponseId, isUnstored, session } = reader.read(body);
+  assert.deepEqual([previousResponseId, isUnstored, session], ['resp_1', true, 'ann']);
+  const other = new RequestFieldsReader().read(body);
+  assert.deepEqual([other.previousResponseId, other.isUnstored], [undefined, false]);
+  const without = reader.read(encode('{"model":"m","previous_response_id":null,"store":true}'));
+  assert.deepEqual([without.previousResponseId, without.isUnstored], [undefined, false]);
 });
 
 test('fields of the wrong type count as absent', () => {

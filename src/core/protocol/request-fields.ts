@@ -19,6 +19,10 @@ export interface RequestFields {
   readonly priority: number | undefined;
   /** Whether `background` is true: the engine works on after its response, and keeps the result for later requests. */
   readonly background: boolean;
+  /** `previous_response_id`, where the reader looks for it: the stored response that the request continues. */
+  readonly previousResponseId: string | undefined;
+  /** Whether `store` is false, where the reader looks for it: no later request can refer to the response. */
+  readonly isUnstored: boolean;
   /** The value of the session key, if present. */
   readonly session: string | undefined;
   /** Whether `stream_options` is present, with which the end of a stream reports token counts. */
@@ -50,6 +54,8 @@ const firstKeys = [
   'priority',
   'background',
 ];
+/** Only requests that create a response have them. */
+const responseKeys = ['previous_response_id', 'store'];
 const keysAlways = [...firstKeys, ...lengthKeys, ...promptKeys];
 const priorityKey = firstKeys.indexOf('priority');
 const backgroundKey = firstKeys.indexOf('background');
@@ -66,14 +72,26 @@ const firstPrompt = firstLength + lengthKeys.length;
 export class RequestFieldsReader {
   readonly #keys: readonly string[];
   readonly #sessionIndex: number;
+  /** Of `previous_response_id`; -1 without it. */
+  readonly #responseIndex: number;
   /** Of the body that `read` reads. */
   readonly #spans: Int32Array;
 
-  /** @param options `sessionKey`: top-level key of the body with the session id. */
-  constructor(options: { readonly sessionKey?: string | undefined } = {}) {
-    const { sessionKey } = options;
-    this.#sessionIndex = sessionKey === undefined ? -1 : keysAlways.length;
-    this.#keys = sessionKey === undefined ? keysAlways : [...keysAlways, sessionKey];
+  /**
+   * @param options `sessionKey`: top-level key of the body with the session id. `createsResponses`: whether the bodies
+   *   are those of requests that create a response.
+   */
+  constructor(
+    options: {
+      readonly sessionKey?: string | undefined;
+      readonly createsResponses?: boolean;
+    } = {},
+  ) {
+    const { sessionKey, createsResponses = false } = options;
+    const keys = createsResponses ? [...keysAlways, ...responseKeys] : keysAlways;
+    this.#responseIndex = createsResponses ? keysAlways.length : -1;
+    this.#sessionIndex = sessionKey === undefined ? -1 : keys.length;
+    this.#keys = sessionKey === undefined ? keys : [...keys, sessionKey];
     this.#spans = new Int32Array(2 * this.#keys.length);
   }
 
@@ -125,6 +143,11 @@ export class RequestFieldsReader {
         spans[2 * backgroundKey] as number,
         spans[2 * backgroundKey + 1] as number,
       ),
+      previousResponseId:
+        this.#responseIndex < 0
+          ? undefined
+          : nameAt(body, spans, this.#responseIndex, 'previous_response_id'),
+      isUnstored: this.#responseIndex >= 0 && isFalseAt(body, spans, this.#responseIndex + 1),
       session: this.#sessionIndex < 0 ? undefined : this.#session(body, spans),
       prompt,
       promptBytes,
@@ -161,6 +184,11 @@ function nameAt(
     throw new JsonSyntaxError(`"${key}" is longer than ${nameBytesMax} bytes.`);
   }
   return jsonStringAt(body, start, end);
+}
+
+function isFalseAt(body: Uint8Array, spans: Int32Array, key: number): boolean {
+  const start = spans[2 * key] as number;
+  return start >= 0 && body[start] === 0x66;
 }
 
 function numberAt(body: Uint8Array, spans: Int32Array, key: number): number | undefined {

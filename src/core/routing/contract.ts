@@ -11,6 +11,8 @@ export interface RoutingRequest {
   readonly model: string | undefined;
   /** URL of the only engine that may serve it; undefined leaves the choice to the policy. */
   readonly pinnedUrl?: string | undefined;
+  /** Whether that engine has what the request refers to: it gets the request also while it drains or sleeps. */
+  readonly isKept?: boolean | undefined;
   /** The role of the engines that may serve it now; undefined for any. */
   readonly leg?: EngineRole | undefined;
   /** Value found under `--session-key`: header first, then body. */

@@ -63,6 +63,19 @@ test('a request for one engine goes there only, and does not wait for it', () =>
   assert.equal(core.secondsWithoutEngine(pinned), Number.POSITIVE_INFINITY);
 });
 
+test('an engine that drains or sleeps gets a request that only it can serve', () => {
+  const { core } = fleet();
+  const kept = routingRequest('', { pinnedUrl: 'b', isKept: true });
+  for (const state of ['draining', 'asleep'] as const) {
+    core.setState('b', state, 'test');
+    assert.equal(core.route(kept).pick.endpoint.url, 'b');
+    assert.throws(() => core.route(routingRequest('', { pinnedUrl: 'b' })), NoEndpointError);
+    assert.throws(() => core.route(kept, new Set(['b'])), NoEndpointError);
+  }
+  core.setState('b', 'dead', 'test');
+  assert.throws(() => core.route(kept), NoEndpointError);
+});
+
 test('a request that nothing has failed yet is no retry', () => {
   const { core, clock } = fleet();
   core.eject('a', 'test');

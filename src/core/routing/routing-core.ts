@@ -124,7 +124,7 @@ export class RoutingCore {
     const model = this.resolveModel(request.model);
     const { pinnedUrl, leg } = request;
     const all = this.#endpoints.live(model);
-    const named = pinnedUrl === undefined ? all : all.filter(({ url }) => url === pinnedUrl);
+    const named = pinnedUrl === undefined ? all : this.#pinned(request, all);
     const live = leg === undefined ? named : named.filter(({ role }) => role === leg);
     const retry = exclude !== undefined && exclude.size > 0;
     const left = retry ? live.filter(({ url }) => !exclude.has(url)) : live;
@@ -347,6 +347,17 @@ export class RoutingCore {
   /** The last picks, oldest first. */
   recentPicks(): RecentPick[] {
     return this.#recent.all();
+  }
+
+  /** The engine of a request that is for one engine only; empty if it cannot take it. */
+  #pinned(
+    { pinnedUrl = '', isKept }: RoutingRequest,
+    live: readonly EndpointRecord[],
+  ): readonly EndpointRecord[] {
+    const named = live.filter(({ url }) => url === pinnedUrl);
+    if (named.length > 0 || isKept !== true) return named;
+    const record = this.#endpoints.get(pinnedUrl);
+    return record?.state === 'draining' || record?.state === 'asleep' ? [record] : [];
   }
 
   #peerEnded({ endpoint, update, sentSeconds, atSeconds }: PeerEnd): void {

@@ -5,6 +5,7 @@ import type { PeerView } from '../../core/views/index.ts';
 import type { Ticker, UpstreamTls } from '../http/index.ts';
 import type { Logger } from '../log/index.ts';
 import type { PeerUrl } from './peer-url.ts';
+import type { StoredIds } from './update-lines.ts';
 import { silenceMaxMs } from './update-protocol.ts';
 import { type PeerClaim, UpdateSource } from './update-source.ts';
 
@@ -18,6 +19,8 @@ export interface UpdateFeedOptions {
   readonly tls?: (() => UpstreamTls) | undefined;
   readonly log: Logger;
   readonly onUpdate: (router: string, update: AttemptUpdate, agoSeconds: number) => void;
+  /** A router has learned which engines have stored responses. @default not called */
+  readonly onStored?: ((stored: StoredIds) => void) | undefined;
   /** The connection to a router was lost. */
   readonly onLost: (router: string) => void;
   /** Interval between resolutions of the peers' host names. @default 5000 */
@@ -131,10 +134,10 @@ export class UpdateFeed {
   }
 
   #open(peer: PeerUrl, address: string): UpdateSource {
-    const { key, ticker, tls, onUpdate } = this.#options;
+    const { key, ticker, tls, onUpdate, onStored = () => {} } = this.#options;
     const { reconnectMs = 100, silenceMs = silenceMaxMs, random = Math.random } = this.#options;
     const source: UpdateSource = new UpdateSource({
-      ...{ peer, address, key, ticker, tls, onUpdate, reconnectMs, silenceMs, random },
+      ...{ peer, address, key, ticker, tls, onUpdate, onStored, reconnectMs, silenceMs, random },
       claim: (router) => this.#claim(router, source),
       onLost: (router) => {
         this.#connectedAt.delete(router);

@@ -8,10 +8,18 @@ export type UpdateLine =
   /** End of the snapshot of attempts in flight. */
   | { readonly kind: 'whole' }
   /** @param atMs The sender's clock, whose origin is arbitrary. */
-  | { readonly kind: 'alive'; readonly atMs: number }
+  | {
+      readonly kind: 'alive';
+      readonly atMs: number;
+      /** Which engines have responses that the sender has learned of; absent in lines of older routers. */
+      readonly stored?: StoredIds | undefined;
+    }
   /** The sender is shutting down, and its attempts have ended. */
   | { readonly kind: 'bye' }
   | { readonly kind: 'update'; readonly update: AttemptUpdate; readonly agoSeconds: number };
+
+/** Ids of stored responses by the URL of their engine. */
+export type StoredIds = Readonly<Record<string, readonly string[]>>;
 
 /** A line that is not part of an update stream. The message follows "it sent". */
 export class UpdateSyntaxError extends Error {}
@@ -20,8 +28,9 @@ export const helloLine = (router: string): string =>
   `${JSON.stringify({ kind: 'hello', version: updatesVersion, router })}\n`;
 export const wholeLine = '{"kind":"whole"}\n';
 export const byeLine = '{"kind":"bye"}\n';
-export const aliveLine = (atMs: number): string =>
-  `${JSON.stringify({ kind: 'alive', atMs: Math.round(atMs * 1000) / 1000 })}\n`;
+/** @param stored In this line, because older routers refuse lines of other kinds and ignore other fields. */
+export const aliveLine = (atMs: number, stored?: StoredIds): string =>
+  `${JSON.stringify({ kind: 'alive', atMs: Math.round(atMs * 1000) / 1000, stored })}\n`;
 
 /** @param agoSeconds How long ago it happened. */
 export function updateLine(update: AttemptUpdate, agoSeconds = 0): string {
@@ -44,7 +53,11 @@ export function parseUpdateLine(text: string): UpdateLine {
     case 'bye':
       return { kind: line['kind'] };
     case 'alive':
-      return { kind: 'alive', atMs: amount(line, 'atMs') };
+      return {
+        kind: 'alive',
+        atMs: amount(line, 'atMs'),
+        ...(line['stored'] !== undefined && { stored: storedOf(line['stored']) }),
+      };
     default:
       return { kind: 'update', update: updateOf(line), agoSeconds: amount(line, 'agoSeconds', 0) };
   }
@@ -82,6 +95,15 @@ function updateOf(line: Fields): AttemptUpdate {
     default:
       throw new UpdateSyntaxError('a line of an unknown kind');
   }
+}
+
+function storedOf(value: unknown): StoredIds {
+  const isText = (id: unknown) => typeof id === 'string' && id.length <= textCharactersMax;
+  const isIds = (ids: unknown) => Array.isArray(ids) && ids.every(isText);
+  if (typeof value === 'object' && value !== null && Object.values(value).every(isIds)) {
+    return value as StoredIds;
+  }
+  throw new UpdateSyntaxError('a line without a valid "stored"');
 }
 
 function objectOf(text: string): Fields {

@@ -15,7 +15,12 @@ import {
 import { LineReader } from './line-reader.ts';
 import type { PeerUrl } from './peer-url.ts';
 import { UpdateLag } from './update-lag.ts';
-import { parseUpdateLine, type UpdateLine, UpdateSyntaxError } from './update-lines.ts';
+import {
+  parseUpdateLine,
+  type StoredIds,
+  type UpdateLine,
+  UpdateSyntaxError,
+} from './update-lines.ts';
 import { attemptUpdatesPath, updatesContentType, updatesVersion } from './update-protocol.ts';
 
 /** Which router an address leads to: a peer, this router itself, or a peer that is connected elsewhere. */
@@ -39,6 +44,7 @@ export interface UpdateSourceOptions {
   /** The address responded as the router of this id. */
   readonly claim: (router: string) => PeerClaim;
   readonly onUpdate: (router: string, update: AttemptUpdate, agoSeconds: number) => void;
+  readonly onStored: (stored: StoredIds) => void;
   /** The attempts in flight of this router are no longer known. */
   readonly onLost: (router: string) => void;
   /** The state shown to users has changed. */
@@ -163,7 +169,10 @@ export class UpdateSource implements ResponseSink {
       this.#options.onUpdate(this.router, line.update, line.agoSeconds);
     } else if (line.kind === 'whole') this.#change('connected', '');
     else if (line.kind === 'bye') this.#over('it has shut down', false);
-    else this.#alive(line.atMs);
+    else {
+      this.#alive(line.atMs);
+      if (line.stored !== undefined) this.#options.onStored(line.stored);
+    }
   }
 
   #greet({ version, router }: UpdateLine & { kind: 'hello' }): void {

@@ -1,7 +1,14 @@
 // The serving end: publishes this router's attempts, as lines, to each listening router.
 import type { AgedUpdate, AttemptUpdate } from '../../core/routing/index.ts';
 import type { ServerExchange } from '../http/index.ts';
-import { aliveLine, byeLine, helloLine, updateLine, wholeLine } from './update-lines.ts';
+import {
+  aliveLine,
+  byeLine,
+  helloLine,
+  type StoredIds,
+  updateLine,
+  wholeLine,
+} from './update-lines.ts';
 import { aliveIntervalMs, updatesContentType } from './update-protocol.ts';
 
 export interface UpdateStreamOptions {
@@ -9,6 +16,8 @@ export interface UpdateStreamOptions {
   readonly router: string;
   /** Returns the attempts in flight. */
   readonly snapshot: () => Iterable<AgedUpdate>;
+  /** Which engines have stored responses: the newest last. @default none */
+  readonly stored?: (() => readonly StoredAt[]) | undefined;
   /** Returns an engine's URL in the spelling that all routers use. */
   readonly sharedUrl: (url: string) => string;
   /**
@@ -22,6 +31,11 @@ export interface UpdateStreamOptions {
   readonly onCut?: (() => void) | undefined;
 }
 
+/** A stored response, and the URL of the engine that has it. */
+export type StoredAt = readonly [id: string, url: string];
+
+/** Characters of ids and URLs in one line; a line may have twice as many bytes. */
+const storedCharactersMax = 65_536;
 /** Maximum number of listeners; further ones get a 503. */
 const listenersMax = 64;
 /**
@@ -44,6 +58,7 @@ export class UpdateStream {
   readonly #options: UpdateStreamOptions;
   readonly #listeners = new Set<Listener>();
   #pending = '';
+  #stored: StoredAt[] = [];
   #flushing: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
   #inFlight = 0;
@@ -87,6 +102,13 @@ export class UpdateStream {
     if (this.#ending && this.#inFlight === 0) this.#end();
   }
 
+  /** Publishes that an engine has a response. */
+  tellStored(id: string, url: string): void {
+    if (this.#listeners.size === 0) return;
+    this.#stored.push([id, url]);
+    this.#flushing ??= setImmediate(() => this.#flush());
+  }
+
   /** Ends all streams once the attempts in flight have ended; accepts no new listeners. */
   endWhenIdle(): void {
     this.#ending = true;
@@ -103,13 +125,32 @@ export class UpdateStream {
           : update;
       text += this.#lineOf(told, agoSeconds);
     }
-    return text + wholeLine;
+    return text + wholeLine + this.#storedLines(this.#options.stored?.() ?? []);
   }
 
   #lineOf(update: AttemptUpdate, agoSeconds?: number): string {
     const told =
       update.kind === 'sent' ? { ...update, url: this.#options.sharedUrl(update.url) } : update;
     return updateLine(told, agoSeconds);
+  }
+
+  #storedLines(all: readonly StoredAt[]): string {
+    let text = '';
+    let ids: Record<string, string[]> = {};
+    let characters = 0;
+    const write = (stored: StoredIds) => {
+      text += aliveLine(performance.now(), stored);
+      [ids, characters] = [{}, 0];
+    };
+    for (const [id, own] of all) {
+      const url = this.#options.sharedUrl(own);
+      ids[url] ??= [];
+      ids[url].push(id);
+      characters += id.length + (ids[url].length === 1 ? url.length : 0);
+      if (characters > storedCharactersMax) write(ids);
+    }
+    if (characters > 0) write(ids);
+    return text;
   }
 
   #alive(): void {
@@ -120,6 +161,10 @@ export class UpdateStream {
   #flush(): void {
     clearImmediate(this.#flushing);
     this.#flushing = undefined;
+    if (this.#stored.length > 0) {
+      this.#pending += this.#storedLines(this.#stored);
+      this.#stored = [];
+    }
     if (this.#pending === '') return;
     // Latin-1, because these JSON lines are ASCII: URLs are encoded so, and the rest is numbers.
     const bytes = Buffer.from(this.#pending, 'latin1');

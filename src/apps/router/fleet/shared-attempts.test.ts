@@ -12,6 +12,7 @@ import { MetricsRegistry } from '../../../core/metrics/index.ts';
 import { createPolicy, RoutingCore } from '../../../core/routing/index.ts';
 import { Ticker } from '../../../io/http/index.ts';
 import { createLogger } from '../../../io/log/index.ts';
+import { ResponseEngines } from '../responses/response-engines.ts';
 import { SharedAttempts } from './shared-attempts.ts';
 
 const head = 'HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n';
@@ -53,9 +54,10 @@ function begin(
     clock: { nowSeconds: () => 100 },
     onUpdate: (update) => shared.tell(update),
   });
+  const responses = new ResponseEngines({ nowSeconds: () => 100 });
   const shared = new SharedAttempts({
     ...{ core, ticker, registry, log, tls: undefined, unknownEngineGraceMs: graceMs },
-    peers: { urls },
+    ...{ peers: { urls }, responses },
   });
   const engine = 'http://a/v1';
   core.addEndpoint({ url: engine, models: ['m'] });
@@ -65,7 +67,7 @@ function begin(
     ticker.stop();
   });
   return {
-    ...{ shared, core, state },
+    ...{ shared, core, state, responses },
     load: () => core.endpoint(engine)?.load.inflight,
     ownLoad: () => core.endpoint(engine)?.ownLoad.inflight,
     value: (series: string) => {
@@ -92,6 +94,16 @@ const sentTo = (url: string, attempt = 1) => ({
 const finished = { kind: 'finished', attempt: 1, status: 'completed' };
 const known = 'spillway_router_peer_attempts_total{engine="known"}';
 const unknown = 'spillway_router_peer_attempts_total{engine="unknown"}';
+
+test('what a peer learns of stored responses is remembered here, for engines of this router', async (t) => {
+  const peer = await peerRouter(t);
+  const { shared, responses } = begin(t, { urls: [peer.url] });
+  shared.start();
+  await until(() => peer.sockets.length > 0);
+  peer.tell({ kind: 'alive', atMs: 1, stored: { 'http://a/v1': ['resp_1'], 'http://z': ['r2'] } });
+  await until(() => responses.size > 0);
+  assert.deepEqual([responses.of('resp_1'), responses.of('r2')], ['http://a/v1', undefined]);
+});
 
 test('the attempts of a peer are counted on the same engine here, however its URL is written', async (t) => {
   const peer = await peerRouter(t);

@@ -13,7 +13,10 @@ import type { ServerExchange, Ticker, UpstreamTls } from '../../../io/http/index
 import type { Logger } from '../../../io/log/index.ts';
 import type { PeerOptions } from '../options.ts';
 import { answer, answerError } from '../requests/answer.ts';
+import type { ResponseEngines } from '../responses/response-engines.ts';
 
+/** Stored responses of which a peer that connects is told: the newest. */
+const storedMax = 20_000;
 /** Maximum number of peers' engines remembered as unknown here; each is logged once. */
 const unknownEnginesMax = 64;
 
@@ -39,6 +42,8 @@ export class SharedAttempts {
   constructor(options: {
     readonly peers: PeerOptions;
     readonly core: RoutingCore;
+    /** Which engines have stored responses; peers are told, and tell what they learn. */
+    readonly responses: ResponseEngines;
     /** How long an engine may be known to peers only, before this router warns about it. */
     readonly unknownEngineGraceMs: number;
     readonly ticker: Ticker;
@@ -47,7 +52,7 @@ export class SharedAttempts {
     readonly registry: MetricsRegistry;
     readonly log: Logger;
   }) {
-    const { peers, core, ticker, tls, registry, log } = options;
+    const { peers, core, responses, ticker, tls, registry, log } = options;
     const metrics = declareCounters(registry);
     this.#metrics = metrics;
     this.#graceMs = options.unknownEngineGraceMs;
@@ -56,15 +61,23 @@ export class SharedAttempts {
     this.#stream = new UpdateStream({
       router: this.#id,
       snapshot: () => core.snapshot(),
+      stored: () => responses.newest(storedMax),
       sharedUrl: (url) => this.#sharedUrls.get(url) ?? sharedUrl(url),
       onCut: () => metrics.listenersDropped.inc(),
     });
+    responses.onLearned = (id, url) => this.#stream.tellStored(id, url);
     const { key, lookup, lookupMs } = peers;
     this.#feed = new UpdateFeed({
       router: this.#id,
       peers: [...new Map(peers.urls.map(parsePeerUrl).map((peer) => [peer.url, peer])).values()],
       ...{ key, ticker, tls, log, lookup, lookupMs },
       onUpdate: (router, update, agoSeconds) => this.#receive(router, update, agoSeconds),
+      onStored: (stored) => {
+        for (const [shared, ids] of Object.entries(stored)) {
+          const url = this.#ownUrls.get(shared);
+          if (url !== undefined) for (const id of ids) responses.remember(id, url);
+        }
+      },
       onLost: (router) => {
         core.forget(router);
         metrics.disconnects.inc();

@@ -14,7 +14,7 @@ const anthropicTypes: Readonly<Record<number, string>> = {
 function apiOf(target: string): ErrorApi {
   const path = target.split('?', 1)[0] as string;
   if (/\/v1\/messages(?:\/count_tokens)?$/.test(path)) return 'messages';
-  return path.endsWith('/v1/responses') ? 'responses' : 'openai';
+  return /\/v1\/responses(?:\/|$)/.test(path) ? 'responses' : 'openai';
 }
 
 /** The JSON text of an error response to a request for `target`; the types are vLLM's, for messages, too. */

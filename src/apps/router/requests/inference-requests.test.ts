@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { Client } from '../../../../test/support/client-in-memory.ts';
 import { routerInMemory } from '../../../../test/support/router-in-memory.ts';
 import type { RoutingRequest } from '../../../core/routing/index.ts';
+import { ResponseEngines } from '../responses/response-engines.ts';
 import type { PromptTokens } from '../tokens/prompt-tokens.ts';
 import { type ForwardedRoute, InferenceRequests } from './inference-requests.ts';
 
@@ -42,6 +43,7 @@ function begin(
     engines: router.engines,
     tokens: { of: () => options.tokens } as unknown as PromptTokens,
     sessionKey: options.sessionKey,
+    responseEngines: new ResponseEngines({ nowSeconds: () => 0 }),
   });
   context.after(() => requests.close());
   const send = (body: object | string, { headers = {}, target, route: to = chat }: Sent = {}) => {

@@ -18,6 +18,14 @@ import {
 } from '../../../io/http/index.ts';
 import { SkimThread } from '../../../io/json-skim/index.ts';
 import type { Engine } from '../fleet/engine.ts';
+import { CreatedResponse } from '../responses/created-response.ts';
+import type { ResponseEngines } from '../responses/response-engines.ts';
+import {
+  type Place,
+  type StoredReference,
+  StoredResponses,
+  storedResponsesPath,
+} from '../responses/stored-responses.ts';
 import type { PromptTokens } from '../tokens/prompt-tokens.ts';
 import { answerError } from './answer.ts';
 import { requestIdOf } from './attempt-ids.ts';
@@ -62,7 +70,11 @@ export class InferenceRequests {
   readonly #tokens: PromptTokens;
   readonly #skimThread = new SkimThread();
   readonly #decoder = new BodyDecoder();
+  readonly #responseEngines: ResponseEngines;
+  readonly #stored: StoredResponses;
   #fieldsReader: RequestFieldsReader;
+  /** For requests that create a response. */
+  #responsesReader: RequestFieldsReader;
   #sessionHeader: string | undefined;
 
   /** @param sessionKey Header, or else top-level body key, that holds a request's session id. */
@@ -72,18 +84,23 @@ export class InferenceRequests {
       readonly engines: ReadonlyMap<string, Engine>;
       readonly tokens: PromptTokens;
       readonly sessionKey: string | undefined;
+      readonly responseEngines: ResponseEngines;
     },
   ) {
     this.#context = context;
     this.#tokens = options.tokens;
     this.#engines = options.engines;
+    this.#responseEngines = options.responseEngines;
+    this.#stored = new StoredResponses(context, options.engines, options.responseEngines);
     this.#fieldsReader = new RequestFieldsReader({ sessionKey: options.sessionKey });
+    this.#responsesReader = responsesReader(options.sessionKey);
     this.#sessionHeader = options.sessionKey?.toLowerCase();
   }
 
   /** Applies to requests that arrive from now on. */
   setSessionKey(sessionKey: string | undefined): void {
     this.#fieldsReader = new RequestFieldsReader({ sessionKey });
+    this.#responsesReader = responsesReader(sessionKey);
     this.#sessionHeader = sessionKey?.toLowerCase();
   }
 
@@ -103,8 +120,10 @@ export class InferenceRequests {
     const session = (header && headers.get(header)) || undefined;
     const pinned = this.#pinnedEngine(exchange);
     if (pinned === null) {
-      const message = 'No engine has the id in the query of this request; /engines lists them.';
-      this.#refuse({ exchange, id, arrivedAtMs }, { status: 404, message, param: 'id' });
+      this.#refuse(
+        { exchange, id, arrivedAtMs },
+        { status: 404, message: noSuchEngine, param: 'id' },
+      );
       return;
     }
     const arrival: Arrival = { exchange, id, session, pinnedUrl: pinned?.url, arrivedAtMs };
@@ -131,13 +150,71 @@ export class InferenceRequests {
     const { exchange } = arrival;
     if (route.kind === 'form') void this.#takeForm(arrival);
     else if (exchange.body.length > unsharedBytesMax) void this.#takeLarge(arrival, route);
-    else this.#takeJson(arrival, route, this.#fieldsReader, undefined);
+    else this.#takeJson(arrival, route, this.#readerOf(route), undefined);
+  }
+
+  /** Routes a request for a stored response, which has no body for an engine: GET, DELETE, or POST to cancel it. */
+  takeStored(exchange: ServerExchange, arrivedAtMs: number): void {
+    const { metrics } = this.#context;
+    metrics.arrived++;
+    metrics.rate.count(arrivedAtMs / 1000);
+    const { head, target } = exchange;
+    const id = requestIdOf(head.headers.get('x-request-id'));
+    const responseId = idInPath(target);
+    const pinned = this.#pinnedEngine(exchange);
+    if (pinned === null || responseId === undefined) {
+      const message =
+        pinned === null ? noSuchEngine : 'The id of the response is not valid percent-encoding.';
+      const param = pinned === null ? 'id' : 'response_id';
+      this.#refuse({ exchange, id, arrivedAtMs }, { status: 404, message, param });
+      return;
+    }
+    const arrival: Arrival = {
+      exchange,
+      id,
+      session: undefined,
+      pinnedUrl: undefined,
+      arrivedAtMs,
+    };
+    const send = (pinnedUrl: string | undefined) => {
+      const request = {
+        ...requestWithoutPrompt({ id, model: undefined, session: undefined, pinnedUrl }),
+        isKept: pinnedUrl !== undefined,
+      };
+      this.#send({
+        ...{ exchange, request, body: noBody, expectsUsage: false, generates: false, arrivedAtMs },
+        ...{ migration: undefined, isHedged: false, isRepeatable: head.method === 'GET' },
+      });
+    };
+    if (pinned !== undefined) send(pinned.url);
+    else {
+      const reference = { id: responseId, model: undefined, head, param: 'response_id' } as const;
+      this.#whenPlaced(arrival, this.#stored.placeOf(reference), send);
+    }
+  }
+
+  /** Goes on once it is known which engine has a stored response, or refuses the request. */
+  #whenPlaced(
+    arrival: Arrival,
+    place: Place | Promise<Place>,
+    send: (url: string | undefined) => void,
+  ): void {
+    if (place instanceof Promise) {
+      void place.then((found) => {
+        if (!arrival.exchange.over) this.#whenPlaced(arrival, found, send);
+      });
+    } else if ('error' in place) this.#refuse(arrival, place.error);
+    else send(place.url);
+  }
+
+  #readerOf({ promptKind }: ForwardedRoute): RequestFieldsReader {
+    return promptKind === 'responses' ? this.#responsesReader : this.#fieldsReader;
   }
 
   /** A body that takes long to read is read in another thread. */
   async #takeLarge(arrival: Arrival, route: ForwardedRoute): Promise<void> {
     const { body } = arrival.exchange;
-    const reader = this.#fieldsReader;
+    const reader = this.#readerOf(route);
     const spans = await this.#skimThread.skim(body, reader.keys).catch((error: Error) => error);
     if (arrival.exchange.over) return;
     this.#takeJson(arrival, route, reader, spans);
@@ -150,9 +227,7 @@ export class InferenceRequests {
     reader: RequestFieldsReader,
     spans: Int32Array | Error | undefined,
   ): void {
-    const { exchange, id, session, pinnedUrl, arrivedAtMs } = arrival;
-    const { kind, generates, promptKind, isHedged } = route;
-    const { core } = this.#context;
+    const { kind } = route;
     const fields = this.#read(arrival, reader, spans);
     if (fields === undefined) return;
     const { model } = fields;
@@ -160,11 +235,34 @@ export class InferenceRequests {
       this.#refuseMissingModel(arrival);
       return;
     }
+    const { previousResponseId } = fields;
+    if (previousResponseId === undefined || arrival.pinnedUrl !== undefined) {
+      this.#route(arrival, route, fields);
+      return;
+    }
+    const reference: StoredReference = {
+      id: previousResponseId,
+      model: this.#context.core.resolveModel(model),
+      param: 'previous_response_id',
+      head: arrival.exchange.head,
+    };
+    this.#whenPlaced(arrival, this.#stored.placeOf(reference), (pinnedUrl) =>
+      this.#route({ ...arrival, pinnedUrl }, route, fields, pinnedUrl !== undefined),
+    );
+  }
+
+  /** @param isKept Whether only the engine of `pinnedUrl` has what the request refers to. */
+  #route(arrival: Arrival, route: ForwardedRoute, fields: RequestFields, isKept = false): void {
+    const { exchange, id, session, pinnedUrl, arrivedAtMs } = arrival;
+    const { generates, promptKind, isHedged } = route;
+    const { core } = this.#context;
+    const { model } = fields;
     const isSplit = isDisaggregated(core.policy.name);
     const request: RoutingRequest = {
       id,
       model,
       pinnedUrl,
+      isKept,
       leg: isSplit && generates && pinnedUrl === undefined ? 'decode' : undefined,
       session: session ?? fields.session,
       prompt: fields.prompt,
@@ -201,7 +299,9 @@ export class InferenceRequests {
     };
     const isTokenized = promptKind !== undefined && resolved !== undefined;
     // With one engine there is nothing to choose.
-    if (isTokenized && core.policy.needsTokens && core.candidateCount(resolved) > 1) {
+    if (promptKind === 'responses' && !fields.isUnstored) {
+      this.#create(proxied, isTokenized ? resolved : undefined);
+    } else if (isTokenized && core.policy.needsTokens && core.candidateCount(resolved) > 1) {
       const tokens = this.#tokens.of(resolved, promptKind, exchange.body);
       if (tokens instanceof Promise) void this.#sendLater(proxied, tokens);
       else this.#send(withTokens(proxied, tokens));
@@ -277,6 +377,23 @@ export class InferenceRequests {
     this.#refuse(arrival, { status: 500, message: 'The router failed; see its log.' });
   }
 
+  /** A request whose response a later one may refer to. @param model Undefined if it needs no tokens. */
+  #create(options: ProxiedRequestOptions, model: string | undefined): void {
+    const { core } = this.#context;
+    const send = (tokens: TokenizedPrompt | undefined) => {
+      if (options.exchange.over) return;
+      const known = withTokens(options, tokens);
+      new CreatedResponse(this.#context, known, this.#responseEngines).start();
+    };
+    if (model === undefined || !core.policy.needsTokens || core.candidateCount(model) <= 1) {
+      send(undefined);
+      return;
+    }
+    const tokens = this.#tokens.of(model, 'responses', options.exchange.body);
+    if (tokens instanceof Promise) void tokens.then(send);
+    else send(tokens);
+  }
+
   #send(options: ProxiedRequestOptions): void {
     new ProxiedRequest(this.#context, options).start();
   }
@@ -308,6 +425,24 @@ export class InferenceRequests {
       new RequestTrace(tracing, exchange, arrivedAtMs).ended(undefined, end, performance.now());
     }
     answerError(exchange, error, id, headerLines);
+  }
+}
+
+const noBody = Buffer.alloc(0);
+const noSuchEngine = 'No engine has the id in the query of this request; /engines lists them.';
+
+function responsesReader(sessionKey: string | undefined): RequestFieldsReader {
+  return new RequestFieldsReader({ sessionKey, createsResponses: true });
+}
+
+/** The id in the path of a stored response; undefined if it cannot be decoded. */
+function idInPath(target: string): string | undefined {
+  const [path = ''] = target.split('?', 1);
+  const [id = ''] = path.slice(storedResponsesPath.length).split('/', 1);
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return undefined;
   }
 }
 

@@ -17,6 +17,9 @@ const typeOfStatus: Readonly<Record<number, string>> = {
   504: 'GatewayTimeoutError',
 };
 
+/** Code of the error for a request about a stored response whose engine cannot serve it now. */
+export const engineUnavailableCode = 'response_engine_unavailable';
+
 /** What OpenAI's clients call an error object. */
 export interface OpenAiError {
   readonly status: number;

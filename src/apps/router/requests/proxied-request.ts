@@ -26,7 +26,7 @@ import type {
 import { answerError } from './answer.ts';
 import { clientPatience } from './client-patience.ts';
 import type { SplitKind } from './handoff-bodies.ts';
-import type { OpenAiError } from './openai-error.ts';
+import { engineUnavailableCode, type OpenAiError } from './openai-error.ts';
 import { PrefillHandoff } from './prefill-handoff.ts';
 import { type AttemptOwner, ProxyAttempt } from './proxy-attempt.ts';
 import type { ProxyContext } from './proxy-context.ts';
@@ -130,6 +130,11 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
       context.keepAlive &&
       new SilentStart(context.keepAlive, exchange, (head, comment) => this.#open(head, comment));
     exchange.listener = this;
+  }
+
+  /** The engine of the attempt in flight, or of the last one. */
+  protected get engineUrl(): string | undefined {
+    return this.#attempt?.url;
   }
 
   /** Picks an engine and sends the request there, at once or when an engine has room for it. */
@@ -391,7 +396,8 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   }
 
   /** @param headerLines Without CR LF. */
-  #answer(error: OpenAiError, headerLines?: readonly string[]): void {
+  #answer(given: OpenAiError, headerLines?: readonly string[]): void {
+    const error = this.#first.isKept === true ? { code: engineUnavailableCode, ...given } : given;
     if (this.#isOnlyOpen) this.#relay.breakOff(true, error, 0);
     else answerError(this.exchange, error, this.#request.id, headerLines);
   }

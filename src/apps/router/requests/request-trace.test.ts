@@ -11,6 +11,7 @@ import {
   type SpanEvent,
 } from '../../../core/telemetry/index.ts';
 import type { Tracing } from '../../../io/otlp/index.ts';
+import { ResponseEngines } from '../responses/response-engines.ts';
 import type { PromptTokens } from '../tokens/prompt-tokens.ts';
 import { type ForwardedRoute, InferenceRequests } from './inference-requests.ts';
 import { ProxiedRequest } from './proxied-request.ts';
@@ -297,7 +298,10 @@ test('a span towards an engine is named by the method where the API has no opera
 test('a request that cannot be read is traced as well', (t) => {
   const { proxy, spans, engines, state } = begin(t);
   const tokens = { of: () => undefined } as unknown as PromptTokens;
-  const requests = new InferenceRequests(proxy, { engines, tokens, sessionKey: undefined });
+  const requests = new InferenceRequests(proxy, {
+    ...{ engines, tokens, sessionKey: undefined },
+    responseEngines: new ResponseEngines({ nowSeconds: () => 0 }),
+  });
   t.after(() => requests.close());
   const client = new Client({ traceparent }, { body: '{"model":' });
   const route: ForwardedRoute = {

@@ -1,0 +1,41 @@
+// A request that creates a response: remembers which engine has it. A class of its own, so that other requests pay nothing.
+import type { ResponseHead } from '../../../io/http/index.ts';
+import { ProxiedRequest, type ProxiedRequestOptions } from '../requests/proxied-request.ts';
+import type { ProxyContext } from '../requests/proxy-context.ts';
+import type { ResponseEngines } from './response-engines.ts';
+import { ResponseIdReader } from './response-id.ts';
+
+export class CreatedResponse extends ProxiedRequest {
+  readonly #engines: ResponseEngines;
+  /** Undefined before the response, and once its id is known. */
+  #reader: ResponseIdReader | undefined = undefined;
+  #isRead = false;
+
+  constructor(context: ProxyContext, options: ProxiedRequestOptions, engines: ResponseEngines) {
+    super(context, options);
+    this.#engines = engines;
+  }
+
+  override begin(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
+    if (!this.#isRead && head.status === 200 && head.contentEncoding === undefined) {
+      this.#reader = new ResponseIdReader(head);
+      this.#read(bytes);
+    }
+    return super.begin(head, bytes, ended, chunks);
+  }
+
+  override relay(bytes: Buffer, ended: boolean, chunks: number): boolean {
+    this.#read(bytes);
+    return super.relay(bytes, ended, chunks);
+  }
+
+  /** Before the bytes are relayed: the client's next request may come at once. */
+  #read(bytes: Buffer): void {
+    const id = this.#reader?.read(bytes);
+    if (id === undefined) return;
+    this.#reader = undefined;
+    this.#isRead = true;
+    const url = this.engineUrl;
+    if (id !== null && url !== undefined) this.#engines.learn(id, url);
+  }
+}
