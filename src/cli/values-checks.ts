@@ -2,6 +2,7 @@
 import { counted } from '../core/base/index.ts';
 import { engineFaults, type Target, type VainKey, vainKeys } from '../core/layout/index.ts';
 import {
+  checkModels,
   type EngineKind,
   engineKind,
   type ModelEntry,
@@ -15,22 +16,44 @@ import {
 import { loadCatalogue } from '../io/models/index.ts';
 import type { LoadOptions } from '../io/values/index.ts';
 
+interface ChecksOptions {
+  readonly anyModel?: boolean;
+  readonly onHosts?: boolean;
+}
+
 /**
  * Returns checks for unknown GPUs and models, for settings with which vLLM would not start, and for keys that the chart needs if the
  * values are for it.
+ *
+ * @param options `anyModel`: the values are only shown or edited, so that models may be unknown. @default false
+ * `onHosts`: engines run on other machines, so paths of models are not checked. @default false
  */
 export async function valuesChecks(
   target: Target = 'up',
+  { anyModel = false, onHosts = target === 'kubernetes' }: ChecksOptions = {},
 ): Promise<Pick<LoadOptions, 'catalogue' | 'checks'>> {
   const catalogue = await loadCatalogue();
   // Loaded only here, since every start reads values.
   const { chartFaults } =
     target === 'kubernetes' ? await import('../core/deploy/index.ts') : { chartFaults: () => [] };
-  const check = (values: Values) =>
-    [
-      ...engineFaults(values, catalogue.findModel, engineKind),
+  const kindOf = target === 'up' ? engineKind : kindInChart;
+  const isEmulated = (entry: ModelEntry): boolean =>
+    kindOf(entry) === 'embedded' && !(onHosts && /^[./~]/.test(entry.modelURL ?? ''));
+  const check = (values: Values) => [
+    ...[
+      ...engineFaults(
+        values,
+        (name, { standIn }) =>
+          catalogue.findEngineModel(name, '', {
+            always: standIn,
+            unknown: values.spillway.standIn,
+          }),
+        engineKind,
+      ),
       ...chartFaults(values, kindInChart),
-    ].map((fault) => ({ ...fault, others: [] }));
+    ].map((fault) => ({ ...fault, others: [] })),
+    ...(anyModel ? [] : checkModels(values, catalogue, isEmulated)),
+  ];
   return { catalogue, checks: [check] };
 }
 

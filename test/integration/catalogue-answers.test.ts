@@ -113,3 +113,15 @@ test('a folder whose tokenizer is of another kind is served with Qwen3’s, with
   assert.deepEqual(resolved.samplingDefaults, { top_k: 5, endTokens: [] });
   await answersToEach(await serve(t, folder), folder);
 });
+
+test('a stand-in serves its size under any name', async (t) => {
+  const resolved = await resolveEngine({ model: 'gpt-4o', standIn: 'Qwen/Qwen3-0.6B' });
+  const own = await resolveEngine({ model: 'Qwen/Qwen3-0.6B' });
+  assert.deepEqual(resolved.config, own.config);
+  const server = await createEngineServer({
+    ...{ ...resolved, port: 0, timeScale: Number.POSITIVE_INFINITY },
+    ...{ toolCallParser: 'hermes', enableAutoToolChoice: true },
+  });
+  t.after(() => server.close());
+  await answersToEach(server.url, 'gpt-4o');
+});

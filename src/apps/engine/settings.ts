@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import { kvBytesPerTokenPerGpu, type ModelSpec, modelParameters } from '../../core/engine/index.ts';
 import { type EngineSpec, type SchedulerSettings, sizeEngine } from '../../core/layout/index.ts';
-import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
+import { readEngineModel, readGpuSpec } from '../../io/models/index.ts';
 import { readStepCostSource } from '../../io/profile/index.ts';
 import { openModelTokenizer } from './model-tokenizer.ts';
 import type { EngineServerOptions, SamplingDefaults } from './options.ts';
@@ -16,6 +16,8 @@ export interface EngineSettings
   extends Omit<EngineSpec, 'model' | 'gpu' | 'scheduler' | 'stepCost' | 'host'> {
   /** A catalogue name, a Hugging Face id, or a folder with config.json. */
   readonly model: string;
+  /** Model or size whose shape the model gets; see `readStandIn`. @default the model's own shape */
+  readonly standIn?: string;
   /** A GPU of the catalogue. @default 'H100-80GB' */
   readonly gpu?: string;
   /** Folder or file with measured step times, instead of the roofline. */
@@ -59,11 +61,13 @@ export interface ResolvedEngine extends Resolved {
  * const server = await createEngineServer({ ...(await resolveEngine({ model: 'Qwen/Qwen3-8B' })), port: 0 });
  */
 export async function resolveEngine(settings: EngineSettings): Promise<ResolvedEngine> {
-  const given = readModelSpec(settings.model);
+  const given = readEngineModel(settings.model, 'with --stand-in NAME', {
+    always: settings.standIn,
+  });
   const { tokenizer, folder, isStandIn, note } = await openModelTokenizer(settings);
   const endToken = isStandIn ? 'none' : tokenizer.eosTokenId;
   const samplingDefaults = await readSamplingDefaults(settings.model, endToken);
-  const { profile, tier, config: scheduler, tokenizer: _, ...sizes } = settings;
+  const { profile, tier, config: scheduler, tokenizer: _, standIn: __, ...sizes } = settings;
   const gpu = await readGpuSpec(settings.gpu ?? 'H100-80GB');
   const spec = { ...sizes, scheduler, model: given, gpu };
   const { stepCost } = await readStepCostSource(profile, spec);

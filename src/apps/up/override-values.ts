@@ -7,6 +7,8 @@ export interface UpOverrides {
   readonly engines?: number | undefined;
   readonly gpu?: string | undefined;
   readonly model?: string | undefined;
+  /** Of each model that is not in the catalogue. */
+  readonly standIn?: string | undefined;
   readonly policy?: Values['routerSpec']['routingLogic'] | undefined;
   readonly timeScale?: number | undefined;
   readonly host?: string | undefined;
@@ -36,7 +38,11 @@ export function overrideValues(values: Values, overrides: UpOverrides): Values {
       containerPort: overrides.port ?? routerSpec.containerPort,
       routingLogic: overrides.policy ?? routerSpec.routingLogic,
     },
-    spillway: { ...spillway, dashboard: overrides.dashboard ?? spillway.dashboard },
+    spillway: {
+      ...spillway,
+      dashboard: overrides.dashboard ?? spillway.dashboard,
+      ...(overrides.standIn !== undefined && { standIn: overrides.standIn }),
+    },
   };
 }
 

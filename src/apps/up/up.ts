@@ -144,12 +144,16 @@ function summaryOf(stack: RunningStack, values: Values): string {
         ? `${backend.model} at ${backend.url}`
         : engine.kind === 'vllm'
           ? `${backend.model} by vLLM`
-          : `${backend.model} on ${gpuLabel(engine.spec.gpu)}, emulated`;
+          : `${backend.model} on ${gpuLabel(engine.spec.gpu)}, emulated${standInLabel(engine.spec)}`;
     groups.set(where, (groups.get(where) ?? 0) + 1);
   }
   const engines = [...groups].map(([where, n]) => `${counted(n, 'engine')} (${where})`);
   const { enableRouter, routingLogic } = values.routerSpec;
   return `starting ${engines.join(', ')} ${enableRouter ? `and the router (${routingLogic})` : 'without a router'}`;
+}
+
+function standInLabel({ standIn }: Values['servingEngineSpec']['modelSpec'][number]): string {
+  return standIn === undefined ? '' : ` with the size of ${standIn}`;
 }
 
 function gpuLabel(gpu: Values['servingEngineSpec']['modelSpec'][number]['gpu']): string {

@@ -36,8 +36,9 @@ export async function runDeployOnHosts(flags: HostsDeployFlags): Promise<void> {
     );
   }
   const { file, set, setString, preset, release } = flags;
+  const checks = await valuesChecks('up', { onHosts: true });
   const { values, warnings } = await readValues({
-    ...{ files: file, sets: set, setStrings: setString, preset, ...(await valuesChecks()) },
+    ...{ files: file, sets: set, setStrings: setString, preset, ...checks },
   });
   for (const line of problemLines(warnings)) process.stderr.write(`warning: ${line}\n`);
   const load = flags.bench === undefined ? undefined : readBenchFlags(flags.bench);

@@ -179,7 +179,8 @@ test('validate --for kubernetes names the keys that the chart needs', async () =
     ),
     ['repository', 'tag', 'requestMemory'].map((key) => `3 servingEngineSpec.modelSpec[0].${key}`),
   );
-  assert.equal((await run('validate', '-f', path)).status, 0);
+  const here = ['--set', 'spillway.standIn=8B'];
+  assert.equal((await run('validate', '-f', path, ...here)).status, 0);
 });
 
 test('presets for a cluster can be deployed there as they are', async () => {
@@ -224,7 +225,7 @@ test('allows a context beyond the model under the conditions of vLLM', async () 
     'env: [{name: VLLM_ALLOW_LONG_MAX_MODEL_LEN, value: "1"}], vllmConfig: {maxModelLen: 50000}',
     `vllmConfig: {maxModelLen: 50000, extraArgs: [--hf-overrides, '{"rope_theta": 1e6}']}`,
     'vllmConfig: {extraArgs: [--max-model-len, auto]}',
-    'modelURL: my/own-model, vllmConfig: {maxModelLen: 5000000}',
+    'modelURL: my/own-model, standIn: meta-llama/Llama-4-Scout-17B-16E, vllmConfig: {maxModelLen: 5000000}',
   ];
   for (const yaml of allowed) {
     const model = yaml.startsWith('modelURL') ? '' : 'modelURL: Qwen/Qwen3-8B, ';
@@ -240,6 +241,33 @@ test('reports a key without effect, which is not an error', async () => {
     err: `${path}:2:3: servingEngineSpec.nodeSelector: No effect, as in the upstream chart. Use nodeSelectorTerms of each model.\n`,
     status: 0,
   });
+});
+
+test('a model on a volume of a pod is refused for this machine, at its line, with the way out', async () => {
+  const path = file(
+    'volume.yaml',
+    `servingEngineSpec:
+  modelSpec:
+    - name: tiny
+      repository: vllm/vllm-openai
+      tag: v0.8.5
+      modelURL: /data/models/tinyllama
+      requestCPU: 1
+      requestMemory: 2Gi
+      requestGPU: 1
+`,
+  );
+  const { err, status } = await run('validate', '-f', path);
+  assert.equal(status, 2);
+  assert.match(
+    err,
+    /:6:17: servingEngineSpec\.modelSpec\[0\]\.modelURL: There is no \/data\/models\/tinyllama\/config\.json on this machine; the nearest models are TinyLlama\/TinyLlama-1\.1B-Chat-v1\.0, \S+ and \S+: .* standIn beside modelURL, .*"spillway up --stand-in TinyLlama\/TinyLlama-1\.1B-Chat-v1\.0"\.\n/,
+  );
+  assert.equal((await run('validate', '-f', path, '--for', 'kubernetes')).status, 0);
+  assert.equal((await run('show', '-f', path)).status, 0);
+  for (const way of ['servingEngineSpec.modelSpec[0].standIn=1.1B', 'spillway.standIn=8B']) {
+    assert.equal((await run('validate', '-f', path, '--set', way)).status, 0);
+  }
 });
 
 test('reports a GPU or model that the catalogue lacks before anything runs', async () => {

@@ -133,7 +133,7 @@ export function configCommand(
         );
       }
       const { runConfigMenu } = await import('../menu/config-menu.ts');
-      const { catalogue, checks = [] } = await valuesChecks();
+      const { catalogue, checks = [] } = await valuesChecks('up', { anyModel: true });
       const end = await runConfigMenu({
         ...{ file, preset, checks, input: stdin, output: stdout },
         catalogue,
@@ -177,6 +177,6 @@ async function sources(flags: SourceFlags, fallback: string | undefined): Promis
     files: flags.file,
     sets: flags.set,
     setStrings: flags.setString,
-    ...(await valuesChecks()),
+    ...(await valuesChecks('up', { anyModel: true })),
   };
 }

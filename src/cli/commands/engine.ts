@@ -134,6 +134,7 @@ async function engineOptions(
   const { notes, ...resolved } = await resolveEngine(
     given({
       ...{ model, gpu: flags.gpu, profile: flags.profile, tokenizer: flags.tokenizer },
+      standIn: flags.standIn,
       ...sizes,
       // In vLLM, overrides of the position embeddings allow a longer context.
       allowsLongContext: flags.hfOverrides !== undefined || isSet('VLLM_ALLOW_LONG_MAX_MODEL_LEN'),
@@ -216,20 +217,22 @@ function emulatedHash(name: EngineFlags['prefixCachingHashAlgo']): BlockHashAlgo
 async function announce(
   servers: readonly EngineServer[],
   { model, servedModelNames = [model] }: EngineServerOptions,
-  { gpu, timeScale, json }: EngineFlags,
+  { gpu, timeScale, json, standIn }: EngineFlags,
   hasStandInTokenizer: boolean,
 ): Promise<void> {
   const { name } = await readGpuSpec(gpu);
+  const size = standIn === undefined ? '' : `, the size of ${standIn} in place of the model's`;
   const tokens = hasStandInTokenizer ? ", Qwen3's tokenizer in place of the model's" : '';
   for (const [index, { url, kvEvents }] of servers.entries()) {
     const ready = {
       ...{ event: 'ready', engine: index + 1, url, models: servedModelNames },
+      ...(standIn !== undefined && { standIn }),
       ...(hasStandInTokenizer && { tokenizer: 'Qwen3' }),
     };
     process.stdout.write(
       json
         ? `${JSON.stringify({ ...ready, kvEvents: kvEvents?.endpoint, kvReplay: kvEvents?.replay_endpoint })}\n`
-        : `ready: ${url}/v1 (emulation of vLLM by Spillway ${version}: ${name}, time scale ${Number.isFinite(timeScale) ? timeScale : 'inf'}, synthetic text${tokens})\n`,
+        : `ready: ${url}/v1 (emulation of vLLM by Spillway ${version}: ${name}, time scale ${Number.isFinite(timeScale) ? timeScale : 'inf'}, synthetic text${size}${tokens})\n`,
     );
   }
 }

@@ -17,10 +17,18 @@ import {
   type UpOverrides,
 } from '../../apps/up/index.ts';
 
+import { InputError } from '../../core/base/index.ts';
 import { policyNames } from '../../core/routing/index.ts';
-import { defaultPreset, engineKind, type Values } from '../../core/values/index.ts';
+import {
+  checkModels,
+  defaultPreset,
+  engineKind,
+  type ModelEntry,
+  type Values,
+  withStandIns,
+} from '../../core/values/index.ts';
 import { openInBrowser } from '../../io/browser/index.ts';
-import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
+import { loadCatalogue, readEngineModel, readGpuSpec } from '../../io/models/index.ts';
 import { watchStopSignals } from '../../io/signals/index.ts';
 import { readValues } from '../../io/values/index.ts';
 import { collect, httpUrl } from '../arguments/lists.ts';
@@ -31,6 +39,7 @@ import { upNotes, valuesChecks } from '../values-checks.ts';
 interface UpFlags extends Omit<UpOverrides, 'engineUrls'> {
   readonly file?: readonly string[];
   readonly set?: readonly string[];
+  readonly standIn?: string;
   readonly setString?: readonly string[];
   readonly preset?: string;
   readonly engine?: readonly string[];
@@ -59,6 +68,10 @@ export function upCommand(): Command {
       'GPU of the embedded engines: a catalogue name, a YAML file or a JSON entry',
     )
     .option('--model <name>', 'model that the engines serve')
+    .option(
+      '--stand-in <model>',
+      'model or size (8B) that embedded engines emulate for each model that is not in the catalogue',
+    )
     .addOption(new Option('--policy <name>', 'routing policy of the router').choices(policyNames))
     .option(
       '--time-scale <x>',
@@ -89,10 +102,11 @@ async function up(flags: UpFlags): Promise<void> {
     sets: flags.set,
     setStrings: flags.setString,
     preset: usesDefault ? defaultPreset : flags.preset,
-    ...(await valuesChecks()),
+    ...(await upChecks(flags)),
   });
   for (const note of upNotes(read)) stderr.write(`spillway: ${note}\n`);
-  const values = overrideValues(read.values, {
+  const overridden = overrideValues(read.values, {
+    standIn: flags.standIn,
     engines: flags.engines,
     gpu: flags.gpu,
     model: flags.model,
@@ -104,6 +118,7 @@ async function up(flags: UpFlags): Promise<void> {
     dashboard: flags.dashboard === false ? false : undefined,
     engineUrls: flags.engine,
   });
+  const values = withStandIns(overridden, await loadCatalogue());
   if (!values.routerSpec.enableRouter) noteRouterFlags(flags);
   await checkFlagNames(flags, values);
   // One that cannot be read is refused before anything starts.
@@ -143,13 +158,25 @@ function noteRouterFlags({ port, host, policy }: UpFlags): void {
   }
 }
 
+/** The checks of the values. Models that --model or --stand-in replaces may be unknown. */
+function upChecks({ model, standIn }: UpFlags): ReturnType<typeof valuesChecks> {
+  return valuesChecks('up', { anyModel: model !== undefined || standIn !== undefined });
+}
+
 /** Checks names given by flags; those of the values were already checked with their positions. */
-async function checkFlagNames({ gpu, model }: UpFlags, values: Values): Promise<void> {
+async function checkFlagNames(flags: UpFlags, values: Values): Promise<void> {
+  const { gpu, model, standIn } = flags;
+  if (standIn !== undefined) (await loadCatalogue()).findStandIn(standIn);
   const embeds = values.servingEngineSpec.modelSpec.some(
     (entry) => entry.enabled && engineKind(entry) === 'embedded',
   );
   if (gpu !== undefined) await readGpuSpec(gpu);
-  if (model !== undefined && embeds) readModelSpec(model);
+  if (model !== undefined && embeds) {
+    readEngineModel(model, 'with --stand-in NAME', { unknown: values.spillway.standIn });
+  }
+  const isEmulated = (entry: ModelEntry) => engineKind(entry) === 'embedded';
+  const [fault] = checkModels(values, await loadCatalogue(), isEmulated);
+  if (fault !== undefined) throw new InputError(`${fault.sentence}.`);
 }
 
 function outputFor(flags: UpFlags, quit: () => void): { output: UpOutput; release: () => void } {

@@ -26,7 +26,7 @@ export {
   memoryBudget,
 } from './catalogue/memory.ts';
 export { modelFromConfig } from './catalogue/model-config.ts';
-export { guessModel } from './catalogue/model-guess.ts';
+export { guessModel, modelOfSize } from './catalogue/model-guess.ts';
 export {
   type AttentionShape,
   activeParameters,
@@ -40,7 +40,8 @@ export {
   sharesHeads,
   weightBytes,
 } from './catalogue/model-spec.ts';
-export { findModel, models } from './catalogue/models.ts';
+export { findModel, models, UnknownModelError } from './catalogue/models.ts';
+export { listed, nearestModels } from './catalogue/nearest-models.ts';
 export {
   bareCheckpointName,
   bytesPerWeight,

@@ -34,12 +34,23 @@ test('later variables win: configs, then tokens and keys, then env of all, then 
 });
 
 test('a variable of a Kubernetes object must be inherited', () => {
-  const entry = 'env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: s, key: k}}}]';
+  const entry = 'kind: vllm, env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: s, key: k}}}]';
   assert.deepEqual(environment('', entry, { TOKEN: 'here' }), {});
   assert.throws(
     () => environment('', entry),
     /modelSpec "m" takes the environment variable TOKEN from a Kubernetes object/,
   );
+  assert.deepEqual(environment('', entry.replace('key: k', 'key: k, optional: true')), {});
+});
+
+test('an embedded engine starts without variables of a Kubernetes object that it does not read', () => {
+  const from = (name: string) =>
+    `env: [{name: ${name}, valueFrom: {secretKeyRef: {name: s, key: k}}}]`;
+  for (const name of ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN', 'AWS_SECRET_ACCESS_KEY', 'NODE_IP']) {
+    assert.deepEqual(environment('', from(name)), {});
+    assert.deepEqual(environment(`${from(name)},`, 'hf_token: {secretName: s, secretKey: k}'), {});
+  }
+  assert.throws(() => environment('', from('VLLM_API_KEY')), /variable VLLM_API_KEY/);
 });
 
 test('LMCache gets its sizes if it is enabled', () => {

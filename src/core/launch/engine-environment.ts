@@ -19,7 +19,7 @@ export interface EngineServices {
  * servingEngineSpec.configs, its env, the model's env, tokens and keys.
  *
  * @param inherited This program's own environment, which the child gets as well.
- * @throws {InputError} If a variable comes from a Kubernetes object and is not inherited either.
+ * @throws {InputError} If a variable that the engine needs comes from a Kubernetes object and is not inherited either.
  */
 export function engineEnvironment(
   values: Values,
@@ -44,13 +44,23 @@ export function engineEnvironment(
     const { name, value } = entry as { name?: unknown; value?: unknown };
     if (typeof name !== 'string') continue;
     if (value !== undefined) result[name] = String(value);
-    else if (inherited[name] === undefined) {
+    else if (inherited[name] === undefined && isNeeded(spec, entry, name)) {
       throw new InputError(
         `servingEngineSpec.modelSpec "${spec.name}" takes the environment variable ${name} from a Kubernetes object, which this machine does not have: set ${name} in the environment of "spillway up".`,
       );
     }
   }
   return result;
+}
+
+/**
+ * Whether an engine cannot start without a variable: an embedded one loads no weights, so it needs no token of
+ * Hugging Face, and reads few others; a pod starts without one that is optional.
+ */
+function isNeeded(spec: ModelEntry, entry: unknown, name: string): boolean {
+  const { valueFrom } = entry as { valueFrom?: Readonly<Record<string, { optional?: unknown }>> };
+  if (Object.values(valueFrom ?? {}).some((source) => source?.optional === true)) return false;
+  return engineKind(spec) !== 'embedded' || /^(VLLM|LMCACHE|OTEL)_|^PYTHONHASHSEED$/.test(name);
 }
 
 /** LMCache's server has its settings from its own command line, and vLLM's connector from vLLM's. */

@@ -16,12 +16,12 @@ export interface EngineFault {
 }
 
 /**
- * @param findModel Returns the shape of a model by name or path; throws if it is unknown, which is
+ * @param findModel Returns the shape of an entry's model or stand-in; throws if it is unknown, which is
  * not a fault here.
  */
 export function engineFaults(
   values: Values,
-  findModel: (name: string) => ModelSpec,
+  findModel: (name: string, entry: ModelEntry) => ModelSpec,
   kindOf: (entry: ModelEntry) => EngineKind,
 ): readonly EngineFault[] {
   return values.servingEngineSpec.modelSpec.flatMap((entry, index) => {
@@ -126,11 +126,12 @@ function keysOf(entry: ModelEntry): readonly (readonly [SettingName, string, unk
 }
 
 function modelOf(
-  { modelURL }: ModelEntry,
-  findModel: (name: string) => ModelSpec,
+  entry: ModelEntry,
+  findModel: (name: string, entry: ModelEntry) => ModelSpec,
 ): ModelSpec | undefined {
+  const { modelURL } = entry;
   try {
-    return modelURL === undefined ? undefined : findModel(modelURL);
+    return modelURL === undefined ? undefined : findModel(modelURL, entry);
   } catch (error) {
     if (error instanceof InputError) return undefined;
     throw error;

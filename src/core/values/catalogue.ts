@@ -14,29 +14,75 @@ export function gpuText({ gpu }: Pick<ModelEntry, 'gpu'>): string | undefined {
   return typeof gpu === 'object' ? JSON.stringify(gpu) : gpu;
 }
 
-/** Look-ups by name. They throw InputError for an unknown name, with the most similar known one. */
+/** Look-ups by name. They throw InputError for an unknown name, with the most similar known ones. */
 export interface Catalogue {
   findGpu(name: string): unknown;
-  findModel(name: string): unknown;
 }
 
-/**
- * Returns the names in the values that the embedded engine cannot emulate. An entry without a kind
- * may name any model, as files of the upstream chart do.
- */
+export interface ModelCatalogue {
+  /** @param how What to do for an unknown model: `NAME` stands for a known one. */
+  findEngineModel(name: string, how: string): unknown;
+  /** @param text A model, or a size such as `8B`. */
+  findStandIn(text: string): unknown;
+}
+
+/** Returns the GPUs in the values that the embedded engine cannot emulate. */
 export function checkNames(values: Values, catalogue: Catalogue): Conflict[] {
   return values.servingEngineSpec.modelSpec.flatMap((entry, index) => {
     if (!entry.enabled || engineKind(entry) !== 'embedded') return [];
-    const explicit = entry.kind === 'embedded';
-    const at = (key: Step): Path => ['servingEngineSpec', 'modelSpec', index, key];
     const gpu = gpuText(entry);
-    // A measured profile replaces the model, and a path refers to a config.json.
-    const named = explicit && entry.profile === undefined && !/^[./]/.test(entry.modelURL ?? '.');
-    return [
-      ...(named ? unknown(at('modelURL'), () => catalogue.findModel(entry.modelURL ?? '')) : []),
-      ...(gpu === undefined ? [] : unknown(at('gpu'), () => catalogue.findGpu(gpu))),
-    ];
+    const path = ['servingEngineSpec', 'modelSpec', index, 'gpu'];
+    return gpu === undefined ? [] : unknown(path, () => catalogue.findGpu(gpu));
   });
+}
+
+/** Where the stand-in of unknown models is set. */
+const standInPath: Path = ['spillway', 'standIn'];
+
+/**
+ * Returns the models that no embedded engine of these values can emulate, and stand-ins that are no models.
+ *
+ * @param isEmulated Whether an entry runs as an embedded engine.
+ */
+export function checkModels(
+  values: Values,
+  catalogue: ModelCatalogue,
+  isEmulated: (entry: ModelEntry) => boolean,
+): Conflict[] {
+  const { standIn: common } = values.spillway;
+  const how =
+    'with standIn beside modelURL, spillway.standIn for all such models, or "spillway up --stand-in NAME"';
+  return [
+    ...(common === undefined ? [] : unknown(standInPath, () => catalogue.findStandIn(common))),
+    ...values.servingEngineSpec.modelSpec.flatMap((entry, index) => {
+      if (!entry.enabled || !isEmulated(entry)) return [];
+      const { modelURL, standIn, vllmConfig } = entry;
+      const at = (key: Step): Path => ['servingEngineSpec', 'modelSpec', index, key];
+      if (standIn !== undefined)
+        return unknown(at('standIn'), () => catalogue.findStandIn(standIn));
+      // Arguments come after the keys.
+      const isReplaced = vllmConfig?.extraArgs?.some((argument) =>
+        /^--(model|stand[-_]in)(=|$)/.test(argument),
+      );
+      if (modelURL === undefined || common !== undefined || isReplaced) return [];
+      return unknown(at('modelURL'), () => catalogue.findEngineModel(modelURL, how));
+    }),
+  ];
+}
+
+/** Gives each entry whose model is unknown the stand-in of `spillway.standIn`. */
+export function withStandIns(values: Values, catalogue: ModelCatalogue): Values {
+  const { standIn } = values.spillway;
+  if (standIn === undefined) return values;
+  const isKnown = (model: string): boolean =>
+    unknown([], () => catalogue.findEngineModel(model, '')).length === 0;
+  const { servingEngineSpec } = values;
+  const modelSpec = servingEngineSpec.modelSpec.map((entry) =>
+    entry.standIn !== undefined || entry.modelURL === undefined || isKnown(entry.modelURL)
+      ? entry
+      : { ...entry, standIn },
+  );
+  return { ...values, servingEngineSpec: { ...servingEngineSpec, modelSpec } };
 }
 
 function unknown(path: Path, find: () => unknown): Conflict[] {

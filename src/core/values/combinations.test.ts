@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InputError } from '../base/index.ts';
+import { checkModels, withStandIns } from './catalogue.ts';
 import { resolveValues } from './resolve.ts';
 
 const resolve = (text: string): void => {
@@ -203,14 +204,11 @@ test('accepts the same values where they do not conflict', () => {
   for (const text of fine) assert.doesNotThrow(() => resolve(text), text);
 });
 
-test('checks names against a catalogue, if one is given, for embedded engines only', () => {
+test('checks GPUs against a catalogue, if one is given, for embedded engines only', () => {
   const catalogue = {
     findGpu: (name: string) => {
       if (!['H100-80GB', '{"name":"X1"}'].includes(name))
         throw new InputError(`GPU "${name}" is not known.`);
-    },
-    findModel: (name: string) => {
-      if (name !== 'Qwen/Qwen3-8B') throw new InputError(`Model "${name}" is not known.`);
     },
   };
   const check = (keys: string): string => {
@@ -226,21 +224,70 @@ test('checks names against a catalogue, if one is given, for embedded engines on
     check('modelURL: Qwen/Qwen3-8B, gpu: H1000'),
     /^my\.yaml:1:73: .*\.gpu: GPU "H1000" is not known\.$/,
   );
-  assert.match(
-    check('kind: embedded, modelURL: nobody/nothing'),
-    /modelURL: Model "nobody\/nothing" is not known/,
-  );
   assert.equal(check('modelURL: Qwen/Qwen3-8B, gpu: {name: X1}'), 'fine');
   assert.match(check('modelURL: Qwen/Qwen3-8B, gpu: {name: X2}'), /"\{"name":"X2"\}" is not known/);
-  assert.equal(check('modelURL: nobody/nothing'), 'fine');
-  assert.equal(check('kind: embedded, modelURL: nobody/nothing, profile: p.json'), 'fine');
-  assert.equal(check('kind: embedded, modelURL: ./config.json'), 'fine');
   assert.equal(check('kind: vllm, modelURL: nobody/nothing, gpu: TPU'), 'fine');
-  assert.equal(check('kind: embedded'), 'fine');
-  const broken = { ...catalogue, findModel: () => assert.fail('the catalogue is broken') };
-  const text = model('kind: embedded, modelURL: Qwen/Qwen3-8B');
+  const broken = { findGpu: () => assert.fail('the catalogue is broken') };
+  const text = model('kind: embedded, gpu: H100-80GB');
   assert.throws(
     () => resolveValues({ files: [{ name: 'my.yaml', text }], catalogue: broken }),
     /the catalogue is broken/,
+  );
+});
+
+const knownModels = {
+  findEngineModel: (name: string) => {
+    if (name !== 'Qwen/Qwen3-8B') throw new InputError(`Model "${name}" is not known.`);
+  },
+  findStandIn: (text: string) => {
+    if (text !== '8B') throw new InputError(`Model "${text}" is not known.`);
+  },
+};
+
+test('a model that an embedded engine cannot emulate is a fault of its key, unless it has a stand-in', () => {
+  const faults = (keys: string, more = ''): readonly string[] => {
+    const { values } = resolveValues({ files: [{ name: 'my.yaml', text: model(keys) + more }] });
+    return checkModels(values, knownModels, (entry) => entry.kind !== 'vllm').map(
+      ({ path, sentence }) => `${path.join('.')}: ${sentence}`,
+    );
+  };
+  const key = 'servingEngineSpec.modelSpec.0';
+  const unknown = [
+    `${key}.modelURL: servingEngineSpec.modelSpec[0].modelURL: Model "gpt-4o" is not known`,
+  ];
+  assert.deepEqual(faults('modelURL: Qwen/Qwen3-8B'), []);
+  assert.deepEqual(faults('modelURL: gpt-4o'), unknown);
+  assert.deepEqual(faults('modelURL: gpt-4o, profile: p.json'), unknown);
+  assert.deepEqual(faults('modelURL: gpt-4o, enabled: false'), []);
+  assert.deepEqual(faults('modelURL: gpt-4o, kind: vllm'), []);
+  assert.deepEqual(faults('modelURL: gpt-4o, standIn: 8B'), []);
+  assert.deepEqual(faults('modelURL: gpt-4o', '\nspillway: {standIn: 8B}'), []);
+  assert.deepEqual(faults('modelURL: x, vllmConfig: {extraArgs: ["--stand-in", 8B]}'), []);
+  assert.deepEqual(faults('modelURL: gpt-4o, standIn: huge'), [
+    `${key}.standIn: servingEngineSpec.modelSpec[0].standIn: Model "huge" is not known`,
+  ]);
+  assert.deepEqual(faults('modelURL: Qwen/Qwen3-8B', '\nspillway: {standIn: big}'), [
+    'spillway.standIn: spillway.standIn: Model "big" is not known',
+  ]);
+});
+
+test('spillway.standIn is the stand-in of the models that are not known', () => {
+  const text = `${model('modelURL: gpt-4o')}\nspillway: {standIn: 8B}`;
+  const { values } = resolveValues({ files: [{ name: 'my.yaml', text }] });
+  const [entry = assert.fail()] = values.servingEngineSpec.modelSpec;
+  const named = (...modelURLs: string[]): typeof values => ({
+    ...values,
+    servingEngineSpec: {
+      ...values.servingEngineSpec,
+      modelSpec: [
+        ...modelURLs.map((modelURL) => ({ ...entry, modelURL })),
+        { ...entry, standIn: '1B' },
+      ],
+    },
+  });
+  const { servingEngineSpec } = withStandIns(named('gpt-4o', 'Qwen/Qwen3-8B'), knownModels);
+  assert.deepEqual(
+    servingEngineSpec.modelSpec.map(({ standIn }) => standIn),
+    ['8B', undefined, '1B'],
   );
 });

@@ -1,5 +1,11 @@
 // The values file: schema, defaults, presets, merging and checks. Pure: texts in, values out.
-export { type Catalogue, gpuText } from './catalogue.ts';
+export {
+  type Catalogue,
+  checkModels,
+  gpuText,
+  type ModelCatalogue,
+  withStandIns,
+} from './catalogue.ts';
 export { valuesJsonSchema } from './json-schema.ts';
 export { parseValues } from './parse.ts';
 export { policyParametersOf } from './policy-keys.ts';

@@ -127,6 +127,10 @@ export const modelSpec = z.strictObject({
     'Base URLs of engines that are already running (kind: url).',
   ),
   modelURL: upstream(text.optional(), 'Hugging Face name or path of the model.'),
+  standIn: ours(
+    text.min(1).optional(),
+    'Model whose size and speed an embedded engine has in place of its own: a catalogue name, a folder with config.json, or a size such as 8B or 30B-A3B. For a model that is not in the catalogue, or under a name of your choice.',
+  ),
   modelRevision: upstream(text.optional(), 'Branch, tag or commit of the model.'),
   replicaCount: upstream(count.default(1), 'Number of engines.'),
   gpu: ours(

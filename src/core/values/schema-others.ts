@@ -313,6 +313,10 @@ export const spillway = section({
     'Whether each embedded engine is a process of its own, or the engines of a modelSpec entry share one. ' +
       'A shared process needs little more memory for many engines than for one, but a crash ends them all.',
   ),
+  standIn: ours(
+    text.min(1).optional(),
+    'Stand-in (see standIn of modelSpec) of each model that is not in the catalogue, under "spillway up" and in simulations.',
+  ),
   vllmCommand: ours(
     z.array(z.string().min(1)).min(1).default(['vllm', 'serve']),
     'Program and first arguments that start vLLM for entries of kind vllm. If the last is not ' +

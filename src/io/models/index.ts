@@ -2,4 +2,4 @@
 
 export { loadCatalogue } from './catalogue.ts';
 export { readGpuSpec } from './gpu-spec.ts';
-export { readModelSpec } from './model-spec.ts';
+export { readEngineModel, readModelSpec, readStandIn } from './model-spec.ts';

@@ -3,7 +3,13 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
-import { findModel, type ModelSpec, modelFromConfig } from '../../core/engine/index.ts';
+import {
+  findModel,
+  type ModelSpec,
+  modelFromConfig,
+  modelOfSize,
+  UnknownModelError,
+} from '../../core/engine/index.ts';
 import { fileProblem, pathBeside } from '../paths/index.ts';
 
 /** Maximum size of a config.json; the longest published ones have a few hundred kilobytes. */
@@ -22,11 +28,46 @@ export function readModelSpec(name: string, beside?: string): ModelSpec {
   const path = configPath(name);
   if (!existsSync(path)) {
     if (!isModelPath(name)) return findModel(name);
-    throw new InputError(
-      `There is no ${path}: a model is a folder with config.json, a config.json file, or a catalogue name.`,
-    );
+    throw new UnknownModelError(`There is no ${path} on this machine`, name);
   }
   return { ...modelFromConfig(modelName(path), configOf(path)), given: name };
+}
+
+/**
+ * Reads the model whose shape another one gets.
+ *
+ * @param text As for `readModelSpec`, or a size such as `8B` or `30B-A3B`.
+ * @param name The model that gets the shape; its own name is kept.
+ * @throws {InputError} If the text is neither.
+ */
+export function readStandIn(text: string, name: string): ModelSpec {
+  const found = modelOfSize(text) ?? readModelSpec(text);
+  return { ...found, name, source: `stands in for ${name}: ${found.source}` };
+}
+
+/** What stands in for a model; see `readStandIn`. */
+export interface StandIn {
+  /** Also for a known model. */
+  readonly always?: string | undefined;
+  /** Only for a model that is not known. */
+  readonly unknown?: string | undefined;
+}
+
+/**
+ * Reads the shape of an engine's model: that of its stand-in, if it has one.
+ *
+ * @param how What to do for an unknown model without a stand-in; see `UnknownModelError.withStandIn`.
+ * @throws {InputError} If the name is unknown and there is no stand-in.
+ */
+export function readEngineModel(name: string, how: string, standIn: StandIn = {}): ModelSpec {
+  if (standIn.always !== undefined) return readStandIn(standIn.always, name);
+  try {
+    return readModelSpec(name);
+  } catch (error) {
+    if (!(error instanceof UnknownModelError)) throw error;
+    if (standIn.unknown !== undefined) return readStandIn(standIn.unknown, name);
+    throw new InputError(`${error.withStandIn(how)}.`, { cause: error });
+  }
 }
 
 function configPath(name: string): string {

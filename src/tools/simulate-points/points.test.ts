@@ -292,10 +292,11 @@ test('the precision of a row wins over the checkpoint’s, which an empty cell t
   assert.ok((tpot[5] as number) < (tpot[0] as number) && (tpot[0] as number) < (tpot[3] as number));
 });
 
-test('a model that nobody knows is guessed from the size in its name, with a wider interval', async () => {
-  const [guessed, like] = await answers(
+test('an unknown model of a known maker is guessed from the size in its name, with a wider interval', async () => {
+  const [guessed, like, refused] = await answers(
+    'h100_sxm,nobody/Foo-Qwen3-34B-chat,fp8,,2,1,2,1,1024,128,4',
+    'h100_sxm,Qwen/Qwen3-32B,fp8,,2,1,2,1,1024,128,4',
     'h100_sxm,nobody/Foo-34B-chat,fp8,,2,1,2,1,1024,128,4',
-    'h100_sxm,01-ai/Yi-34B,fp8,,2,1,2,1,1024,128,4',
   );
   const ratio =
     (guessed?.['predicted_tpot_ms'] as number) / (like?.['predicted_tpot_ms'] as number);
@@ -306,6 +307,7 @@ test('a model that nobody knows is guessed from the size in its name, with a wid
   };
   assert.ok(width(guessed) > 1.5 * width(like));
   assert.match(String(guessed?.['note']), /not in the catalogue; guessed from its name/);
+  assert.match(String(refused?.['error']), /Foo-34B-chat" is not in the catalogue; did you mean /);
 });
 
 test('pipeline stages leave room for KV cache, engine cores share the clients', async () => {

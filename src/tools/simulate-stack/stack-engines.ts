@@ -20,7 +20,7 @@ import {
   type ModelEntry,
   type Values,
 } from '../../core/values/index.ts';
-import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
+import { readEngineModel, readGpuSpec } from '../../io/models/index.ts';
 import { readStepCostSource } from '../../io/profile/index.ts';
 import { type OffloadSettings, offloadSettings } from './offload-settings.ts';
 import { type Outage, SharedStores } from './shared-stores.ts';
@@ -143,7 +143,10 @@ async function engineOf(
   }
   const spec = {
     ...sizingSettings(read.settings),
-    model: readModelSpec(entry.modelURL ?? defaultModel),
+    model: readEngineModel(entry.modelURL ?? defaultModel, `with standIn at ${entry.name}`, {
+      always: read.settings.standIn,
+      unknown: values.spillway.standIn,
+    }),
     gpu: await readGpuSpec(gpuText(entry) ?? defaultGpu),
     allowsLongContext: allowsLongContext(entry, values),
     gpusPerNode: gpusPerRayNode(entry),

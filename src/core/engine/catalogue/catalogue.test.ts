@@ -11,6 +11,7 @@ import {
   kvBytesPerToken,
   kvBytesPerTokenPerGpu,
   type ModelSpec,
+  modelOfSize,
   modelParameters,
   models,
 } from '../index.ts';
@@ -69,20 +70,53 @@ test('shapes have as many parameters as the checkpoints on Hugging Face', () => 
   }
 });
 
-test('guesses a shape from the sizes in a name, and none without sizes', () => {
-  assert.ok(Math.abs(modelParameters(guessModel('a/Foo-34B') as ModelSpec) / 34e9 - 1) < 0.05);
-  assert.deepEqual(guessModel('team-70b/Foo-34B')?.layers, guessModel('a/Foo-34B')?.layers);
-  const mixture = guessModel('a/Foo-30B-A3B-Instruct') as ModelSpec;
-  assert.equal(mixture.experts?.perToken, 8);
-  assert.ok(Math.abs(modelParameters(mixture) / 30e9 - 1) < 0.05);
-  for (const name of ['a/Foo', 'a/Foo-8x7B', 'a/Foo-17B-16E', 'a/Foo-4bit', 'a/Foo2b']) {
+test('guesses a shape from the sizes in a name and models of the same maker and kind', () => {
+  for (const [name, like, billions] of [
+    // The newest dense model of Qwen, not Gemma 3 27B, which is nearer in size.
+    ['Qwen/Qwen3.6-27B', 'Qwen/Qwen3-32B', 27],
+    ['google/gemma-4-31b-it', 'google/gemma-3-27b', 31],
+    ['team-70b/My-Qwen-34B', 'Qwen/Qwen3-32B', 34],
+    ['NousResearch/Hermes-5-Llama-3.1-14B', 'meta-llama/Llama-3.1-8B', 14],
+    ['deepseek-ai/DeepSeek-R9-Distill-Llama-60B', 'meta-llama/Llama-3.1-70B', 60],
+    ['Qwen/Qwen4-30B-A3B-Instruct', 'Qwen/Qwen3-30B-A3B', 30],
+    ['Qwen/Qwen1.5-4B', 'Qwen/Qwen2.5-3B', 4],
+  ] as const) {
+    const guessed = guessModel(name) as ModelSpec;
+    assert.equal(guessed.source, `guessed from its name: the shape of ${like}`);
+    assert.ok(Math.abs(modelParameters(guessed) / (billions * 1e9) - 1) < 0.06, name);
+  }
+});
+
+test('guesses no shape without sizes, of an unknown maker, or of layers that no known model has', () => {
+  for (const name of [
+    ...['Qwen/Foo', 'Qwen/Qwen-8x7B', 'meta-llama/Llama-17B-16E', 'Qwen/Qwen-4bit', 'Qwen/Qwen2b'],
+    ...['a/Foo-34B', 'a/Foo-30B-A3B', 'tiiuae/falcon-180B', 'openai/gpt-oss-60b'],
+    ...['nvidia/NVIDIA-Nemotron-Nano-9B-v2', 'nvidia/Nemotron-H-8B', 'a/Mamba-Codestral-7B-v0.1'],
+  ]) {
     assert.equal(guessModel(name), undefined, name);
   }
 });
 
-test('refuses an unknown model or GPU with the most similar known name', () => {
-  assert.throws(() => findModel('qwen3-8c'), /did you mean Qwen\/Qwen3-8B\?/);
+test('a size alone has the shape of the nearest model of its kind', () => {
+  const parametersOf = (size: string) => modelParameters(modelOfSize(size) as ModelSpec);
+  for (const [size, billions] of [
+    ['8B', 8],
+    ['500M', 0.5],
+    ['30b-a3b', 30],
+    ['1.1B', 1.1],
+  ] as const) {
+    assert.ok(Math.abs(parametersOf(size) / (billions * 1e9) - 1) < 0.1, size);
+  }
+  assert.equal(modelOfSize('30B-A3B')?.experts?.perToken, 8);
+  for (const size of ['0B', '8', 'B', '3B-A8B', 'Qwen3-8B']) {
+    assert.equal(modelOfSize(size), undefined, size);
+  }
+});
+
+test('refuses an unknown model or GPU with the most similar known names', () => {
+  assert.throws(() => findModel('qwen3-8c'), /did you mean Qwen\/Qwen3-8B, .* or .*\? For another/);
   assert.throws(() => findModel('gpt-17'), InputError);
+  assert.throws(() => findModel('gpt-4o'), /did you mean openai\/gpt-oss-20b, /);
   assert.throws(() => findGpu('H10O'), /did you mean H100-80GB\?/);
   assert.throws(() => findGpu('abacus'), /"abacus" is not in the catalogue; known: A100-80GB/);
 });
@@ -136,6 +170,8 @@ test('the number of parameters follows from the shape, and matches the model’s
     'llama-2-13b': 13.0,
     'llama-2-70b': 69,
     'llama-4-scout-17b-16e': 108,
+    'llama-4-maverick-17b-128e': 400,
+    'tinyllama-1.1b': 1.1,
     'mixtral-8x22b': 141,
     'mistral-nemo-2407': 12.2,
     'mistral-small-24b-2501': 23.6,
@@ -215,7 +251,7 @@ test('the most common models and GPUs are in the catalogue', () => {
 });
 
 test('a guess of a tiny model has one layer', () => {
-  assert.equal(guessModel('a/Foo-0.001B')?.layers, 1);
+  assert.equal(guessModel('a/Llama-0.001B')?.layers, 1);
 });
 
 test('a mixture of experts uses as many parameters per token as its makers say', () => {
@@ -227,6 +263,7 @@ test('a mixture of experts uses as many parameters per token as its makers say',
     'mistralai/Mixtral-8x7B-v0.1': 12.9,
     'mistralai/Mixtral-8x22B-v0.1': 39,
     'meta-llama/Llama-4-Scout-17B-16E': 17,
+    'meta-llama/Llama-4-Maverick-17B-128E': 17,
     'zai-org/GLM-4.5': 32,
     'deepseek-ai/DeepSeek-V3': 37,
     'moonshotai/Kimi-K2': 32,

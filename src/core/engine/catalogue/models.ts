@@ -1,6 +1,7 @@
 // The catalogue of models. Shapes come from each model's config.json.
-import { InputError, nearest } from '../../base/index.ts';
+import { InputError } from '../../base/index.ts';
 import type { LatentAttention, ModelSpec } from './model-spec.ts';
+import { listed, nearestModels } from './nearest-models.ts';
 import { bareCheckpointName, precisionNamed } from './precision.ts';
 
 /** Columns of a row: layers, hidden, heads, KV heads, head size, intermediate, vocabulary, context. */
@@ -65,6 +66,10 @@ export const models: readonly ModelSpec[] = [
   ...['mistralai/Mistral-Small-24B-2501', 'mistralai/Devstral-Small-2505'].map((name) =>
     spec(name, [40, 5120, 32, 8, 128, 32_768, 131_072, 32_768]),
   ),
+  ...['mistralai/Mistral-Small-3.1-24B-2503', 'mistralai/Mistral-Small-3.2-24B-2506'].map((name) =>
+    spec(name, [40, 5120, 32, 8, 128, 32_768, 131_072, 131_072]),
+  ),
+  spec('mistralai/Magistral-Small-2506', [40, 5120, 32, 8, 128, 32_768, 131_072, 40_960]),
   spec('mistralai/Mistral-Large-2411', [88, 12_288, 96, 8, 128, 28_672, 32_768, 131_072]),
   spec('meta-llama/Llama-2-7b', [32, 4096, 32, 32, 128, 11_008, 32_000, 4096]),
   spec('meta-llama/Llama-2-13b', [40, 5120, 40, 40, 128, 13_824, 32_000, 4096]),
@@ -75,6 +80,12 @@ export const models: readonly ModelSpec[] = [
     experts: { count: 16, perToken: 1, shared: 1 },
     slidingWindow: { tokens: 8192, layersShare: 3 / 4 },
   }),
+  // Every second layer has 128 experts, the others a dense part of twice their width: an average of both.
+  spec('meta-llama/Llama-4-Maverick-17B-128E', [48, 5120, 40, 8, 128, 8192, 202_048, 1_048_576], {
+    experts: { count: 64, perToken: 1, shared: 1 },
+    slidingWindow: { tokens: 8192, layersShare: 3 / 4 },
+  }),
+  spec('TinyLlama/TinyLlama-1.1B-Chat-v1.0', [22, 2048, 32, 4, 64, 5632, 32_000, 2048]),
   spec('meta-llama/Llama-3.1-405B', [126, 16_384, 128, 8, 128, 53_248, 128_256, 131_072]),
   spec('Qwen/Qwen2.5-7B', [28, 3584, 28, 4, 128, 18_944, 152_064, 32_768]),
   spec('Qwen/Qwen2.5-0.5B', [24, 896, 14, 2, 64, 4864, 151_936, 32_768], { tied: true }),
@@ -170,7 +181,7 @@ export const models: readonly ModelSpec[] = [
  * Finds a model by its id, with or without its owner, in any case; suffixes that name a fine-tuned
  * variant, a date or a precision of the same shape (`-Instruct`, `-Base`, `-2507`, `-FP8`) are ignored.
  *
- * @throws {InputError} If it is not in the catalogue; the message names the nearest one that is.
+ * @throws {UnknownModelError} If it is not in the catalogue; the message names the nearest ones that are.
  * @example findModel('qwen3-8b').layers; // 36
  */
 export function findModel(name: string): ModelSpec {
@@ -187,14 +198,36 @@ export function findModel(name: string): ModelSpec {
     const own = name.includes('/') ? name : found.name;
     return { ...found, name: own, ...(weightPrecision && { weightPrecision }) };
   }
-  const names = models.map((model) => model.name);
-  const near = nearest(name, [...names, ...names.map(shortName)]);
-  const meant = models.find((model) => near === model.name || near === shortName(model.name));
-  throw new InputError(
-    `Model "${name}" is not in the catalogue; ` +
-      (meant ? `did you mean ${meant.name}? For` : `known: ${names.join(', ')}; for`) +
-      ' another model give its config.json',
-  );
+  throw new UnknownModelError(`Model "${name}" is not in the catalogue`, name);
+}
+
+/** The shape of a model is not known; the message says which models have similar names. */
+export class UnknownModelError extends InputError {
+  readonly #reason: string;
+  readonly #nearest: readonly string[];
+
+  constructor(reason: string, name: string) {
+    const names = models.map((model) => model.name);
+    const nearest = nearestModels(name, names);
+    super(
+      `${reason}; did you mean ${listed(nearest, 'or')}? For another model give its config.json`,
+    );
+    this.#reason = reason;
+    this.#nearest = nearest;
+  }
+
+  /**
+   * Returns the message for a program that can run the model as another one.
+   *
+   * @param how Continues `emulate it as one of them, or with a size such as 8B, `; contains `NAME` for the model.
+   */
+  withStandIn(how: string): string {
+    const [first = ''] = this.#nearest;
+    return (
+      `${this.#reason}; the nearest models are ${listed(this.#nearest, 'and')}: ` +
+      `emulate it as one of them, or with a size such as 8B, ${how.replaceAll('NAME', first)}`
+    );
+  }
 }
 
 function spec(
@@ -233,7 +266,7 @@ function comparable(name: string): string {
     .replace(/deepseek-r1-distill-llama-/, 'llama-3.1-')
     .replace(/deepseek-r1-distill-qwen-/, 'qwen2.5-')
     .replace(/-(vl|coder|math|nemotron|instruct)(?=-(v0\.\d|\d+(\.\d)?b))/, '')
-    .replace(/(-(instruct|thinking|base|it|chat|hf|terminus|preview|\d{4}|v0\.\d))+$/, '');
+    .replace(/(-(instruct|thinking|base|it|chat|hf|terminus|preview|\d{4}|v\d\.\d))+$/, '');
 }
 
 /** The name without separators: `LLAMA3.1_70B` is Llama-3.1-70B. */

@@ -260,6 +260,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
   'spillway.dashboard': onlyUp,
   'spillway.enginePort': onlyUp,
   'spillway.engineProcesses': onlyUp,
+  'spillway.standIn': both,
   'spillway.vllmCommand': onlyUp,
   'spillway.observability.prometheus': onlyUp,
   'spillway.observability.prometheusPort': onlyUp,
@@ -284,6 +285,7 @@ export const vainChartKeys: Readonly<Record<string, string>> = {
   'spillway.enginePort':
     'it is for spillway up; servingEngineSpec.containerPort is the port of engines',
   'spillway.engineProcesses': 'each engine is a pod',
+  'spillway.standIn': 'it is for spillway up and simulations',
   'spillway.vllmCommand': 'it is for spillway up',
   'spillway.observability.prometheusPort': 'it is for spillway up',
   'spillway.observability.prometheusCommand': 'it is for spillway up',

@@ -17,6 +17,12 @@ export const emulationSettings = {
     about: 'print the ready lines as JSON',
     effects: { ...ours, simulate: none('a simulation starts no engine') },
   }),
+  standIn: setting({
+    ...{ flag: '--stand-in', keys: ['standIn'], value: text('<model>'), defaultText: 'none' },
+    about:
+      'model whose size and speed the engine has in place of its own: a catalogue name, a folder with config.json, or a size such as 8B or 30B-A3B',
+    effects: { ...ours, simulate: used },
+  }),
   gpu: setting({
     ...{ flag: '--gpu', keys: ['gpu'], value: text('<type>'), default: 'H100-80GB' },
     about: 'catalogue name, YAML file or JSON entry of the GPU',

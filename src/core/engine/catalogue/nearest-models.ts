@@ -1,0 +1,54 @@
+// Which models of the catalogue a name most likely means.
+import { bareCheckpointName } from './precision.ts';
+
+/**
+ * Returns the names that share most pairs of letters with the last part of a name, the most similar first.
+ *
+ * @param known Hugging Face ids.
+ * @example nearestModels('gpt-4o', ['openai/gpt-oss-20b', 'microsoft/phi-4'], 1); // ['openai/gpt-oss-20b']
+ */
+export function nearestModels(name: string, known: readonly string[], count = 3): string[] {
+  const wanted = [pairsOf(lastPart(bareCheckpointName(name))), pairsOf(name)] as const;
+  const similarity = (other: string): number =>
+    Math.max(shared(wanted[0], pairsOf(lastPart(other))), shared(wanted[1], pairsOf(other)));
+  return known
+    .map((other) => ({ other, similarity: similarity(other) }))
+    .toSorted((a, b) => b.similarity - a.similarity)
+    .slice(0, count)
+    .map(({ other }) => other);
+}
+
+/** @example listed(['A', 'B', 'C'], 'or'); // 'A, B or C' */
+export function listed(names: readonly string[], word: string): string {
+  const last = names.at(-1) ?? '';
+  return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} ${word} ${last}`;
+}
+
+function lastPart(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1);
+}
+
+/** Pairs of adjacent letters and digits, each as often as it occurs. */
+function pairsOf(name: string): Map<string, number> {
+  const letters = name.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const pairs = new Map<string, number>();
+  for (let i = 0; i + 1 < letters.length; i++) {
+    const pair = letters.slice(i, i + 2);
+    pairs.set(pair, (pairs.get(pair) ?? 0) + 1);
+  }
+  return pairs;
+}
+
+/** Dice's coefficient: twice the common pairs over all pairs, in [0, 1]. */
+function shared(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): number {
+  let common = 0;
+  for (const [pair, times] of a) common += Math.min(times, b.get(pair) ?? 0);
+  const all = total(a) + total(b);
+  return all === 0 ? 0 : (2 * common) / all;
+}
+
+function total(pairs: ReadonlyMap<string, number>): number {
+  let sum = 0;
+  for (const times of pairs.values()) sum += times;
+  return sum;
+}
