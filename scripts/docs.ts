@@ -5,6 +5,7 @@ import { valuesJsonSchema } from '../src/core/values/index.ts';
 import { engineArguments, routerArguments } from './chart-arguments.ts';
 import { loraAdapterCrd } from './chart-crds.ts';
 import { chartReference } from './chart-reference.ts';
+import { chartSchema, valuesShape } from './chart-shape.ts';
 import { chartValues } from './chart-values.ts';
 import { cliReference } from './cli-reference.ts';
 import { compatibilityReference } from './compatibility-reference.ts';
@@ -27,7 +28,8 @@ const generated: Readonly<Record<string, () => string | Promise<string>>> = {
   'charts/spillway/crds/crd-lora-adapter.yaml': loraAdapterCrd,
   'charts/spillway/templates/_engine-arguments.tpl': engineArguments,
   'charts/spillway/templates/_router-arguments.tpl': routerArguments,
-  'charts/spillway/values.schema.json': valuesJsonSchema,
+  'charts/spillway/templates/_values-shape.tpl': valuesShape,
+  'charts/spillway/values.schema.json': chartSchema,
   'charts/spillway/values.yaml': chartValues,
   'docs/guide/plan/cases.md': planCases,
   'docs/reference/chart.md': chartReference,

@@ -4,9 +4,10 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { engineArguments, routerArguments } from '../../scripts/chart-arguments.ts';
+import { chartSchema, valuesShape } from '../../scripts/chart-shape.ts';
 import { chartValues } from '../../scripts/chart-values.ts';
 import { subchartKeys, vainChartKeys } from '../../src/core/layout/index.ts';
-import { allKeys, valuesJsonSchema } from '../../src/core/values/index.ts';
+import { allKeys } from '../../src/core/values/index.ts';
 
 const chart = join(import.meta.dirname, '..', '..', 'charts', 'spillway');
 const read = (file: string) => readFileSync(join(chart, file), 'utf8');
@@ -14,10 +15,18 @@ const templates = globSync('templates/*', { cwd: chart }).map(read).join('\n');
 const keys = allKeys();
 
 test('the files that "npm run docs" writes are current', () => {
-  assert.equal(read('values.schema.json'), valuesJsonSchema());
+  assert.equal(read('values.schema.json'), chartSchema());
+  assert.equal(read('templates/_values-shape.tpl'), valuesShape());
   assert.equal(read('values.yaml'), chartValues());
   assert.equal(read('templates/_engine-arguments.tpl'), engineArguments());
   assert.equal(read('templates/_router-arguments.tpl'), routerArguments());
+});
+
+test('every template reads the values as "spillway up" does, before anything else', () => {
+  for (const file of globSync('templates/*', { cwd: chart })) {
+    if (/\/_[^/]*\.tpl$/.test(file)) continue;
+    assert.match(read(file), /^\{\{- include "spillway\.values" \. -?\}\}\n/, file);
+  }
 });
 
 test('templates read only keys that the schema has', () => {
@@ -66,6 +75,7 @@ test('every template of the chart has a file of a kind that upstream has, or is 
     'cronjob-gate.yaml',
     'dashboards-spillway.yaml',
     'networkpolicy.yaml',
+    'pdb-cache-server.yaml',
     'prometheusrule.yaml',
     'service-router-peers.yaml',
   ];

@@ -115,6 +115,24 @@ entry, with cacheNodes, the address of the cache server for Redis clients, if th
 {{- toJson (dict "kv_connector" "LMCacheMPConnector" "kv_connector_extra_config" $extra "kv_load_failure_policy" "recompute" "kv_role" ($cache.kvRole | default "kv_both")) -}}
 {{- end }}
 
+{{/* All ports of an engine's container, each once. Takes root and entry. */}}
+{{- define "spillway.engine.container-ports" -}}
+{{- $ports := list
+  (dict "name" "container-port" "port" .root.Values.servingEngineSpec.containerPort "key" "servingEngineSpec.containerPort")
+  (dict "name" "zmq-port" "port" 55555 "key" "the port zmq-port of the Service")
+  (dict "name" "ucx-port" "port" 9999 "key" "the port ucx-port of the Service") -}}
+{{- if (.entry.vllmConfig | default dict).kvEvents -}}
+{{- $ports = concat $ports (list (dict "name" "kv-events" "port" 5557 "key" "the port of KV events") (dict "name" "kv-replay" "port" 5558 "key" "the port of repeated KV events")) -}}
+{{- end -}}
+{{- range include "spillway.engine.p2p-ports" . | fromYamlArray -}}
+{{- $ports = append $ports (dict "name" .name "port" .containerPort "key" (printf "the port %s in lmcacheConfig of %s" .name $.entry.name)) -}}
+{{- end -}}
+{{- include "spillway.listening-once" $ports -}}
+{{- $listed := list -}}
+{{- range $ports }}{{ $listed = append $listed (dict "name" .name "containerPort" .port) }}{{ end -}}
+{{- include "spillway.container-ports" $listed -}}
+{{- end }}
+
 {{- define "spillway.engine.command" -}}
 {{- if eq (include "spillway.engine.kind" .) "embedded" -}}
 - "spillway"
@@ -375,9 +393,10 @@ limits:
 {{- if and .entry.pvcStorage (not (kindIs "map" .entry.pvcStorage)) (empty .entry.pvcExistingClaimName) }}true{{ end -}}
 {{- end }}
 
-{{/* Whether /dev/shm is larger than the 64 MB of a container: for GPUs that share a layer, or as shmSize says. */}}
+{{/* Whether /dev/shm is larger than the 64 MB of a container: for GPUs that share a model, or as shmSize says. */}}
 {{- define "spillway.engine.has-shm" -}}
-{{- if or .entry.shmSize (hasKey (.entry.vllmConfig | default dict) "tensorParallelSize") }}true{{ end -}}
+{{- $config := .entry.vllmConfig | default dict -}}
+{{- if or .entry.shmSize (hasKey $config "tensorParallelSize") (gt (int ($config.pipelineParallelSize | default 1)) 1) }}true{{ end -}}
 {{- end }}
 
 {{/* The volume with chat templates: of the ConfigMap, or the claim vllm-templates-pvc that its owner creates. */}}

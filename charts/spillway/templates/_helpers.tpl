@@ -79,6 +79,16 @@ run as it is, with lmcache_server. Takes the root.
 {{- if and (include "spillway.cache-server.is-own" .) (gt (int .Values.cacheserverSpec.replicaCount) 1) }}true{{ end -}}
 {{- end }}
 
+{{/* How many cache servers keep each value: copies, else two, so that one may be lost. Takes the root. */}}
+{{- define "spillway.cache-server.copies" -}}
+{{- $spec := .Values.cacheserverSpec -}}
+{{- $count := int $spec.replicaCount -}}
+{{- if gt (int ($spec.copies | default 1)) (max 1 $count | int) -}}
+{{- fail (printf "cacheserverSpec.copies is %d, but there is %d cache server; set cacheserverSpec.replicaCount to at least %d." (int $spec.copies) $count (int $spec.copies)) -}}
+{{- end -}}
+{{- include "spillway.text" ($spec.copies | default (min 2 (int $spec.replicaCount))) -}}
+{{- end }}
+
 {{/* A number as digits, where Go would print 1.048576e+06; other values as they are. */}}
 {{- define "spillway.text" -}}
 {{- if and (kindIs "float64" .) (eq . (floor .)) -}}{{ printf "%.0f" . }}
@@ -174,4 +184,53 @@ valueFrom:
     name: {{ .secret.secretName | quote }}
     key: {{ .secret.secretKey | quote }}
 {{- end }}
+{{- end }}
+
+{{/*
+Where the pods of router, cache server and LoRA controller run: the keys of engines. Takes spec and selector, the labels of the pods.
+*/}}
+{{- define "spillway.placement" -}}
+{{- $selector := .selector -}}
+{{- $spec := .spec -}}
+{{- range $key := list "nodeName" "priorityClassName" "runtimeClassName" "schedulerName" }}
+{{- with get $spec $key }}
+{{ $key }}: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- range $key := list "tolerations" "nodeSelector" "imagePullSecrets" }}
+{{- with get $spec $key }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- if $spec.affinity }}
+affinity:
+  {{- toYaml $spec.affinity | nindent 2 }}
+{{- else if and $spec.nodeSelectorTerms (not $spec.nodeName) }}
+affinity:
+  nodeAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms:
+        {{- toYaml $spec.nodeSelectorTerms | nindent 8 }}
+{{- end }}
+{{- with $spec.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- range . }}
+  - {{ toYaml (merge (deepCopy .) (dict "labelSelector" (dict "matchLabels" $selector))) | nindent 4 | trim }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Labels of a Deployment's pods: those of the selector win, or the Deployment would not find its pods. Takes spec and selector. */}}
+{{- define "spillway.pod-labels" -}}
+{{- toYaml (mergeOverwrite (deepCopy (.spec.podLabels | default dict)) .selector) -}}
+{{- end }}
+
+{{/* envFrom of a container. Takes its spec. */}}
+{{- define "spillway.env-from" -}}
+{{- with (.envFromSecret | default dict).name -}}
+envFrom:
+  - secretRef:
+      name: {{ . | quote }}
+{{- end -}}
 {{- end }}

@@ -151,8 +151,8 @@ extraArgs, as for upstream's router, or in the role of each entry's LMCache.
 - "--no-dashboard"
 {{- end }}
 {{- end }}
-{{- with $spec.extraArgs }}
-{{ toYaml . }}
+{{- range $spec.extraArgs }}
+- {{ . | quote }}
 {{- end }}
 {{- range $key, $flag := dict "lmcacheControllerPort" "--lmcache-controller-port" "lmcacheControllerReplyPort" "--lmcache-controller-reply-port" "lmcacheControllerHeartbeatPort" "--lmcache-controller-heartbeat-port" }}
 {{- with get $spec $key }}

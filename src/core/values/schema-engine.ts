@@ -89,6 +89,10 @@ export const servingEngineSpec = section({
     kubernetesList.default([]),
     'Chart: how the pods of an entry are spread; without labelSelector, that of the entry.',
   ),
+  maxUnavailablePodDisruptionBudget: upstream(
+    z.union([count, z.string(), z.null()]).optional(),
+    'Maximum number or percentage of engine pods that may be unavailable, of all entries without a pdb; "" for no PodDisruptionBudget. Charts 0.0.2 to 0.1.10 had it; later ones have pdb of each entry.',
+  ),
   sidecar: upstream(
     section({
       image: upstream(

@@ -136,3 +136,37 @@ export const pdb = z.strictObject({
   enabled: upstream(z.boolean().default(false), 'Whether to create a PodDisruptionBudget.'),
   ...pdbShape,
 });
+
+const podKeys = {
+  tolerations: ours(kubernetesList.default([]), 'Chart: tolerations of the pods.'),
+  nodeSelectorTerms: ours(kubernetesList.default([]), 'Chart: nodes to run on.'),
+  nodeName: ours(text.default(''), 'Chart: node to run on.'),
+  topologySpreadConstraints: ours(
+    kubernetesList.default([]),
+    'Chart: how the pods are spread; without labelSelector, that of the pods.',
+  ),
+  priorityClassName: ours(text.default(''), 'Chart: priority class of the pods.'),
+  runtimeClassName: ours(text.default(''), 'Chart: runtime class of the pods.'),
+  schedulerName: ours(text.default(''), 'Chart: scheduler of the pods.'),
+  annotations: ours(stringMap.default({}), 'Chart: annotations of the Deployment.'),
+  podAnnotations: ours(stringMap.default({}), 'Chart: annotations of the pods.'),
+  podLabels: ours(stringMap.default({}), 'Chart: labels of the pods.'),
+  env: ours(kubernetesList.default([]), 'Chart: environment variables.'),
+  envFromSecret: ours(
+    z.strictObject({ name: ours(text.optional(), 'Chart: name of the secret.') }).optional(),
+    'Chart: secret whose entries become environment variables.',
+  ),
+  extraVolumes: ours(kubernetesList.default([]), 'Chart: more volumes of the pods.'),
+  extraVolumeMounts: ours(
+    kubernetesList.default([]),
+    'Chart: more volume mounts of the container.',
+  ),
+  serviceAccountName: ours(text.default(''), 'Chart: existing service account.'),
+};
+
+/** Keys that say where and how a pod runs, in the words of the keys of engines. */
+export function podKeysOf<K extends keyof typeof podKeys>(
+  ...names: readonly K[]
+): Pick<typeof podKeys, K> {
+  return Object.fromEntries(names.map((name) => [name, podKeys[name]])) as Pick<typeof podKeys, K>;
+}

@@ -14,6 +14,7 @@ import {
   numberOrText,
   ours,
   pdb,
+  podKeysOf,
   portNumber,
   positive,
   probe,
@@ -56,7 +57,7 @@ export const cacheserverSpec = section({
     'Which values of Spillway’s cache server make room for others: the least recently used ones (lru), S3-FIFO (s3-fifo), or the ends of prompts first (prefix). Also in a simulation and under "spillway up".',
   ),
   extraArgs: ours(
-    z.array(z.union([z.string(), z.number()])).default([]),
+    z.array(z.string()).default([]),
     'More arguments of "spillway cache", for example --s3 s3://bucket/prefix; with Spillway’s image.',
   ),
   enableServer: ignored(z.boolean().optional(), 'Use enabled.'),
@@ -65,6 +66,10 @@ export const cacheserverSpec = section({
   imagePullPolicy: upstream(pullPolicy.default('IfNotPresent'), 'When to pull the image.'),
   imagePullSecrets: upstream(kubernetesList.default([]), 'Secrets with registry credentials.'),
   replicaCount: upstream(count.default(1), 'Number of cache servers.'),
+  copies: ours(
+    positive.optional(),
+    'Number of cache servers that keep each value, at most replicaCount; 2 if there are several and it is unset.',
+  ),
   capacityGB: ours(
     z.number().gt(0).optional(),
     'Capacity of the store in a simulation, unlimited if unset, like lm://; and of embedded engines’ store under "spillway up", see byteShare.',
@@ -158,6 +163,19 @@ export const cacheserverSpec = section({
   priorityClassName: upstream(text.default(''), 'Priority class of the pods.'),
   nodeSelector: upstream(stringMap.default({}), 'Nodes to run on.'),
   affinity: upstream(kubernetesObject.default({}), 'Affinity of the pods.'),
+  ...podKeysOf(
+    'nodeSelectorTerms',
+    'nodeName',
+    'topologySpreadConstraints',
+    'podAnnotations',
+    'podLabels',
+    'env',
+    'envFromSecret',
+    'extraVolumes',
+    'extraVolumeMounts',
+    'serviceAccountName',
+  ),
+  pdb: ours(pdb.prefault({}), 'Chart: PodDisruptionBudget of the cache servers.'),
   serde: upstream(text.default(''), 'How KV cache is serialised, for example naive.'),
 });
 
@@ -233,6 +251,17 @@ export const loraController = section({
   nodeSelector: upstream(stringMap.default({}), 'Nodes to run on.'),
   affinity: upstream(kubernetesObject.default({}), 'Affinity of the pods.'),
   tolerations: upstream(kubernetesList.default([]), 'Tolerations of the pods.'),
+  ...podKeysOf(
+    'nodeSelectorTerms',
+    'nodeName',
+    'topologySpreadConstraints',
+    'priorityClassName',
+    'runtimeClassName',
+    'schedulerName',
+    'envFromSecret',
+    'extraVolumes',
+    'extraVolumeMounts',
+  ),
   env: upstream(kubernetesList.default([]), 'Environment variables.'),
   extraArgs: upstream(z.array(z.string()).default([]), 'More arguments.'),
   metrics: upstream(

@@ -13,6 +13,7 @@ import {
   kubernetesObject,
   ours,
   pdb,
+  podKeysOf,
   portNumber,
   positive,
   probe,
@@ -289,6 +290,15 @@ const routerKeys = {
   affinity: upstream(kubernetesObject.default({}), 'Affinity of the pod.'),
   nodeSelector: ours(stringMap.optional(), 'Chart: labels of the nodes to run on.'),
   nodeSelectorTerms: upstream(kubernetesList.default([]), 'Nodes to run on.'),
+  ...podKeysOf(
+    'tolerations',
+    'nodeName',
+    'runtimeClassName',
+    'schedulerName',
+    'annotations',
+    'podLabels',
+    'envFromSecret',
+  ),
   livenessProbe: upstream(
     probe.default({
       initialDelaySeconds: 30,

@@ -77,14 +77,14 @@ export function controllerClient(workers: number) {
   };
 }
 
-/** Settings of the controller in the chart's router. The chart's Service exposes only the first port by default. */
+/** Settings of the controller in the chart's router. The Service of upstream's chart exposes only the first port; that of Spillway's has all of them once. */
 export const controllerOfRouter = {
   lmcacheControllerPort: controller.pull,
   lmcacheControllerReplyPort: controller.reply,
   lmcacheControllerHeartbeatPort: controller.heartbeat,
   extraPorts: [
     { name: 'lmcache-reply', port: controller.reply, targetPort: controller.reply },
-    { name: 'lmcache-beat', port: controller.heartbeat, targetPort: controller.heartbeat },
+    { name: 'lmcache-beats', port: controller.heartbeat, targetPort: controller.heartbeat },
   ],
   // The router holds a tokenizer and an index of all chunks; sizes as in upstream's tutorial.
   resources: { requests: { cpu: '1', memory: '2Gi' }, limits: { memory: '2Gi' } },

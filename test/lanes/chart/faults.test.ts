@@ -251,11 +251,6 @@ test("LMCache's controller is reached on the port that the values give", async (
   assert.equal(routerOf(all).ports[1].containerPort, 9100);
 });
 
-test('a long name is cut where it is a host name', async () => {
-  const all = await objects(stack({ name: 'a'.repeat(60) }));
-  assert.ok(podOf(all, '-deployment-vllm').hostname.length <= 63);
-});
-
 test('a chat template of a ConfigMap keeps its text', async () => {
   const chatTemplateConfigMap = "{% for m in messages %}\n  {{ m['role'] }}: 'é'\n{% endfor %}\n";
   for (const raySpec of [undefined, ray]) {

@@ -4,6 +4,7 @@ import {
   cpSync,
   existsSync,
   globSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -13,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { parseAllDocuments, stringify } from 'yaml';
+import { faultsOf } from './rendered-objects.ts';
 
 const root = join(import.meta.dirname, '..', '..', '..');
 const own = join(root, 'charts', 'spillway');
@@ -32,6 +34,19 @@ export function withoutSubcharts(source: string, name: string): string {
 
 /** This chart, ready to render. */
 export const chart = withoutSubcharts(own, 'spillway');
+
+/** A parent chart that has this one as a dependency with a condition. */
+export function withUmbrella(): string {
+  const umbrella = join(folder, 'platform');
+  mkdirSync(join(umbrella, 'templates'), { recursive: true });
+  cpSync(chart, join(umbrella, 'charts', 'spillway'), { recursive: true });
+  const dependency = '{name: spillway, version: 0.1.0, condition: spillway.enabled}';
+  writeFileSync(
+    join(umbrella, 'Chart.yaml'),
+    `apiVersion: v2\nname: platform\nversion: 0.1.0\ndependencies:\n  - ${dependency}\n`,
+  );
+  return umbrella;
+}
 
 /** Upstream's repository: the parts in test/support/upstream, or the checkout that UPSTREAM names. */
 export const upstream = process.env['UPSTREAM'] || join(root, 'test', 'support', 'upstream');
@@ -74,6 +89,8 @@ export interface RenderOptions {
   readonly values?: unknown;
   /** APIs that the cluster has besides Kubernetes' own. @default that of Prometheus Operator */
   readonly apiVersions?: readonly string[];
+  /** Whether the objects must fit together, for this chart. @default true */
+  readonly checked?: boolean;
 }
 
 /** A copy of the chart with some of its templates only, as helm-unittest renders a suite. */
@@ -102,7 +119,7 @@ let counter = 0;
  * Renders the chart.
  *
  * @returns The objects of each template, by the template's file name.
- * @throws {Error} If Helm refuses; the message has its words.
+ * @throws {Error} If Helm refuses; the message has its words. Also if an API server would refuse the objects.
  */
 export async function render(options: RenderOptions = {}): Promise<Map<string, Manifest[]>> {
   const { program = helm, release = 'vllm', namespace = 'default', files = [], values } = options;
@@ -117,8 +134,12 @@ export async function render(options: RenderOptions = {}): Promise<Map<string, M
     ],
     { timeout: 60_000, maxBuffer: 32 << 20 },
   );
+  const isOwn = options.chart === undefined;
   // Upstream's templates repeat keys, of which Kubernetes takes the last.
-  return byTemplate(stdout, options.chart === undefined);
+  const rendered = byTemplate(stdout, isOwn);
+  const faults = isOwn && options.checked !== false ? faultsOf([...rendered.values()].flat()) : [];
+  if (faults.length > 0) throw new Error(`Kubernetes would refuse this:\n${faults.join('\n')}`);
+  return rendered;
 }
 
 /** Renders the chart with one list of all objects. */
@@ -136,7 +157,7 @@ export function one(all: readonly Manifest[], kind: string, ending = ''): Manife
 function byTemplate(text: string, uniqueKeys: boolean): Map<string, Manifest[]> {
   const found = new Map<string, Manifest[]>();
   for (const part of text.split(/^---\n/m)) {
-    const [, template] = /^# Source: [^/]+\/templates\/(.*)$/m.exec(part) ?? [];
+    const [, template] = /^# Source: (?:[^/]+\/charts\/)?[^/]+\/templates\/(.*)$/m.exec(part) ?? [];
     if (template === undefined) continue;
     const manifests = found.get(template) ?? [];
     found.set(template, manifests);

@@ -104,7 +104,8 @@ const baselineOf = (stack: Json) => {
 /** Undefined if Helm refuses the values. */
 async function rendered(values: Json): Promise<string | undefined> {
   try {
-    return JSON.stringify(await objects(values));
+    // A sample such as a mount without its volume is not for a cluster.
+    return JSON.stringify(await objects(values, { checked: false }));
   } catch (error) {
     if ((error as { stderr?: string }).stderr !== undefined) return undefined;
     throw error;

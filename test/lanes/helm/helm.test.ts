@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { parse, parseAllDocuments } from 'yaml';
 import { decidePlan, planValues } from '../../../src/tools/plan/index.ts';
 import { chart as spillwayChart, upstreamChart } from '../chart/helm.ts';
+import { faultsOf } from '../chart/rendered-objects.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-helm-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -70,6 +71,8 @@ for (const name of readdirSync(cases).filter((file) => /^\d\d-/.test(file))) {
     assert.equal(count('Deployment'), plan.decision.kvOffload === 'lmcache' ? 3 : 2);
     assert.equal(count('ServiceMonitor'), plan.decision.stack === 'single-engine' ? 0 : 2);
     const { routerSpec, servingEngineSpec } = parse(text);
+    // Its pods have ports and variables twice, which is for upstream to change; the Services are the plan's.
+    assert.deepEqual(faultsOf(manifests.filter((one) => one.kind === 'Service')), []);
     const [entry] = servingEngineSpec.modelSpec;
     const engine = commandOf(manifests, /deployment-vllm$/);
     assert.ok(engine.includes(entry.modelURL), `${engine}`);
@@ -89,6 +92,7 @@ for (const name of readdirSync(cases).filter((file) => /^\d\d-/.test(file))) {
       spillwayChart,
       ...['--set', 'spillway.image.repository=registry.example/spillway'],
     );
+    assert.deepEqual(faultsOf(manifests), []);
     const router = commandOf(manifests, /deployment-router$/);
     assert.equal(router[router.indexOf('--routing-logic') + 1], plan.routing.policy);
   });
