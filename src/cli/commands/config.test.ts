@@ -238,7 +238,7 @@ test('reports a key without effect, which is not an error', async () => {
   const path = file('vain.yaml', 'servingEngineSpec:\n  nodeSelector: {gpu: a}\n');
   assert.deepEqual(await run('validate', '-f', path), {
     out: 'valid\n',
-    err: `${path}:2:3: servingEngineSpec.nodeSelector: No effect, as in the upstream chart. Use nodeSelectorTerms of each model.\n`,
+    err: `${path}:2:3: servingEngineSpec.nodeSelector: No effect, as in the upstream chart. Use nodeSelector of each model.\n`,
     status: 0,
   });
 });

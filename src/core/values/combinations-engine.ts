@@ -64,14 +64,6 @@ function checkParallelism(entry: ModelEntry, add: Add): void {
   const tensor = entry.vllmConfig?.tensorParallelSize ?? 1;
   const pipeline = entry.vllmConfig?.pipelineParallelSize ?? 1;
   const ray = entry.raySpec?.enabled === true;
-  if (pipeline > 1 && !ray && engineKind(entry) !== 'url') {
-    add(
-      ['vllmConfig', 'pipelineParallelSize'],
-      [['raySpec']],
-      `(${pipeline}) needs raySpec.enabled: true, since its stages run on Ray workers`,
-    );
-    return;
-  }
   const perPod = gpusOf(entry);
   if (perPod === undefined || perPod === 0) return;
   const needed = tensor * pipeline;

@@ -78,9 +78,9 @@ test('refuses values that cannot work together, at the key to change', () => {
       /needs 2 GPUs per engine, but resources request 1/,
     ],
     [
-      model('vllmConfig: {pipelineParallelSize: 2}'),
+      model('requestGPU: 2, vllmConfig: {tensorParallelSize: 2, pipelineParallelSize: 2}'),
       undefined,
-      /pipelineParallelSize \(2\) needs raySpec\.enabled: true/,
+      /tensorParallelSize \(2\) times pipelineParallelSize \(2\) needs 4 GPUs per engine, but requestGPU is 2/,
     ],
     [
       model(
@@ -190,6 +190,9 @@ test('accepts the same values where they do not conflict', () => {
     model('requestGPU: 0.5'),
     model('requestGPU: 0, vllmConfig: {tensorParallelSize: 2}'),
     model('vllmConfig: {tensorParallelSize: 2}'),
+    model(
+      'kind: vllm, requestGPU: 4, vllmConfig: {tensorParallelSize: 2, pipelineParallelSize: 2}',
+    ),
     model(
       'replicaCount: 3, requestGPU: 1, raySpec: {enabled: true, headNode: {requestGPU: 1}}, vllmConfig: {tensorParallelSize: 2, pipelineParallelSize: 2}',
     ),

@@ -30,6 +30,8 @@ import { helmYaml } from './yaml-dialect.ts';
 export interface ParsedValues {
   readonly tree: Dictionary;
   readonly problems: readonly Problem[];
+  /** Keys that are set twice, if the last one counts. */
+  readonly warnings: readonly Problem[];
   /** False if the text is not YAML: then its values are not checked further. */
   readonly readable: boolean;
 }
@@ -47,11 +49,13 @@ const depthMax = 100;
  *
  * @param source The file's name, for places.
  * @param dialect Which plain words are booleans and numbers: by default, those of Helm.
+ * @param repeatedKeys Whether a key that is set twice is a problem, or the last one counts, as in Helm.
  */
 export function parseValues(
   text: string,
   source: string,
   dialect: SchemaOptions = helmYaml,
+  repeatedKeys: 'refused' | 'last' = 'refused',
 ): ParsedValues {
   const lines = new LineCounter();
   const placeOf = (offset: number): Place => {
@@ -71,34 +75,57 @@ export function parseValues(
     place: placeOf(error.pos[0]),
     sentence: `not valid YAML: ${yamlSentence(error)}`,
   }));
-  if (faults.length > 0) return { tree: emptyMap(source), problems: faults, readable: false };
+  const none = { tree: emptyMap(source), warnings: [] };
+  if (faults.length > 0) return { ...none, problems: faults, readable: false };
   const problems: Problem[] = [];
-  const tree = new TreeBuilder(document, placeOf, problems).build();
+  const warnings: Problem[] = [];
+  const builder = new TreeBuilder(document, placeOf, problems, ({ place, first, key }) => {
+    if (repeatedKeys === 'refused') {
+      const sentence = `${key} is set twice, first on line ${first.line}; keep one of them`;
+      problems.push({ place, sentence });
+    } else {
+      const sentence = `${key} is set on line ${first.line} and again on line ${place.line}; the last one counts, as in Helm, and nothing of the first one`;
+      warnings.push({ place, sentence });
+    }
+  });
+  const tree = builder.build();
   if (tree.kind === 'map') {
     const above = joined(document.commentBefore, tree.above);
-    return { tree: { ...tree, above }, problems, readable: true };
+    return { tree: { ...tree, above }, problems, warnings, readable: true };
   }
-  if (tree.kind === 'leaf' && tree.value === null) {
-    return { tree: emptyMap(source), problems, readable: true };
-  }
+  if (tree.kind === 'leaf' && tree.value === null) return { ...none, problems, readable: true };
   problems.push({ place: tree.place, sentence: 'the file must contain a map of keys' });
-  return { tree: emptyMap(source), problems, readable: false };
+  return { ...none, problems, readable: false };
+}
+
+/** A key that a map has twice. */
+interface RepeatedKey {
+  readonly key: string;
+  readonly first: Place;
+  readonly place: Place;
 }
 
 class TreeBuilder {
   readonly #document: Document.Parsed;
   readonly #placeOf: (offset: number) => Place;
   readonly #problems: Problem[];
+  readonly #repeated: (key: RepeatedKey) => void;
   readonly #anchors = new Map<string, ParsedNode>();
   readonly #anchored = new Set<ParsedNode>();
   readonly #targets = new Map<Alias, ParsedNode | undefined>();
   readonly #blamed = new Set<string>();
   #nodes = 0;
 
-  constructor(document: Document.Parsed, placeOf: (offset: number) => Place, problems: Problem[]) {
+  constructor(
+    document: Document.Parsed,
+    placeOf: (offset: number) => Place,
+    problems: Problem[],
+    repeated: (key: RepeatedKey) => void,
+  ) {
     this.#document = document;
     this.#placeOf = placeOf;
     this.#problems = problems;
+    this.#repeated = repeated;
   }
 
   build(): Tree {
@@ -172,12 +199,10 @@ class TreeBuilder {
       }
       const full = pathText([...path, name]);
       const earlier = entries.get(name);
-      if (earlier !== undefined) {
-        this.#complain(
-          keyPlace,
-          `${full} is set twice, first on line ${earlier.place.line}; keep one of them`,
-        );
-      } else if (name === '__proto__') {
+      if (earlier !== undefined && this.#isNew(keyPlace)) {
+        this.#repeated({ key: full, first: earlier.place, place: keyPlace });
+      }
+      if (name === '__proto__') {
         this.#complain(keyPlace, `${full} cannot be used as a key`);
       } else {
         entries.set(name, {
@@ -225,10 +250,14 @@ class TreeBuilder {
 
   /** An alias repeats the same place; one report is enough. */
   #complain(place: Place, sentence: string): void {
+    if (this.#isNew(place)) this.#problems.push({ place, sentence });
+  }
+
+  #isNew(place: Place): boolean {
     const where = `${place.line}:${place.column}`;
-    if (this.#blamed.has(where)) return;
+    const isNew = !this.#blamed.has(where);
     this.#blamed.add(where);
-    this.#problems.push({ place, sentence });
+    return isNew;
   }
 }
 

@@ -9,6 +9,7 @@ import { allKeys } from './schema-node.ts';
 import { applySet, type SetFlag } from './set.ts';
 import { type Dictionary, emptyMap, type Path, pathText, placeAt, treeAt } from './tree.ts';
 import { type Check, validateValues } from './validate.ts';
+import { helmYaml } from './yaml-dialect.ts';
 
 /** The user's input, in the order in which Helm applies it; later input takes precedence. */
 export interface ValuesInput {
@@ -33,19 +34,21 @@ export interface ResolvedValues {
   readonly values: Values;
   /** Only the written values, merged, with places and comments. */
   readonly written: Dictionary;
-  /** Warnings: keys that are accepted but have no effect. */
+  /** Keys that are accepted but have no effect, and keys that are set twice. */
   readonly warnings: readonly Problem[];
 }
 
 /** @throws {ValuesError} With one line per problem: file, line, key, what is allowed. */
 export function resolveValues(input: ValuesInput): ResolvedValues {
   const problems: Problem[] = [];
+  const warnings: Problem[] = [];
   let readable = true;
   let written: Dictionary | undefined;
   const files = [...presetFile(input.preset), ...(input.files ?? [])];
   for (const { name, text } of files) {
-    const parsed = parseValues(text, name);
+    const parsed = parseValues(text, name, helmYaml, 'last');
     problems.push(...parsed.problems);
+    warnings.push(...parsed.warnings);
     readable &&= parsed.readable;
     written = written === undefined ? parsed.tree : mergeTrees(written, parsed.tree);
   }
@@ -72,7 +75,8 @@ export function resolveValues(input: ValuesInput): ResolvedValues {
     throw new ValuesError(inOrder(problems, sources));
   }
   const values = withOwnRouting(validated.values, written, sources);
-  return { values, written, warnings: ineffectiveKeys(written) };
+  warnings.push(...ineffectiveKeys(written));
+  return { values, written, warnings: inOrder(warnings, sources) };
 }
 
 /**

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import {
   count,
+  former,
   ignored,
   kubernetesList,
   kubernetesObject,
@@ -104,5 +105,12 @@ export const servingEngineSpec = section({
     'Sidecar container of engines that serve LoRA adapters.',
   ),
   serviceMonitor: upstream(serviceMonitor, 'How Prometheus Operator scrapes the engines.'),
-  nodeSelector: ignored(stringMap.optional(), 'Use nodeSelectorTerms of each model.'),
+  raySpec: former(kubernetesObject.optional(), '0.1.3', 'Use raySpec of each model.'),
+  nodeSelector: ignored(stringMap.optional(), 'Use nodeSelector of each model.'),
+  nodeSelectorTerms: ignored(kubernetesList.optional(), 'Use nodeSelectorTerms of each model.'),
+  affinity: ignored(kubernetesObject.optional(), 'Use affinity of each model.'),
+  repository: ignored(text.optional(), 'Use repository of each model.'),
+  tag: ignored(text.optional(), 'Use tag of each model.'),
+  resources: ignored(kubernetesObject.optional(), 'Use resources of each model.'),
+  replicaCount: ignored(count.optional(), 'Use replicaCount of each model.'),
 });

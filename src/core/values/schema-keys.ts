@@ -57,11 +57,24 @@ export function ours<T extends z.ZodType>(schema: T, description: string): T {
   return schema.meta({ ...schema.meta(), description, 'x-origin': 'spillway' });
 }
 
-/** A key that occurs in upstream's examples but is not used by its templates. */
+/** A key that occurs in files for the upstream chart but is not used by its templates. */
 export function ignored<T extends z.ZodType>(schema: T, instead: string): T {
   return schema.meta({
     ...schema.meta(),
     description: `No effect, as in the upstream chart. ${instead}`,
+    'x-ignored': true,
+  });
+}
+
+/**
+ * A key of earlier releases of the upstream chart.
+ *
+ * @param last The last release whose templates used it.
+ */
+export function former<T extends z.ZodType>(schema: T, last: string, instead: string): T {
+  return schema.meta({
+    ...schema.meta(),
+    description: `No effect: it was a key of the upstream chart up to ${last}. ${instead}`,
     'x-ignored': true,
   });
 }

@@ -9,6 +9,7 @@ import {
   ours,
   pdb,
   positive,
+  pullPolicy,
   quantity,
   secret,
   stringMap,
@@ -104,6 +105,10 @@ const raySpec = z.strictObject({
       })
       .optional(),
     'The Ray head node; replicaCount counts the workers.',
+  ),
+  workerGroupSpecs: ignored(
+    kubernetesList.optional(),
+    'The keys of the entry describe the workers: replicaCount, requestGPU, env.',
   ),
 });
 
@@ -226,5 +231,11 @@ export const modelSpec = z.strictObject({
   keda: upstream(keda.optional(), 'Autoscaling with KEDA.'),
   device: ignored(text.optional(), 'The image decides; vllmConfig.extraArgs has more arguments.'),
   extraArgs: ignored(z.array(z.string()).optional(), 'Use vllmConfig.extraArgs.'),
+  imagePullPolicy: ignored(pullPolicy.optional(), 'Use servingEngineSpec.imagePullPolicy.'),
+  mountPvcStorage: ignored(
+    z.boolean().optional(),
+    'The volume of pvcStorage is always mounted; initContainer.mountPvcStorage mounts it there.',
+  ),
+  registry: ignored(text.optional(), 'Put it in front of repository: REGISTRY/REPOSITORY.'),
   raySpec: upstream(raySpec.optional(), 'Engines that span hosts, with Ray.'),
 });

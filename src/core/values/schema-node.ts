@@ -12,6 +12,7 @@ export interface SchemaNode {
   readonly properties?: Readonly<Record<string, SchemaNode>>;
   readonly required?: readonly string[];
   readonly additionalProperties?: false | SchemaNode;
+  readonly patternProperties?: Readonly<Record<string, SchemaNode>>;
   readonly propertyNames?: SchemaNode;
   readonly items?: SchemaNode;
   readonly minItems?: number;
@@ -32,8 +33,18 @@ export interface SchemaNode {
 
 /** The whole values file, as zod describes it. It takes 50 ms and is made when first needed. */
 export function rawJsonSchema(): object {
-  valuesAsWritten ??= z.toJSONSchema(valuesSchema, { io: 'input', target: 'draft-7' });
+  valuesAsWritten ??= {
+    ...z.toJSONSchema(valuesSchema, { io: 'input', target: 'draft-7' }),
+    patternProperties: { [anchorKeys]: { description: 'Anchors that other keys repeat.' } },
+  };
   return valuesAsWritten;
+}
+
+/** Keys at the top that only hold anchors: `x-common: &common {…}`. */
+const anchorKeys = '^x-';
+
+export function isAnchorKey(key: string): boolean {
+  return key.startsWith('x-');
 }
 
 let valuesAsWritten: object | undefined;

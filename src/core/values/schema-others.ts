@@ -7,6 +7,7 @@ import { bareMetal } from './schema-bare-metal.ts';
 import { chartKeys } from './schema-chart.ts';
 import {
   count,
+  former,
   ignored,
   imageDigest,
   kubernetesList,
@@ -273,6 +274,10 @@ export const loraController = section({
     'Webhook of the controller.',
   ),
   pdb: upstream(pdb.prefault({}), 'PodDisruptionBudget of the controller.'),
+  enabled: former(z.boolean().optional(), '0.1.5', 'Use enableLoraController.'),
+  extraEnv: former(kubernetesList.optional(), '0.1.5', 'Use env.'),
+  securityContext: former(kubernetesObject.optional(), '0.1.5', 'Use containerSecurityContext.'),
+  serviceAccount: former(kubernetesObject.optional(), '0.1.5', 'Use serviceAccountName.'),
 });
 
 export const sharedPvcStorage = section({
@@ -297,6 +302,13 @@ export const sharedPvcStorage = section({
     'Image that sets the permissions of the volume.',
   ),
 });
+
+/** The name of sharedPvcStorage in earlier charts. */
+export const sharedStorage = former(
+  kubernetesObject.optional(),
+  '0.1.5',
+  'Use sharedPvcStorage, which has the same keys.',
+);
 
 export const grafanaDashboards = section({
   enabled: upstream(z.boolean().default(false), 'Whether to create ConfigMaps with dashboards.'),

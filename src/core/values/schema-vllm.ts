@@ -1,6 +1,16 @@
 // The keys of vllmConfig and lmcacheConfig: flags and environment of one vLLM server.
 import { z } from 'zod';
-import { count, numberOrText, ours, positive, quantity, text, upstream } from './schema-keys.ts';
+import {
+  count,
+  ignored,
+  kubernetesObject,
+  numberOrText,
+  ours,
+  positive,
+  quantity,
+  text,
+  upstream,
+} from './schema-keys.ts';
 
 /** Settings of the engine. */
 export const vllmConfig = z.strictObject({
@@ -19,7 +29,7 @@ export const vllmConfig = z.strictObject({
   tensorParallelSize: upstream(positive.optional(), 'GPUs that share each layer of one engine.'),
   pipelineParallelSize: upstream(
     positive.optional(),
-    'Stages of layers in one engine; only with raySpec.',
+    'Stages of layers in one engine; on the GPUs of one pod, or with raySpec on those of several.',
   ),
   maxNumSeqs: upstream(
     positive.optional(),
@@ -72,6 +82,7 @@ export const lmcacheConfig = z.strictObject({
     z.enum(['DEBUG', 'INFO', 'WARNING', 'ERROR']).optional(),
     'LMCache log level.',
   ),
+  hf_token: ignored(z.union([text, kubernetesObject]).optional(), 'Use hf_token of the entry.'),
   cpuOffloadingBufferSize: upstream(quantity.optional(), 'Host DRAM for KV cache, in GB; 0: none.'),
   diskOffloadingBufferSize: upstream(quantity.optional(), 'Disk for KV cache, in GB.'),
   kvRole: upstream(

@@ -3,7 +3,7 @@
 // 0.1.12 (commit a6c01db0), and Spillway's own, which are marked as such.
 import { z } from 'zod';
 import { servingEngineSpec } from './schema-engine.ts';
-import { kubernetesList, kubernetesObject, upstream } from './schema-keys.ts';
+import { ignored, kubernetesList, kubernetesObject, ours, upstream } from './schema-keys.ts';
 import {
   cacheserverSpec,
   grafanaDashboards,
@@ -12,6 +12,7 @@ import {
   loraController,
   prometheusAdapter,
   sharedPvcStorage,
+  sharedStorage,
   spillway,
 } from './schema-others.ts';
 import { routerSpec } from './schema-router.ts';
@@ -36,12 +37,19 @@ export const valuesSchema = z.strictObject({
     'Values of the kube-prometheus-stack chart.',
   ),
   'prometheus-adapter': upstream(prometheusAdapter, 'Values of the prometheus-adapter chart.'),
+  sharedStorage,
+  engineStrategy: ignored(kubernetesObject.optional(), 'Use servingEngineSpec.strategy.'),
+  routerStrategy: ignored(kubernetesObject.optional(), 'Use routerSpec.strategy.'),
   global: upstream(kubernetesObject.optional(), 'Values that Helm passes to every subchart.'),
   spillway: spillway.meta({
     description:
       'Keys that the upstream chart does not have: how "spillway up" runs on this machine, and the thresholds of "spillway plan".',
     'x-origin': 'spillway',
   }),
+  enabled: ours(
+    z.boolean().optional(),
+    'Chart: of a chart that has this one as a dependency, whether to install it (condition: NAME.enabled).',
+  ),
 });
 
 /** A validated values file with all defaults. */

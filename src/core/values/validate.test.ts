@@ -65,7 +65,7 @@ test('reports an unknown key with its place and the key that was meant', () => {
     ],
     [
       'monitoring: {enabled: true}',
-      'my.yaml:1:1: monitoring is not a known key; known at the top: servingEngineSpec, routerSpec, cacheserverSpec, loraAdapters, loraController, sharedPvcStorage, extraObjects, grafanaDashboards, kube-prometheus-stack, prometheus-adapter, global, spillway.',
+      'my.yaml:1:1: monitoring is not a known key; known at the top: servingEngineSpec, routerSpec, cacheserverSpec, loraAdapters, loraController, sharedPvcStorage, extraObjects, grafanaDashboards, kube-prometheus-stack, prometheus-adapter, global, spillway, … (13 in all).',
     ],
   ];
   for (const [text, expected] of table) assert.deepEqual(refusal(text), [expected]);
@@ -113,8 +113,8 @@ test('reports a wrong value with what is allowed and what was given', () => {
       'my.yaml:1:33: servingEngineSpec.modelSpec[0].name is missing; it must be a text that is not empty.',
     ],
     [
-      'servingEngineSpec: {labels: {a: 1}}',
-      'my.yaml:1:33: servingEngineSpec.labels.a must be a text, not 1; put it in quotes.',
+      'servingEngineSpec: {labels: {a: [1]}}',
+      'my.yaml:1:33: servingEngineSpec.labels.a must be a text, not a list.',
     ],
     [
       entry('kind: emulated'),
@@ -220,7 +220,7 @@ test('reports all problems of all sources, each on a line', () => {
   });
   assert.deepEqual(
     lines.map((line) => line.slice(0, line.indexOf(': '))),
-    ['a.yaml:1:1', 'a.yaml:2:19', 'a.yaml:2:22', 'b.yaml:1:32', 'b.yaml:3:17', '--set nonsense'],
+    ['a.yaml:1:1', 'a.yaml:2:27', 'b.yaml:1:32', 'b.yaml:3:17', '--set nonsense'],
   );
 });
 

@@ -5,7 +5,8 @@ import { withDefaults } from './merge.ts';
 import type { Problem } from './problem.ts';
 import { type Values, valuesSchema } from './schema.ts';
 import { type Fault, schemaFaults, valueAt } from './schema-faults.ts';
-import { valuesRoot } from './schema-node.ts';
+import { isAnchorKey, valuesRoot } from './schema-node.ts';
+import { inSchemaTypes } from './spellings.ts';
 import { type Dictionary, type Path, placeAt, type Step, treeAt } from './tree.ts';
 
 /** Values, or their problems. */
@@ -19,13 +20,20 @@ export type Check = (values: Values) => readonly Conflict[];
 /** Every default of the schema. */
 export const defaultValues: Values = valuesSchema.parse({});
 
+/** Returns the written values with all defaults, in the types of the schema where they can be read so. */
+export function plainValues(written: Dictionary): unknown {
+  const entries = [...written.entries].filter(([key]) => !isAnchorKey(key));
+  const known = { ...written, entries: new Map(entries) };
+  return inSchemaTypes(withDefaults(defaultValues, known, valuesRoot()), valuesRoot());
+}
+
 /**
  * Adds defaults and checks everything that can be checked without running it.
  *
  * @param more Checks in addition to those that apply to every program.
  */
 export function validateValues(written: Dictionary, more: readonly Check[] = []): Validated {
-  const plain = withDefaults(defaultValues, written, valuesRoot());
+  const plain = plainValues(written);
   const parsed = valuesSchema.safeParse(plain);
   const checks = [checkCombinations, ...more];
   if (parsed.success) {

@@ -1,13 +1,12 @@
 // Edits one values file as a menu does: key by key, checked against the schema, with all comments kept.
 import { type Document, isAlias, isCollection, isScalar, parseDocument, YAMLMap } from 'yaml';
 import { InputError } from '../base/index.ts';
-import { withDefaults } from './merge.ts';
 import { parseValues } from './parse.ts';
 import { valuesSchema } from './schema.ts';
 import { schemaFaults } from './schema-faults.ts';
 import { childSchema, knownKeys, type SchemaNode, schemaAt, valuesRoot } from './schema-node.ts';
 import { type Path, pathText, type Step } from './tree.ts';
-import { defaultValues } from './validate.ts';
+import { defaultValues, plainValues } from './validate.ts';
 import { helmYaml } from './yaml-dialect.ts';
 
 /** One line of the menu. */
@@ -112,7 +111,7 @@ export class ValuesEditor {
     const trial = new ValuesEditor(this.text, this.#name);
     trial.set(path, value);
     const { tree } = parseValues(trial.text, this.#name);
-    const plain = withDefaults(defaultValues, tree, valuesRoot());
+    const plain = plainValues(tree);
     const { error } = valuesSchema.safeParse(plain);
     if (error === undefined) return undefined;
     const faults = schemaFaults(error, { written: tree, plain, root: valuesRoot() });

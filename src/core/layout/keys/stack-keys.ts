@@ -274,6 +274,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'sharedPvcStorage',
     'extraObjects',
     'global',
+    'enabled',
     'spillway.image',
     'spillway.prometheusRule',
     'spillway.networkPolicy',
@@ -326,4 +327,5 @@ export const subchartKeys: Readonly<Record<string, string>> = {
   'kube-prometheus-stack': 'the subchart reads it',
   'prometheus-adapter': 'the subchart reads it',
   global: 'subcharts and extraObjects read it',
+  enabled: 'the chart above reads it',
 };
