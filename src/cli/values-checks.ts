@@ -1,6 +1,13 @@
 // Checks of a values file beyond its schema, and notes about keys without effect.
 import { counted } from '../core/base/index.ts';
-import { engineFaults, type Target, type VainKey, vainKeys } from '../core/layout/index.ts';
+import { listenerFault } from '../core/launch/index.ts';
+import {
+  engineFaults,
+  refusedArguments,
+  type Target,
+  type VainKey,
+  vainKeys,
+} from '../core/layout/index.ts';
 import {
   checkModels,
   type EngineKind,
@@ -12,9 +19,13 @@ import {
   type ResolvedValues,
   toPlain,
   type Values,
+  ValuesError,
 } from '../core/values/index.ts';
 import { loadCatalogue } from '../io/models/index.ts';
 import type { LoadOptions } from '../io/values/index.ts';
+
+/** What values are checked for: one target, or both. */
+export type CheckTarget = Target | 'both';
 
 interface ChecksOptions {
   readonly anyModel?: boolean;
@@ -22,21 +33,20 @@ interface ChecksOptions {
 }
 
 /**
- * Returns checks for unknown GPUs and models, for settings with which vLLM would not start, and for keys that the chart needs if the
- * values are for it.
+ * Returns checks for unknown GPUs and models, for settings with which vLLM would not start, and, if the values are also for the chart,
+ * for what Kubernetes would refuse; for the chart alone, for keys that it needs, too.
  *
  * @param options `anyModel`: the values are only shown or edited, so that models may be unknown. @default false
  * `onHosts`: engines run on other machines, so paths of models are not checked. @default false
  */
 export async function valuesChecks(
-  target: Target = 'up',
+  target: CheckTarget = 'up',
   { anyModel = false, onHosts = target === 'kubernetes' }: ChecksOptions = {},
 ): Promise<Pick<LoadOptions, 'catalogue' | 'checks'>> {
   const catalogue = await loadCatalogue();
   // Loaded only here, since every start reads values.
-  const { chartFaults } =
-    target === 'kubernetes' ? await import('../core/deploy/index.ts') : { chartFaults: () => [] };
-  const kindOf = target === 'up' ? engineKind : kindInChart;
+  const deploy = target === 'up' ? undefined : await import('../core/deploy/index.ts');
+  const kindOf = target === 'kubernetes' ? kindInChart : engineKind;
   const isEmulated = (entry: ModelEntry): boolean =>
     kindOf(entry) === 'embedded' && !(onHosts && /^[./~]/.test(entry.modelURL ?? ''));
   const check = (values: Values) => [
@@ -50,11 +60,62 @@ export async function valuesChecks(
           }),
         engineKind,
       ),
-      ...chartFaults(values, kindInChart),
+      ...(deploy?.nameFaults(values, kindInChart) ?? []).map((fault) =>
+        target === 'both'
+          ? {
+              ...fault,
+              sentence: `${fault.sentence}; "--for up" allows it for "spillway up" alone`,
+            }
+          : fault,
+      ),
+      ...(target === 'kubernetes' ? (deploy?.chartFaults(values, kindInChart) ?? []) : []),
+      ...(target === 'kubernetes' ? embeddedFaults(values) : []),
     ].map((fault) => ({ ...fault, others: [] })),
     ...(anyModel ? [] : checkModels(values, catalogue, isEmulated)),
   ];
   return { catalogue, checks: [check] };
+}
+
+/** Arguments that an embedded engine in a pod refuses; "spillway up" leaves them out. */
+function embeddedFaults(values: Values) {
+  return values.servingEngineSpec.modelSpec.flatMap((entry, index) => {
+    if (!entry.enabled || kindInChart(entry) !== 'embedded') return [];
+    const path = ['servingEngineSpec', 'modelSpec', index, 'vllmConfig', 'extraArgs'];
+    return refusedArguments(entry).map((word) => ({
+      path,
+      sentence: `${pathText(path)}: the embedded engine has no argument ${word}, and would not start in its pod; remove it`,
+    }));
+  });
+}
+
+/**
+ * Checks routerSpec.extraArgs by the router's own command line.
+ *
+ * @throws {ValuesError} If the router would not start with them.
+ */
+export async function checkRouterArguments(
+  { values, written }: ResolvedValues,
+  target: CheckTarget,
+): Promise<void> {
+  const { enableRouter, extraArgs } = values.routerSpec;
+  if (!enableRouter || extraArgs.length === 0) return;
+  if (target === 'kubernetes' && !runsOwnRouter(values)) return;
+  const { routerArgumentFault } = await import('./router/argument-fault.ts');
+  const fault =
+    routerArgumentFault(extraArgs) ?? (target === 'up' ? listenerFault(extraArgs) : undefined);
+  if (fault === undefined) return;
+  const path = ['routerSpec', 'extraArgs'];
+  throw new ValuesError([
+    { place: placeAt(written, path), sentence: `${pathText(path)}: ${fault}` },
+  ]);
+}
+
+/** Whether the chart runs Spillway's router, as its template spillway.router.is-own decides. */
+function runsOwnRouter({ routerSpec: { repository, digest, serviceDiscovery } }: Values): boolean {
+  const upstream = ['lmcache/lmstack-router', 'ghcr.io/vllm-project/production-stack/router'];
+  return (
+    upstream.includes(repository) && digest === undefined && serviceDiscovery !== 'external-only'
+  );
 }
 
 /** Returns the keys without effect in a target, one sentence each, from top to bottom. */
@@ -75,6 +136,99 @@ export function keysWithoutEffect(
 /** As in the chart, which runs vLLM where `spillway up` runs an embedded engine. */
 function kindInChart({ kind, urls }: ModelEntry): EngineKind {
   return kind ?? (urls === undefined ? 'vllm' : 'url');
+}
+
+/** Maximum number of keys that a line about several names. */
+const keysShownMax = 6;
+
+/**
+ * Returns what is worth knowing for both targets: arguments that vLLM would not understand, keys that matter in one target only, in one
+ * line for each, and what runs where an entry does not say.
+ */
+export async function notesForBoth(read: ResolvedValues): Promise<{
+  readonly problems: readonly Problem[];
+  readonly lines: readonly string[];
+}> {
+  const { values, written } = read;
+  const plain = toPlain(written);
+  const up = vainKeys(values, plain, engineKind);
+  const pods = vainKeys(values, plain, kindInChart, 'kubernetes');
+  const inPods = up.filter((key) => isForPods(key));
+  const rest = up.filter((key) => key.kind === 'none' && !isForPods(key));
+  // Of the same arguments of an entry without a kind, those notes that know the image.
+  const shown = [
+    ...pods.filter(({ isUnclear }) => isUnclear),
+    ...up.filter(({ kind, isUnclear }) => kind === 'missing' && !isUnclear),
+  ];
+  const problems = shown
+    .map(({ path, reason }) => ({
+      place: placeAt(written, path, 'key'),
+      sentence: isArgument(path)
+        ? `${pathText(path)}: ${reason}`
+        : `${pathText(path)} has no effect under "spillway up": ${reason}`,
+    }))
+    .toSorted(({ place: a }, { place: b }) =>
+      a.source === b.source ? (a.line ?? 0) - (b.line ?? 0) : 0,
+    );
+  const { chartFaults } = await import('../core/deploy/index.ts');
+  const needed = chartFaults(values, kindInChart);
+  const undecided = values.servingEngineSpec.modelSpec.filter(
+    (entry) => entry.enabled && engineKind(entry) !== kindInChart(entry),
+  );
+  return {
+    problems,
+    lines: [
+      ...(undecided.length === 0
+        ? []
+        : [
+            `${counted(undecided.length, 'entry', 'entries')} of modelSpec without kind: emulated under "spillway up", vLLM on Kubernetes; kind: embedded or kind: vllm makes both alike.`,
+          ]),
+      ...countLine(
+        inPods,
+        'is for Kubernetes',
+        'are for Kubernetes',
+        ', without effect under "spillway up"',
+      ),
+      ...countLine(
+        rest,
+        'has no effect under "spillway up"',
+        'have no effect under "spillway up"',
+        '; "--for up" gives the reasons',
+      ),
+      ...countLine(
+        pods.filter(({ isUnclear }) => !isUnclear),
+        'has no effect on Kubernetes',
+        'have no effect on Kubernetes',
+        '; "--for kubernetes" gives the reasons',
+      ),
+      ...countLine(
+        needed,
+        'is missing for Kubernetes',
+        'are missing for Kubernetes',
+        ', where the chart needs each for vLLM; "--for kubernetes" says what each is',
+      ),
+    ],
+  };
+}
+
+function isForPods({ kind, reason }: VainKey): boolean {
+  return kind === 'none' && reason === 'it is for Kubernetes';
+}
+
+/** Returns one line for several keys: their number, and the names of the first. */
+function countLine(
+  keys: readonly { readonly path: VainKey['path'] }[],
+  one: string,
+  several: string,
+  end: string,
+): readonly string[] {
+  if (keys.length === 0) return [];
+  const names = [...new Set(keys.map(({ path }) => path.at(-1)))];
+  const shown = names.slice(0, keysShownMax).join(', ');
+  const more = names.length > keysShownMax ? ', …' : '';
+  return [
+    `${counted(keys.length, 'key')} ${keys.length === 1 ? one : several} (${shown}${more})${end}.`,
+  ];
 }
 
 /**

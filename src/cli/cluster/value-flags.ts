@@ -7,7 +7,7 @@ import { InputError } from '../../core/base/index.ts';
 import { findPreset, problemLines, toPlain } from '../../core/values/index.ts';
 import { readValues } from '../../io/values/index.ts';
 import { collect } from '../arguments/lists.ts';
-import { valuesChecks } from '../values-checks.ts';
+import { checkRouterArguments, valuesChecks } from '../values-checks.ts';
 
 export interface ValueFlags {
   readonly file?: readonly string[];
@@ -71,10 +71,12 @@ export async function checkedValues(flags: ValueFlags): Promise<unknown> {
     throw new InputError('-f -: Helm reads the file several times; write the values to a file.');
   }
   if (chart !== undefined) return undefined;
-  const { written, warnings } = await readValues({
+  const read = await readValues({
     ...{ files: file, sets: set, setStrings: setString, preset },
     ...(await valuesChecks('kubernetes')),
   });
+  await checkRouterArguments(read, 'kubernetes');
+  const { written, warnings } = read;
   for (const line of problemLines(warnings)) process.stderr.write(`warning: ${line}\n`);
   return toPlain(written);
 }

@@ -101,7 +101,7 @@ grafanaDashboards: {enabled: true}
 loraController: {enableLoraController: false}
 `,
   );
-  const { out, err, status } = await run('validate', '-f', path);
+  const { out, err, status } = await run('validate', '-f', path, '--for', 'up');
   assert.deepEqual([out, status], ['valid\n', 0]);
   const spec = 'servingEngineSpec.modelSpec';
   const vain = 'has no effect under "spillway up"';
@@ -115,12 +115,83 @@ loraController: {enableLoraController: false}
     `12:34: cacheserverSpec.replicaCount ${vain}: spillway up runs one cache server.`,
     `13:1: grafanaDashboards ${vain}: no KEDA, Grafana or Prometheus Operator is started.`,
   ]);
-  const json = JSON.parse((await run('validate', '-f', path, '--json')).out);
+  const json = JSON.parse((await run('validate', '-f', path, '--json', '--for', 'up')).out);
   assert.equal(json.warnings.length, 9);
   assert.deepEqual(json.warnings[0], {
     ...{ source: path, line: 5, column: 7 },
     sentence: `${spec}[0].requestCPU ${vain}: it is for Kubernetes`,
   });
+});
+
+test('validate without --for names what concerns both, and counts what matters in one place only', async () => {
+  const path = file(
+    'both.yaml',
+    `servingEngineSpec:
+  modelSpec:
+    - name: a
+      modelURL: Qwen/Qwen3-8B
+      repository: vllm/vllm-openai
+      tag: v0.32.0
+      requestCPU: 4
+      keda: {enabled: true}
+      vllmConfig: {extraArgs: [--enforce-eager, --max-model-length, "8192"]}
+    - {name: b, modelURL: org/b, kind: vllm, requestCPU: 4}
+cacheserverSpec: {enabled: true, replicaCount: 2, capacityGB: 1}
+spillway: {enginePort: 8100}
+`,
+  );
+  const { out, err, status } = await run('validate', '-f', path);
+  assert.deepEqual([out, status], ['valid\n', 0], err);
+  const words = 'servingEngineSpec.modelSpec[0].vllmConfig.extraArgs';
+  assert.deepEqual(err.replaceAll(`${path}:`, '').trimEnd().split('\n'), [
+    `9:20: ${words}: --max-model-length is not a known flag of vLLM 0.32; did you mean --max-model-len?`,
+    `9:20: ${words}: --enforce-eager has no effect here: step times come from the profile, with or without CUDA graphs.`,
+    '11:34: cacheserverSpec.replicaCount has no effect under "spillway up": spillway up runs one cache server.',
+    '1 entry of modelSpec without kind: emulated under "spillway up", vLLM on Kubernetes; kind: embedded or kind: vllm makes both alike.',
+    '4 keys are for Kubernetes (repository, tag, requestCPU), without effect under "spillway up".',
+    '1 key has no effect under "spillway up" (keda); "--for up" gives the reasons.',
+    '2 keys have no effect on Kubernetes (capacityGB, enginePort); "--for kubernetes" gives the reasons.',
+    '4 keys are missing for Kubernetes (requestMemory, repository, tag), where the chart needs each for vLLM; "--for kubernetes" says what each is.',
+  ]);
+  const json = JSON.parse((await run('validate', '-f', path, '--json')).out);
+  assert.ok(json.warnings.length > 8, `${json.warnings.length} warnings`);
+});
+
+test('a name that Kubernetes would refuse is an error unless the values are for "spillway up" alone', async () => {
+  const path = file(
+    'names.yaml',
+    'servingEngineSpec: {modelSpec: [{name: qwen2.5, modelURL: Qwen/Qwen3-8B}]}\n',
+  );
+  const { err, status } = await run('validate', '-f', path);
+  assert.equal(status, 2);
+  assert.match(
+    err,
+    /:1:40: servingEngineSpec\.modelSpec\[0\]\.name "qwen2\.5" cannot .* use "qwen2-5"/,
+  );
+  assert.match(err, /; "--for up" allows it for "spillway up" alone\.\n$/);
+  assert.equal((await run('validate', '-f', path, '--for', 'kubernetes')).status, 2);
+  assert.equal((await run('validate', '-f', path, '--for', 'up')).status, 0);
+});
+
+test('arguments of the router are checked by its own command line', async () => {
+  const path = file('router.yaml', 'routerSpec: {extraArgs: [--request-timout, 60]}\n');
+  for (const target of [[], ['--for', 'up'], ['--for', 'kubernetes']]) {
+    assert.deepEqual(await run('validate', '-f', path, ...target), {
+      out: '',
+      err: `${path}:1:25: routerSpec.extraArgs: --request-timout is not a flag of the router; did you mean --request-timeout?\n`,
+      status: 2,
+    });
+  }
+  const own = file('own.yaml', 'routerSpec: {repository: me/router, extraArgs: [--mine]}\n');
+  assert.equal((await run('validate', '-f', own, '--for', 'kubernetes')).status, 0);
+});
+
+test('--subchart reads the part of a chart below, and show prints it as a file', async () => {
+  const path = file('umbrella.yaml', 'vllm: {routerSpec: {replicaCount: 2}}\n');
+  assert.equal((await run('validate', '-f', path)).status, 2);
+  assert.equal((await run('validate', '-f', path, '--subchart', 'vllm')).status, 0);
+  const { out } = await run('show', '-f', path, '--subchart', 'vllm');
+  assert.equal(out, 'routerSpec:\n  replicaCount: 2\n');
 });
 
 test('validate --for kubernetes names the keys that the chart does not use', async () => {
@@ -152,6 +223,7 @@ cacheserverSpec: {capacityGB: 1}
   const spec = 'servingEngineSpec.modelSpec';
   const vain = 'has no effect on Kubernetes';
   assert.deepEqual(err.replaceAll(`${path}:`, '').trimEnd().split('\n'), [
+    `10:38: ${spec}[0].vllmConfig.extraArgs: --magic is not a known flag of vLLM 0.32; check its spelling.`,
     `14:20: ${spec}[1].vllmConfig.runner ${vain}: only text generation is emulated.`,
     `16:14: routerSpec.host ${vain}: a pod listens on all its addresses.`,
     `18:12: spillway.enginePort ${vain}: it is for spillway up; servingEngineSpec.containerPort is the port of engines.`,

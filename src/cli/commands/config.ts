@@ -18,9 +18,15 @@ import {
 import { type LoadOptions, readValues } from '../../io/values/index.ts';
 import { collect } from '../arguments/lists.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
-import { keysWithoutEffect, valuesChecks } from '../values-checks.ts';
+import {
+  checkRouterArguments,
+  keysWithoutEffect,
+  notesForBoth,
+  valuesChecks,
+} from '../values-checks.ts';
 
 interface SourceFlags {
+  readonly subchart?: string;
   readonly preset?: string;
   readonly file: readonly string[];
   readonly set: readonly string[];
@@ -59,24 +65,33 @@ export function configCommand(
       'Check values: exit status 0 if they are valid, 2 if not. Warns about keys without effect, once for equal keys of several entries.',
     )
     .addOption(
-      new Option('--for <target>', 'what the values are for: "spillway up" or the Helm chart')
-        .choices(['up', 'kubernetes'])
-        .default('up'),
+      new Option(
+        '--for <target>',
+        'what the values are for: "spillway up", or the Helm chart, which lists each key without effect there (default: both, with their number)',
+      ).choices(['up', 'kubernetes']),
     )
     .option('--json', 'print all problems and warnings as JSON')
-    .action(async (flags: SourceFlags & { for: Target; json?: boolean }) => {
+    .action(async (flags: SourceFlags & { for?: Target; json?: boolean }) => {
       const given = await sources(flags, undefined);
       if (!given.preset && [...flags.file, ...flags.set, ...flags.setString].length === 0) {
         throw new InputError('nothing to check; give -f FILE, --preset NAME or --set KEY=VALUE.');
       }
       try {
-        const read = await readValues({ ...given, ...(await valuesChecks(flags.for)) });
-        const warnings = [...read.warnings, ...keysWithoutEffect(read, flags.for)];
+        const target = flags.for ?? 'both';
+        const read = await readValues({ ...given, ...(await valuesChecks(target)) });
+        await checkRouterArguments(read, target);
         if (flags.json) {
-          const result = { valid: true, problems: [], warnings: warnings.map(flat) };
-          output.write(`${JSON.stringify(result, null, 2)}\n`);
+          const targets: readonly Target[] = flags.for ? [flags.for] : ['up', 'kubernetes'];
+          const notes = targets.flatMap((one) => keysWithoutEffect(read, one));
+          const warnings = [...read.warnings, ...notes].map(flat);
+          output.write(`${JSON.stringify({ valid: true, problems: [], warnings }, null, 2)}\n`);
+        } else if (flags.for) {
+          warn([...read.warnings, ...keysWithoutEffect(read, flags.for)]);
+          output.write('valid\n');
         } else {
-          warn(warnings);
+          const { problems, lines } = await notesForBoth(read);
+          warn([...read.warnings, ...problems]);
+          for (const line of lines) errors.write(`${line}\n`);
           output.write('valid\n');
         }
       } catch (error) {
@@ -166,6 +181,10 @@ function withSources(command: Command): Command {
       collect,
       [],
     )
+    .option(
+      '--subchart <key>',
+      'read what the files have below this key: values of a chart that contains this one',
+    )
     .option('--set <key=value>', 'set one value, as in Helm; repeatable', collect, [])
     .option('--set-string <key=text>', 'the same, always as a string', collect, []);
 }
@@ -175,6 +194,7 @@ async function sources(flags: SourceFlags, fallback: string | undefined): Promis
   return {
     preset: flags.preset ?? (flags.file.length === 0 ? fallback : undefined),
     files: flags.file,
+    subchart: flags.subchart,
     sets: flags.set,
     setStrings: flags.setString,
     ...(await valuesChecks('up', { anyModel: true })),

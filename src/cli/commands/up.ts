@@ -34,10 +34,11 @@ import { readValues } from '../../io/values/index.ts';
 import { collect, httpUrl } from '../arguments/lists.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
 import { integer, port, positiveOrInfinite } from '../arguments/numbers.ts';
-import { upNotes, valuesChecks } from '../values-checks.ts';
+import { checkRouterArguments, upNotes, valuesChecks } from '../values-checks.ts';
 
 interface UpFlags extends Omit<UpOverrides, 'engineUrls'> {
   readonly file?: readonly string[];
+  readonly subchart?: string;
   readonly set?: readonly string[];
   readonly standIn?: string;
   readonly setString?: readonly string[];
@@ -57,6 +58,10 @@ export function upCommand(): Command {
       '-f, --file <file>',
       'values file; repeatable, later files win; - for standard input',
       collect,
+    )
+    .option(
+      '--subchart <key>',
+      'read what the files have below this key: values of a chart that contains this one',
     )
     .option('--set <key=value>', 'set one value, as in Helm; repeatable', collect)
     .option('--set-string <key=value>', 'the same, always as a string; repeatable', collect)
@@ -99,11 +104,13 @@ async function up(flags: UpFlags): Promise<void> {
   const usesDefault = flags.preset === undefined && flags.file === undefined;
   const read = await readValues({
     files: flags.file,
+    subchart: flags.subchart,
     sets: flags.set,
     setStrings: flags.setString,
     preset: usesDefault ? defaultPreset : flags.preset,
     ...(await upChecks(flags)),
   });
+  await checkRouterArguments(read, 'up');
   for (const note of upNotes(read)) stderr.write(`spillway: ${note}\n`);
   const overridden = overrideValues(read.values, {
     standIn: flags.standIn,

@@ -11,6 +11,6 @@ export {
   type RemoteEngine,
   servedModel,
 } from './engine-plan.ts';
-export { engineRole } from './engine-role.ts';
+export { engineRole, withoutLabels } from './engine-role.ts';
 export { type ControllerPorts, hasController } from './lmcache-controller.ts';
-export { type Backend, routerFlags } from './router-flags.ts';
+export { type Backend, listenerFault, routerFlags } from './router-flags.ts';

@@ -153,14 +153,18 @@ const listenerFlags =
   /^--(tls-cert|tls-key|tls-client-ca|ssl-certfile|ssl-keyfile|admin-port)(=|$)/;
 
 function refuseOtherListeners(extraArgs: readonly string[]): void {
+  const fault = listenerFault(extraArgs);
+  if (fault !== undefined) throw new InputError(`routerSpec.extraArgs: ${fault}.`);
+}
+
+/** Returns what moves the router away from where "up" reaches it, as a clause without its full stop. */
+export function listenerFault(extraArgs: readonly string[]): string | undefined {
   const found = extraArgs.find((argument) => listenerFlags.test(argument));
-  if (found === undefined) return;
+  if (found === undefined) return undefined;
   const instead = found.startsWith('--admin-port')
-    ? 'Start "spillway router" with it instead.'
-    : 'Set routerSpec.tls instead.';
-  throw new InputError(
-    `routerSpec.extraArgs: ${found} does not work under "spillway up", which would not find the router. ${instead}`,
-  );
+    ? 'Start "spillway router" with it instead'
+    : 'Set routerSpec.tls instead';
+  return `${found} does not work under "spillway up", which would not find the router. ${instead}`;
 }
 
 function tlsFlags<Key extends string>(

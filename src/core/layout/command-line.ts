@@ -2,6 +2,7 @@
 // template does, in the same order. `spillway up` starts engines with it. The engine arguments of
 // the chart are a template that is written from the same order (scripts/chart-arguments.ts).
 import type { ModelEntry } from '../values/index.ts';
+import { engineArguments } from './engine-arguments.ts';
 import { textsOf, valueAt } from './entry-values.ts';
 import { type KvEventAddresses, kvEventsWords, movedKvEventsWords } from './kv-event-flags.ts';
 import { namesConnector } from './kv-tiers.ts';
@@ -77,7 +78,7 @@ export function entryWords(
   return [
     ...words(before),
     ...kvEventsWords(entry, kvEvents),
-    ...(entry.vllmConfig?.extraArgs ?? []),
+    ...(program === 'engine' ? engineArguments(entry) : (entry.vllmConfig?.extraArgs ?? [])),
     ...(place === 'machine' ? movedKvEventsWords(entry, kvEvents) : []),
     ...(program === 'engine' ? [] : lmcacheWords(entry, program, cacheNodes)),
     ...(program === 'chart' ? templateWords(entry) : words(after)),

@@ -4,7 +4,7 @@ import type { ModelSpec } from '../engine/index.ts';
 import type { EngineKind, ModelEntry, Values } from '../values/index.ts';
 import { textsOf } from './entry-values.ts';
 import { allowsLongContext } from './long-context.ts';
-import { givenAt, readEntry, readWords } from './read-settings.ts';
+import { entryArguments, givenAt, readEntry, readWords } from './read-settings.ts';
 import { type SettingName, type Settings, settingNames, settingsTable } from './table.ts';
 
 /** A fault of an entry of modelSpec. */
@@ -32,9 +32,7 @@ export function engineFaults(
       ...keysOf(entry).flatMap(([name, key, given]) =>
         faultOf(path(key), () => settingsTable[name].value.parse(textsOf(given), `${base}.${key}`)),
       ),
-      ...faultOf(path(extraArgs), () =>
-        readWords(entry.vllmConfig?.extraArgs ?? [], `${base}.${extraArgs}: `),
-      ),
+      ...faultOf(path(extraArgs), () => readWords(entryArguments(entry), `${base}.${extraArgs}: `)),
     ];
     if (unreadable.length > 0) return unreadable;
     const { settings, sources } = readEntry(entry);

@@ -1,5 +1,6 @@
 // Engine settings and their results: the table of settings, its readers, command lines, and the
 // size of an engine on its GPUs.
+export { refusedArguments } from './argument-notes.ts';
 export { entryWords, podKvEvents, type StartedProgram, wordOrder } from './command-line.ts';
 export { effectNotes, vainSettings } from './effect-notes.ts';
 export { type EngineFault, engineFaults } from './engine-faults.ts';

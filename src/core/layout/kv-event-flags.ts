@@ -3,6 +3,7 @@
 
 import type { ModelEntry } from '../values/index.ts';
 import type { KvEventsConfig } from '../vllm-config/index.ts';
+import { currentTransfers } from './former-flags.ts';
 import { readWords } from './read-settings.ts';
 
 /** ZeroMQ endpoints where one engine publishes and replays KV events. */
@@ -36,7 +37,7 @@ export function movedKvEventsWords(entry: ModelEntry, at: KvEventAddresses): str
  * Addresses with an interface stay unchanged, as do fields that are set one by one.
  */
 function configOfPod({ name, vllmConfig }: ModelEntry): KvEventsConfig | undefined {
-  const words = vllmConfig?.extraArgs ?? [];
+  const words = currentTransfers(vllmConfig?.extraArgs ?? []);
   if (words.some((word) => /^--kv[-_]events[-_]config\./.test(word))) return undefined;
   const config = readWords(words, `extraArgs of ${name}: `).settings.kvEventsConfig;
   const isOfPod =

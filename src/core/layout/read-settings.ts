@@ -2,6 +2,7 @@
 import { InputError } from '../base/index.ts';
 import type { ModelEntry } from '../values/index.ts';
 import { textsOf, valueAt } from './entry-values.ts';
+import { currentTransfers } from './former-flags.ts';
 import type { Program, Setting } from './setting.ts';
 import {
   type SettingName,
@@ -20,6 +21,8 @@ export interface ReadSettings {
   readonly sources: ReadonlyMap<SettingName, string>;
   /** Flags and kwargs that are not in the table. */
   readonly unknown: readonly string[];
+  /** Words that are neither flags nor values of flags. */
+  readonly stray: readonly string[];
 }
 
 /**
@@ -30,14 +33,20 @@ export interface ReadSettings {
  */
 export function readEntry(entry: ModelEntry): ReadSettings {
   const keys = readKeys(entry);
-  const words = readWords(entry.vllmConfig?.extraArgs ?? [], `extraArgs of ${entry.name}: `);
+  const words = readWords(entryArguments(entry), `extraArgs of ${entry.name}: `);
   // A setting that is set twice is listed where it takes effect.
   const sources = new Map([...keys.sources].filter(([name]) => !words.sources.has(name)));
   return {
     settings: { ...keys.settings, ...words.settings },
     sources: new Map([...sources, ...words.sources]),
     unknown: words.unknown,
+    stray: words.stray,
   };
+}
+
+/** Returns `extraArgs` of an entry as vLLM 0.32 has them. */
+export function entryArguments({ vllmConfig }: ModelEntry): readonly string[] {
+  return currentTransfers(vllmConfig?.extraArgs ?? []);
 }
 
 /**
@@ -54,7 +63,10 @@ export function readWords(words: readonly string[], owner = ''): ReadSettings {
   const plain = plainWords(words);
   for (let i = 0; i < plain.length; i++) {
     const word = plain[i] as string;
-    if (!isFlag(word)) continue;
+    if (!isFlag(word)) {
+      reading.stray.push(word);
+      continue;
+    }
     const equals = word.indexOf('=');
     const flag = equals < 0 ? word : word.slice(0, equals);
     const inline = equals < 0 ? [] : [word.slice(equals + 1)];
@@ -62,6 +74,8 @@ export function readWords(words: readonly string[], owner = ''): ReadSettings {
     const opposite = name ?? settingOfFlag(flag.replace(/^--no-/, '--'));
     if (opposite === undefined || (name === undefined && !isSwitch(opposite))) {
       reading.unknown.push(flag);
+      // It may have one.
+      if (inline.length === 0 && isValue(plain[i + 1])) i++;
       continue;
     }
     const { value } = settingsTable[opposite];
@@ -139,6 +153,7 @@ class Reading implements ReadSettings {
   readonly settings: Record<string, unknown> & Settings = {};
   readonly sources = new Map<SettingName, string>();
   readonly unknown: string[] = [];
+  readonly stray: string[] = [];
 
   set(name: SettingName, texts: readonly string[], source: string, where: string): void {
     const { value } = settingsTable[name];
@@ -156,6 +171,10 @@ class Reading implements ReadSettings {
     this.sources.delete(name);
     this.sources.set(name, source);
   }
+}
+
+function isValue(word: string | undefined): boolean {
+  return word !== undefined && !isFlag(word);
 }
 
 function isSwitch(name: SettingName): boolean {

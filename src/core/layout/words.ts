@@ -39,7 +39,8 @@ export function isFlag(word: string): boolean {
   return /^-[^\d.]/.test(word);
 }
 
-function longForm(word: string): string {
+/** Returns a word with the flag's long name. */
+export function longForm(word: string): string {
   if (!isFlag(word)) return word;
   const level = /^-O=?([^=\s]+)$/.exec(word)?.[1];
   if (level !== undefined) return `--optimization-level=${level}`;

@@ -45,8 +45,8 @@ const workload = z.strictObject({
     'Tokens of a shared prefix.',
   ),
   prefixGroups: key(
-    z.int().min(1).max(10_000_000).optional(),
-    'Number of distinct shared prefixes.',
+    z.int().min(0).max(10_000_000).optional(),
+    'Number of distinct shared prefixes; 0: nothing is shared, as with prefixReuse none.',
   ),
   preemptionsPerMinute: key(
     z.number().min(0).max(1_000_000).optional(),

@@ -1,5 +1,7 @@
 // Resolves texts to values: presets and files in order, then --set, then --set-string, then checks.
 import { type Catalogue, checkNames } from './catalogue.ts';
+import { controlCharacters } from './control-characters.ts';
+import { foreignFile } from './foreign-file.ts';
 import { mergeTrees } from './merge.ts';
 import { parseValues } from './parse.ts';
 import { findPreset } from './presets.ts';
@@ -7,6 +9,7 @@ import { type Problem, ValuesError } from './problem.ts';
 import type { Values } from './schema.ts';
 import { allKeys } from './schema-node.ts';
 import { applySet, type SetFlag } from './set.ts';
+import { subchartPart, subchartPath } from './subchart.ts';
 import { type Dictionary, emptyMap, type Path, pathText, placeAt, treeAt } from './tree.ts';
 import { type Check, validateValues } from './validate.ts';
 import { helmYaml } from './yaml-dialect.ts';
@@ -17,6 +20,8 @@ export interface ValuesInput {
   readonly preset?: string | undefined;
   /** Texts of `-f` files, left to right, with their names for errors. */
   readonly files?: readonly { readonly name: string; readonly text: string }[] | undefined;
+  /** Keys below which the files have the values, as those of a chart that contains this one: `vllm`. */
+  readonly subchart?: string | undefined;
   /** Arguments of `--set`, left to right. */
   readonly sets?: readonly string[] | undefined;
   /** What a user calls that flag. @default --set */
@@ -44,14 +49,23 @@ export function resolveValues(input: ValuesInput): ResolvedValues {
   const warnings: Problem[] = [];
   let readable = true;
   let written: Dictionary | undefined;
-  const files = [...presetFile(input.preset), ...(input.files ?? [])];
-  for (const { name, text } of files) {
+  const preset = presetFile(input.preset);
+  const files = [...preset, ...(input.files ?? [])];
+  let trees: readonly Dictionary[] = files.map(({ name, text }) => {
     const parsed = parseValues(text, name, helmYaml, 'last');
     problems.push(...parsed.problems);
     warnings.push(...parsed.warnings);
     readable &&= parsed.readable;
-    written = written === undefined ? parsed.tree : mergeTrees(written, parsed.tree);
+    return parsed.tree;
+  });
+  if (input.subchart !== undefined && readable) {
+    const part = subchartPart(trees.slice(preset.length), subchartPath(input.subchart));
+    trees = [...trees.slice(0, preset.length), ...part.parts];
+    problems.push(...part.problems);
   }
+  const foreign = trees.flatMap((tree) => foreignFile(tree) ?? []);
+  if (foreign.length > 0) throw new ValuesError(foreign);
+  for (const tree of trees) written = written === undefined ? tree : mergeTrees(written, tree);
   written ??= emptyMap('values');
   for (const [flag, texts] of [
     [input.setFlag ?? '--set', input.sets ?? []],
@@ -70,7 +84,7 @@ export function resolveValues(input: ValuesInput): ResolvedValues {
     ...(catalogue ? [(values: Values) => checkNames(values, catalogue)] : []),
     ...checks,
   ]);
-  problems.push(...validated.problems);
+  problems.push(...validated.problems, ...controlCharacters(written));
   if (validated.values === undefined || problems.length > 0) {
     throw new ValuesError(inOrder(problems, sources));
   }

@@ -12,6 +12,8 @@ import { type InputText, readInputText } from './read-text.ts';
 export interface LoadOptions {
   /** Paths of `-f` files, left to right; `-` is standard input. */
   readonly files?: readonly string[] | undefined;
+  /** Keys below which the files have the values, as those of a chart that contains this one. */
+  readonly subchart?: string | undefined;
   /** Arguments of `--set`, left to right. */
   readonly sets?: readonly string[] | undefined;
   /** What a user calls that flag. @default --set */

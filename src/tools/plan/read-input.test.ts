@@ -174,6 +174,21 @@ test('prefixReuse none takes precedence over sharedPrefixTokens', async () => {
   assert.deepEqual([note?.value, note?.because], ['0', 'prefixReuse is none']);
 });
 
+test('no groups of prompts share nothing', async () => {
+  const made = await decided(
+    file(
+      'groups.yaml',
+      'workload: {promptTokens: 6000, concurrency: 20, prefixReuse: rag, prefixGroups: 0}\nfleet: {engines: 8}\n',
+    ),
+  );
+  const note = made.assumptions.find(({ key }) => key === 'workload.prefixReuse');
+  assert.deepEqual([note?.value, note?.because], ['none', 'prefixGroups is 0']);
+  assert.equal(
+    made.assumptions.some(({ key }) => key === 'workload.prefixGroups'),
+    false,
+  );
+});
+
 test('thresholds of the input take precedence over those of a values file, and the plan names both', async () => {
   const values = file(
     'values.yaml',

@@ -53,7 +53,7 @@ export function resolveWorkload(
   measured: MeasuredTrace | undefined,
   assumptions: Assumptions,
 ): PlanWorkload {
-  const { workload } = input;
+  const workload = withoutGroups(input.workload, assumptions);
   const found = measured ? openParts(measured, input) : {};
   noteMeasured(found, measured?.requests ?? 0, assumptions);
   const given = { ...found, ...defined(workload) };
@@ -245,4 +245,13 @@ function defined<T extends object>(values: T): Partial<T> {
   return Object.fromEntries(
     Object.entries(values).filter(([, value]) => value !== undefined),
   ) as Partial<T>;
+}
+
+/** No groups of prompts with a shared prefix: nothing is shared. */
+function withoutGroups(workload: PlanInput['workload'], assumptions: Assumptions) {
+  if (workload.prefixGroups !== 0) return workload;
+  if ((workload.prefixReuse ?? 'none') !== 'none') {
+    assumptions.note('workload.prefixReuse', 'none', 'prefixGroups is 0');
+  }
+  return { ...workload, prefixReuse: 'none' as const, prefixGroups: undefined };
 }

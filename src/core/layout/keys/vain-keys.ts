@@ -1,5 +1,6 @@
 // Finds the keys in a values file without effect under `spillway up` or on Kubernetes, each with the reason.
 import type { EngineKind, ModelEntry, Values } from '../../values/index.ts';
+import { type ArgumentNote, argumentNotes } from '../argument-notes.ts';
 import { effectNotes, vainSettings } from '../effect-notes.ts';
 import { isOff } from '../entry-values.ts';
 import { readEntry } from '../read-settings.ts';
@@ -19,6 +20,8 @@ export interface VainKey {
   readonly kind: 'none' | 'missing';
   /** The reason: a clause without its full stop. */
   readonly reason: string;
+  /** Whether it is about an argument that vLLM 0.32 would not understand. */
+  readonly isUnclear?: boolean;
 }
 
 /** What runs a values file: this machine (`spillway up`), or a cluster by the chart. */
@@ -38,9 +41,14 @@ export function vainKeys(
 ): readonly VainKey[] {
   const entries = values.servingEngineSpec.modelSpec;
   const found: VainKey[] = [];
+  const notes = argumentNotes(values, kindOf);
   const effectAt = target === 'up' ? effectUnderUp : effectOnKubernetes;
   const walk = (data: unknown, path: VainKey['path']): void => {
     if (isOff(data)) return;
+    if (isArguments(path)) {
+      found.push(...vainArguments(path, entries, kindOf, notes));
+      return;
+    }
     const effect = effectAt(path, entries, kindOf);
     if (effect === undefined && typeof data === 'object' && data !== null) {
       for (const [key, value] of Object.entries(data)) {
@@ -48,8 +56,6 @@ export function vainKeys(
       }
     } else if (effect !== undefined && effect.kind !== 'used') {
       found.push({ path, ...effect });
-    } else {
-      found.push(...vainArguments(path, entries, kindOf));
     }
   };
   walk(written, []);
@@ -108,25 +114,29 @@ const settingEffects = new Map(
   ),
 );
 
-/** Checks flags in extraArgs of embedded engines only; vLLM gets its own unchanged. */
+function isArguments([, list, , ...rest]: VainKey['path']): boolean {
+  return list === 'modelSpec' && rest.join('.') === 'vllmConfig.extraArgs';
+}
+
+/** Flags in extraArgs that embedded engines do not use, and arguments that vLLM would not understand. */
 function vainArguments(
   path: VainKey['path'],
   entries: readonly ModelEntry[],
   kindOf: (entry: ModelEntry) => EngineKind,
+  notes: readonly ArgumentNote[],
 ): readonly VainKey[] {
-  const [, list, index, ...rest] = path;
-  const entry = entries[Number(index)];
-  const isOfEntry = list === 'modelSpec' && rest.join('.') === 'vllmConfig.extraArgs';
-  if (!isOfEntry || entry === undefined || kindOf(entry) !== 'embedded') return [];
-  const read = readEntry(entry);
-  const vain = vainSettings(read, 'engine').filter(({ source }) => source.startsWith('-'));
+  const entry = entries[Number(path[2])];
+  if (entry === undefined || !entry.enabled) return [];
+  const vain =
+    kindOf(entry) === 'embedded'
+      ? vainSettings(readEntry(entry), 'engine').filter(({ source }) => source.startsWith('-'))
+      : [];
   return [
     ...[...Map.groupBy(vain, ({ kind }) => kind)].flatMap(([kind, rows]) =>
       effectNotes(rows).map((note) => ({ path, kind, reason: note.replace(/\.$/, '') })),
     ),
-    ...read.unknown.map((flag) => ({
-      ...{ path, kind: 'missing' as const },
-      reason: `${flag} is not a known flag of vLLM 0.32; check its spelling`,
-    })),
+    ...notes
+      .filter((note) => note.path[2] === path[2])
+      .map(({ reason }) => ({ path, kind: 'missing' as const, reason, isUnclear: true })),
   ];
 }

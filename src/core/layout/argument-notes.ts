@@ -1,0 +1,139 @@
+// Notes about extraArgs of an entry that vLLM would not understand: misspelt, stray and former arguments.
+import { nearest, nearestSpelling } from '../base/index.ts';
+import type { EngineKind, ModelEntry, Values } from '../values/index.ts';
+import { formerFlag, formerTransfer } from './former-flags.ts';
+import { imageRelease, isAtMost, type VllmRelease } from './image-version.ts';
+import { entryArguments, readWords } from './read-settings.ts';
+import { settingNames, settingOfFlag, settingsTable } from './table.ts';
+
+/** A note about the arguments of an entry. */
+export interface ArgumentNote {
+  readonly path: readonly (string | number)[];
+  /** A clause without its full stop. */
+  readonly reason: string;
+}
+
+/** @param kindOf What an entry runs; an engine at a URL has no arguments. */
+export function argumentNotes(
+  values: Values,
+  kindOf: (entry: ModelEntry) => EngineKind,
+): readonly ArgumentNote[] {
+  return values.servingEngineSpec.modelSpec.flatMap((entry, index) => {
+    const kind = kindOf(entry);
+    if (!entry.enabled || kind === 'url') return [];
+    const path = ['servingEngineSpec', 'modelSpec', index, 'vllmConfig', 'extraArgs'];
+    return reasonsOf(entry, kind).map((reason) => ({ path, reason }));
+  });
+}
+
+/** Arguments that `spillway engine` refuses, which emulates vLLM 0.32: unknown flags and words that belong to no flag. */
+export function refusedArguments(entry: ModelEntry): readonly string[] {
+  const { unknown, stray } = readWords(entryArguments(entry));
+  return [...unknown, ...stray];
+}
+
+function reasonsOf(entry: ModelEntry, kind: EngineKind): readonly string[] {
+  const { unknown, stray, sources } = readWords(entryArguments(entry));
+  const image = kind === 'vllm' ? imageRelease(entry) : undefined;
+  // An embedded engine has a note for these already.
+  const removed = kind === 'vllm' ? [...sources.values()].filter((flag) => formerFlag(flag)) : [];
+  return [
+    ...[...unknown, ...removed].map((flag) => flagReason(flag, image)),
+    ...stray.map(strayReason),
+    ...transferReasons(entry.vllmConfig?.extraArgs ?? [], kind, image),
+  ];
+}
+
+function flagReason(flag: string, image: VllmRelease | undefined): string {
+  const former = formerFlag(flag);
+  if (former !== undefined) return formerReason(flag, former.last, former.instead, image);
+  const [name = '', ...rest] = flag.split(/\s+/);
+  if (rest.length > 0) {
+    return `"${flag}" is one argument with a space in it; write two items, "${name}" and "${rest.join(' ')}"`;
+  }
+  const spelt = flag.replaceAll('_', '-');
+  const longer = knownFlags().filter((known) => known.startsWith(spelt));
+  const [only] = longer;
+  if (longer.length === 1 && only !== undefined)
+    return `${flag} is short for ${only}; write it out`;
+  const near = nearestSpelling(spelt, knownFlags()) ?? nearest(spelt, knownFlags());
+  const what = `${flag} is not a known flag of vLLM 0.32`;
+  return near === undefined ? `${what}; check its spelling` : `${what}; did you mean ${near}?`;
+}
+
+function formerReason(
+  name: string,
+  last: string | undefined,
+  instead: string,
+  image: VllmRelease | undefined,
+): string {
+  if (image !== undefined && isAtMost(image, last ?? lastBefore)) {
+    return last === undefined
+      ? `vLLM 0.32 has no ${name}, which the image's tag ${image.tag} may have: before you upgrade, ${instead}`
+      : `the image's tag ${image.tag} has ${name}, but no vLLM after ${last} has: before you upgrade, ${instead}`;
+  }
+  return last === undefined
+    ? `vLLM 0.32 has no ${name}: ${instead}`
+    : `vLLM has no ${name} after ${last}: ${instead}`;
+}
+
+/** The release before that of the table of settings. */
+const lastBefore = '0.31';
+
+function strayReason(word: string): string {
+  const flag = `--${word.replaceAll('_', '-').replace(/=.*$/s, '')}`;
+  return settingOfFlag(flag) === undefined
+    ? `"${shortened(word)}" belongs to no flag, and vLLM would refuse it`
+    : `"${shortened(word)}" has no dashes in front, and vLLM would refuse it; write --${word}`;
+}
+
+function transferReasons(
+  words: readonly string[],
+  kind: EngineKind,
+  image: VllmRelease | undefined,
+): readonly string[] {
+  return words.flatMap((word, i) => {
+    const [, inline] = /^--kv[-_]transfer[-_]config(?:=([\s\S]*))?$/.exec(word) ?? [];
+    if (!/^--kv[-_]transfer[-_]config(?:=|$)/.test(word)) return [];
+    const former = formerTransfer(inline ?? words[i + 1] ?? '');
+    if (former === undefined) return [];
+    const flag = '--kv-transfer-config';
+    const connector = former.connector;
+    const gone = kind === 'embedded' ? ', and an embedded engine does without' : '';
+    return [
+      ...(former.keys.length === 0
+        ? []
+        : [
+            formerReason(
+              `${former.keys.join(', ')} in ${flag}`,
+              undefined,
+              former.keys.length === 1 ? 'remove it' : 'remove them',
+              image,
+            ),
+          ]),
+      ...(connector === undefined
+        ? []
+        : [
+            formerReason(
+              `${connector.name} in ${flag}`,
+              connector.last,
+              connector.now === undefined ? `use NixlConnector${gone}` : `use ${connector.now}`,
+              image,
+            ),
+          ]),
+    ];
+  });
+}
+
+const shownCharactersMax = 40;
+
+function shortened(text: string): string {
+  return text.length > shownCharactersMax ? `${text.slice(0, shownCharactersMax)}…` : text;
+}
+
+function knownFlags(): readonly string[] {
+  known ??= settingNames.map((name) => settingsTable[name].flag);
+  return known;
+}
+
+let known: readonly string[] | undefined;
