@@ -273,15 +273,17 @@ test('steps are not learned from while other routers have prefill queued', () =>
 
 test('learned speed does not fade while other routers keep an engine busy', () => {
   const forecast = new EngineForecast(speedPrior, new ForecastTable());
-  const [a, b, c, d] = sentAttempts(forecast, 4) as [Attempt, Attempt, Attempt, Attempt];
-  firstByteOf(forecast, a, 0);
-  firstByteOf(forecast, b, 5);
-  forecast.reported({ atSeconds: 5, running: 4, waiting: 2, kvUsage: 0 }, 5);
-  firstByteOf(forecast, c, 6);
+  const attempts = sentAttempts(forecast, 24);
+  // As many that agree have the engine count as slower than others.
+  attempts.slice(0, 22).forEach((attempt, i) => {
+    firstByteOf(forecast, attempt, (i + 1) / 50 - 1);
+  });
+  forecast.reported({ atSeconds: 1, running: 40, waiting: 3, kvUsage: 0 }, 1);
+  firstByteOf(forecast, attempts[22] as Attempt, 1);
   const learned = forecast.row.secondsFor(1000);
   assert.notEqual(learned, speedPrior.overheadSeconds + 1000 * speedPrior.secondsPerToken);
-  forecast.reported({ atSeconds: 1000, running: 4, waiting: 1, kvUsage: 0 }, 1000);
-  firstByteOf(forecast, d, 1000);
+  forecast.reported({ atSeconds: 1000, running: 40, waiting: 2, kvUsage: 0 }, 1000);
+  firstByteOf(forecast, attempts[23] as Attempt, 1000);
   forecast.row.age(1030, speedPrior);
   assert.equal(forecast.row.secondsFor(1000), learned);
   forecast.row.age(1038, speedPrior);

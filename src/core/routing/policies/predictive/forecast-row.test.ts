@@ -124,3 +124,20 @@ test('load and speed of a row do not overwrite each other', () => {
   assert.ok(Math.abs(row.secondsFor(4) - 9) < 1e-9);
   assert.deepEqual([row.hasRoom(999), row.hasRoom(1000)], [true, false]);
 });
+
+test('an engine that comes after a pause counts as having had what the others had, and no less than it has', () => {
+  const row = rowOf();
+  row.assign(1, 100);
+  row.raiseAssigned(3, 100);
+  assert.equal(row.assignedSeconds(100), 3);
+  row.raiseAssigned(2, 100);
+  assert.equal(row.assignedSeconds(100), 3);
+});
+
+test('an engine was passed over after five seconds and five picks per engine without it', () => {
+  const row = rowOf();
+  row.picked(10, 100);
+  assert.equal(row.wasPassedOver(25, 3, 105), true);
+  assert.equal(row.wasPassedOver(24, 3, 105), false, 'that may be chance');
+  assert.equal(row.wasPassedOver(25, 3, 104.9), false, 'that may be a burst');
+});

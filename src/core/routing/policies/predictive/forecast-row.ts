@@ -26,6 +26,10 @@ const stepTokens = 8192;
 export const readSecondsPerToken = 45e-9;
 /** Half-life of assigned prefill: about the time that a cache keeps its blocks. */
 const assignedHalfLifeSeconds = 600;
+/** An engine with its fair share gets none of five picks per engine with a chance of 0.7 %. */
+const passedOverPicksPerEngine = 5;
+/** In a burst on one prefix, the engines that have it get all requests for a while. */
+const passedOverSecondsMin = 5;
 
 /** State that changes with each request and response; written at each change. */
 export interface NotedLoad {
@@ -118,6 +122,12 @@ export class ForecastRow {
     numbers[at + assignedAt] = Math.max(nowSeconds, numbers[at + assignedAt] as number);
   }
 
+  /** Counts the engine as having been assigned at least so much recently. */
+  raiseAssigned(seconds: number, nowSeconds: number): void {
+    const missing = seconds - this.assignedSeconds(nowSeconds);
+    if (missing > 0) this.assign(missing, nowSeconds);
+  }
+
   /** Prefill time assigned to the engine recently, decayed to now. */
   assignedSeconds(nowSeconds: number): number {
     const { numbers, at } = this;
@@ -166,6 +176,14 @@ export class ForecastRow {
   /** When that was. */
   get lastPickSeconds(): number {
     return this.numbers[this.at + lastPickAt] as number;
+  }
+
+  /** Whether the engine got none of so many picks that chance is no explanation. */
+  wasPassedOver(picks: number, engines: number, nowSeconds: number): boolean {
+    return (
+      nowSeconds - this.lastPickSeconds >= passedOverSecondsMin &&
+      picks - this.lastPick >= passedOverPicksPerEngine * engines
+    );
   }
 
   picked(number: number, nowSeconds: number): void {

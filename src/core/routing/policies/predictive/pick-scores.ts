@@ -44,10 +44,6 @@ const sparePromptsMax = 3;
  * that hold up all responses there, which then occupy memory for longer, and so evict more. Results are flat from 16 to 60.
  */
 const evictionWeight = 16;
-/** An engine with its fair share gets none of five picks per engine with a chance of 0.7 %. */
-const starvedPicksPerEngine = 5;
-/** In a burst on one prefix, the engines that have it get all requests for a while. */
-const starvedSecondsMin = 5;
 
 /** One pick at a time: `begin`, `survey`, `scores`, `best`. Its arrays are reused to avoid garbage. */
 export class PickScores {
@@ -110,7 +106,13 @@ export class PickScores {
       const forecast = forecasts[i] as EngineForecast;
       row.at = rows[i] as number;
       row.age(now, line);
-      if (now >= row.retryAtSeconds && isStarved(row, picks, count, now)) forecast.tryAgain();
+      if (
+        now >= row.retryAtSeconds &&
+        row.inflightRequests === 0 &&
+        row.wasPassedOver(picks, count, now)
+      ) {
+        forecast.tryAgain();
+      }
       this.#waitSeconds[i] = row.waitSeconds(now) ?? forecast.waitSeconds(now);
       if (row.queuedRequests < leastQueued) leastQueued = row.queuedRequests;
       const assigned = row.assignedSeconds(now);
@@ -229,15 +231,6 @@ export class PickScores {
     }
     return best;
   }
-}
-
-/** Whether an idle engine got none of so many picks that chance is no explanation. */
-function isStarved(row: ForecastRow, picks: number, engines: number, now: number): boolean {
-  return (
-    row.inflightRequests === 0 &&
-    now - row.lastPickSeconds >= starvedSecondsMin &&
-    picks - row.lastPick >= starvedPicksPerEngine * engines
-  );
 }
 
 /** Limits a share to 0 to 1. */

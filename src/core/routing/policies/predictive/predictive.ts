@@ -70,7 +70,7 @@ export class PredictivePolicy implements Policy {
   /** Those of the last pick. */
   #candidates: Candidates | undefined;
   /** All engines as one: the prior for an engine without its own observations. */
-  readonly #fleetSpeed = new PrefillSpeed();
+  readonly #fleetSpeed = new PrefillSpeed(speedPrior, undefined, true);
   readonly #share = new TrafficShare();
   readonly #demand = new PrefixDemand();
   #outputTokens = outputTokensPrior;
@@ -136,9 +136,13 @@ export class PredictivePolicy implements Policy {
 
   onSent(request: RoutingRequest, pick: PredictivePick, nowSeconds: number): void {
     pick.sentSeconds = nowSeconds;
-    pick.forecast.row.picked(++this.#picks, nowSeconds);
+    const { row } = pick.forecast;
+    if (row.wasPassedOver(this.#picks, this.#forecasts.size, nowSeconds)) {
+      row.raiseAssigned(this.#meanAssigned(pick.endpoint, nowSeconds), nowSeconds);
+    }
+    row.picked(++this.#picks, nowSeconds);
     // Requests of peer routers were not picked here, so their engine may not have been aged.
-    pick.forecast.row.age(nowSeconds, this.#fleetSpeed.line);
+    row.age(nowSeconds, this.#fleetSpeed.line);
     pick.forecast.sent(pick, nowSeconds, request.stream, this.#share.allPerOwn);
     if (pick.chain === undefined) return;
     pick.inFlight = this.#held.sent(pick.endpoint, pick.chain);
@@ -219,6 +223,22 @@ export class PredictivePolicy implements Policy {
     if (tokens === 0) return 0;
     const requests = this.#demand.requests(chain, tokens, nowSeconds) * this.#share.allPerOwn;
     return Math.max(0, requests - demandByChance);
+  }
+
+  /**
+   * Mean of the recent prefill of the engines that serve the same models and get requests. An engine that is new or back
+   * counts as if it had had that, too: it is not to make up for its absence, or it would get every request for minutes.
+   */
+  #meanAssigned({ models }: Endpoint, nowSeconds: number): number {
+    let seconds = 0;
+    let engines = 0;
+    for (const [endpoint, { row }] of this.#forecasts) {
+      if (row.wasPassedOver(this.#picks, this.#forecasts.size, nowSeconds)) continue;
+      if (!endpoint.models.some((model) => models.includes(model))) continue;
+      seconds += row.assignedSeconds(nowSeconds);
+      engines += 1;
+    }
+    return engines === 0 ? 0 : seconds / engines;
   }
 
   /** In the order of the endpoints, whose list stays the same until an engine changes. */

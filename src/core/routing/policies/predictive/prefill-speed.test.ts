@@ -30,8 +30,11 @@ test('a line gives the overhead and the seconds of each token', () => {
   assert.equal(secondsOn({ overheadSeconds: 0.5, secondsPerToken: 0.25 }, 6), 2);
 });
 
+/** A speed that nothing draws to its prior. */
+const ofFleet = () => new PrefillSpeed(speedPrior, undefined, true);
+
 test('the line is learned within a few dozen noisy observations', () => {
-  const speed = new PrefillSpeed();
+  const speed = ofFleet();
   learn(speed, { overheadSeconds: 0.02, secondsPerToken: 1 / 40_000, noise: 0.2 }, 60);
   close(speed.secondsFor(10_000), 0.27, 0.1);
   close(speed.secondsFor(0), 0.02, 0.5);
@@ -81,9 +84,20 @@ test('predictions are positive, finite, and grow with the tokens, whatever is ob
 
 /** The same by the book: every observation kept, with its weight and its age. */
 class ReferenceSpeed {
-  readonly #observed: { tokens: number; seconds: number; weight: number }[] = [];
+  readonly #observed: {
+    tokens: number;
+    seconds: number;
+    weight: number;
+    age: number;
+    deviation: number;
+  }[] = [];
+  readonly #isFleet: boolean;
   #updatedSeconds = 0;
   #line = speedPrior;
+
+  constructor(isFleet: boolean) {
+    this.#isFleet = isFleet;
+  }
 
   get line(): SpeedLine {
     return this.#line;
@@ -97,7 +111,8 @@ class ReferenceSpeed {
     this.#forget(0.5 ** (1 / 64), now);
     const expected = this.secondsFor(tokens);
     const clamped = Math.min(Math.max(seconds, expected / 8), 8 * expected);
-    this.#observed.push({ tokens, seconds: clamped, weight: relative(tokens) });
+    const deviation = clamped / secondsOn(prior, tokens) - 1;
+    this.#observed.push({ tokens, seconds: clamped, weight: relative(tokens), age: 1, deviation });
     this.#fit(prior);
   }
 
@@ -108,7 +123,10 @@ class ReferenceSpeed {
 
   #forget(factor: number, now: number): void {
     const keep = factor * 0.5 ** ((now - this.#updatedSeconds) / 300);
-    for (const one of this.#observed) one.weight *= keep;
+    for (const one of this.#observed) {
+      one.weight *= keep;
+      one.age *= keep;
+    }
     this.#updatedSeconds = now;
   }
 
@@ -140,6 +158,20 @@ class ReferenceSpeed {
     } else {
       this.#line = { overheadSeconds, secondsPerToken: slope };
     }
+    if (!this.#isFleet) this.#shrink(prior);
+  }
+
+  #shrink(prior: SpeedLine): void {
+    const all = (of: (deviation: number) => number) =>
+      this.#observed.reduce((total, { age, deviation }) => total + age * of(deviation), 0);
+    const squares = all((deviation) => deviation ** 2);
+    if (squares === 0) return;
+    const own = Math.max(0, 1 - 9 / (all((deviation) => deviation) ** 2 / squares));
+    const { overheadSeconds, secondsPerToken } = this.#line;
+    this.#line = {
+      overheadSeconds: (1 - own) * prior.overheadSeconds + own * overheadSeconds,
+      secondsPerToken: (1 - own) * prior.secondsPerToken + own * secondsPerToken,
+    };
   }
 }
 
@@ -147,7 +179,7 @@ function relative(tokens: number): number {
   return (1024 / (1024 + tokens)) ** 2;
 }
 
-test('the line is the weighted least-squares fit of all observations, in any order', () => {
+test('the line is the weighted least-squares fit of all observations, drawn to the prior unless they agree', () => {
   const step = fc.record({
     afterSeconds: fc.constantFrom(0, 0.01, 1, 30, 37.5, 300),
     kind: fc.constantFrom('observe' as const, 'observe' as const, 'age' as const),
@@ -157,11 +189,11 @@ test('the line is the weighted least-squares fit of all observations, in any ord
     prior: fc.constantFrom(speedPrior, { overheadSeconds: 0.01, secondsPerToken: 2e-5 }),
   });
   fc.assert(
-    fc.property(fc.array(step, { minLength: 1, maxLength: 40 }), (steps) => {
-      const numbers = new Float64Array(25).fill(7);
-      numbers.fill(0, 5, 15);
-      const speed = new PrefillSpeed(speedPrior, { numbers, at: 5 });
-      const reference = new ReferenceSpeed();
+    fc.property(fc.array(step, { minLength: 1, maxLength: 40 }), fc.boolean(), (steps, isFleet) => {
+      const numbers = new Float64Array(28).fill(7);
+      numbers.fill(0, 5, 18);
+      const speed = new PrefillSpeed(speedPrior, { numbers, at: 5 }, isFleet);
+      const reference = new ReferenceSpeed(isFleet);
       let now = 0;
       for (const { kind, tokens, seconds, prior, afterSeconds } of steps) {
         now += afterSeconds;
@@ -179,7 +211,7 @@ test('the line is the weighted least-squares fit of all observations, in any ord
         close(speed.line.secondsPerToken, reference.line.secondsPerToken, 1e-6);
         assert.equal(speed.line, speed.line);
       }
-      const around = [...numbers.subarray(0, 5), ...numbers.subarray(15)];
+      const around = [...numbers.subarray(0, 5), ...numbers.subarray(18)];
       assert.deepEqual(around, new Array(15).fill(7), 'its row alone is written');
     }),
     { numRuns: 300 },
@@ -217,7 +249,7 @@ test('a prior of which only one number changes is adopted', () => {
 });
 
 test('a speed returns to what was known before, and to nothing else', () => {
-  const numbers = new Float64Array(30);
+  const numbers = new Float64Array(33);
   const speed = new PrefillSpeed(speedPrior, { numbers, at: 10 });
   const engine = { overheadSeconds: 0.02, secondsPerToken: 1 / 40_000 };
   learn(speed, engine, 20);
@@ -227,6 +259,49 @@ test('a speed returns to what was known before, and to nothing else', () => {
   speed.restore(snapshot);
   assert.deepEqual(speed.line, before);
   assert.deepEqual(speed.snapshot(), snapshot);
-  const around = [...numbers.subarray(0, 10), ...numbers.subarray(20)];
+  const around = [...numbers.subarray(0, 10), ...numbers.subarray(23)];
   assert.deepEqual(around, new Array(20).fill(0));
+});
+
+const fleetLine: SpeedLine = { overheadSeconds: 0.01, secondsPerToken: 5e-5 };
+/** Observations of 1,000 tokens, each so many times what the fleet takes. */
+function after(...factors: readonly number[]): number {
+  const speed = new PrefillSpeed(fleetLine);
+  factors.forEach((factor, i) => {
+    speed.observe(1000, 0.06 * factor, i, fleetLine);
+  });
+  return speed.secondsFor(1000) / 0.06;
+}
+
+test('a few observations that are far out are no evidence: the engine counts as the fleet does', () => {
+  close(after(8, 8), 1, 1e-9);
+  close(after(8, 8, 8, 8, 8, 8, 8, 8), 1, 1e-9);
+  close(after(8, 7, 6, 5, ...new Array(20).fill(1)), 1, 1e-9);
+});
+
+test('observations that deviate by chance are none either', () => {
+  const random = seededRandom(5);
+  for (let run = 0; run < 50; run++) {
+    const factors = Array.from({ length: 60 }, () => 0.5 + random.next());
+    close(after(...factors), 1, 0.1);
+  }
+});
+
+test('an engine that is always slower, or always faster, has its own speed after a few dozen observations', () => {
+  for (const factor of [0.5, 1.5, 3]) {
+    const few = after(...new Array(12).fill(factor));
+    assert.ok(Math.abs(few - 1) < 0.5 * Math.abs(factor - 1), `${few} after 12 of ${factor}`);
+    close(after(...new Array(200).fill(factor)), factor, 0.2);
+  }
+});
+
+test('a disturbed engine has its own speed whatever others have, until it is as before', () => {
+  const speed = new PrefillSpeed(fleetLine);
+  const before = speed.snapshot();
+  speed.standAlone(true);
+  speed.observe(1000, 0.48, 0, fleetLine);
+  assert.ok(speed.secondsFor(1000) > 2 * 0.06);
+  speed.restore(before);
+  speed.observe(1000, 0.48, 0, fleetLine);
+  close(speed.secondsFor(1000), 0.06, 1e-9);
 });

@@ -25,8 +25,16 @@ const priorTokens = 8192;
 const weightTokens = 1024;
 const overheadLeast = 1e-4;
 const secondsPerTokenLeast = 1e-7;
+/**
+ * Agreement of an engine's observations, below which it counts as fast as the fleet. The agreement is the square of the sum
+ * of their deviations from the fleet's line over the sum of the squares: n if n observations deviate alike, about 1 if they
+ * deviate by chance, and little more after a few that are far out, such as the first ones of a process. 9 are three
+ * standard errors. Tried 4: equal engines still differ by a third in their shares.
+ */
+const agreementMin = 9;
 
-// Offsets in a row of numbers: the line, the prior of its last fit, and the sums that it is fitted to.
+// Offsets in a row of numbers: the line, the prior of its last fit, the sums that it is fitted to, and those of the relative
+// deviations from the prior.
 const overhead = 0;
 const perToken = 1;
 const priorOverhead = 2;
@@ -37,8 +45,12 @@ const sumTokens = 6;
 const sumSeconds = 7;
 const sumTokensSquared = 8;
 const sumTokensSeconds = 9;
+const sumDeviations = 10;
+const sumDeviationsSquared = 11;
+/** 1 while the engine is disturbed, which no agreement has to show. */
+const alone = 12;
 /** Length of such a row. */
-export const speedLength = 10;
+export const speedLength = 13;
 
 /** A copy of such a row. */
 export type SpeedSnapshot = Float64Array;
@@ -56,18 +68,26 @@ export interface SpeedPlace {
 
 /**
  * Weighted least squares over (tokens, seconds) with exponential forgetting. The prior counts as two
- * pseudo-observations: at 0 tokens and at `priorTokens`.
+ * pseudo-observations: at 0 tokens and at `priorTokens`. The line of an engine is then drawn to the prior, the
+ * fleet's line, as far as its observations do not agree that it differs (`agreementMin`): equal engines have equal lines, so that
+ * chance does not decide between them, and an engine whose evidence fades is tried again.
  */
 export class PrefillSpeed {
   readonly #place: SpeedPlace;
+  readonly #isFleet: boolean;
   /** The line as last returned; undefined once it has changed. */
   #line: SpeedLine | undefined;
 
-  /** @param place A row of zeros, which this object owns from now on. */
+  /**
+   * @param place A row of zeros, which this object owns from now on.
+   * @param isFleet Whether it is the speed of all engines, which nothing draws to its prior.
+   */
   constructor(
     prior: SpeedLine = speedPrior,
     place: SpeedPlace = { numbers: new Float64Array(speedLength), at: 0 },
+    isFleet = false,
   ) {
+    this.#isFleet = isFleet;
     this.#place = place;
     const { numbers, at } = place;
     numbers[at + overhead] = prior.overheadSeconds;
@@ -105,6 +125,7 @@ export class PrefillSpeed {
     const expected = this.secondsFor(tokens);
     const clamped = Math.min(Math.max(seconds, expected / outlierFactor), expected * outlierFactor);
     add(numbers, at, tokens, clamped);
+    if (!this.#isFleet) compare(numbers, at, clamped / secondsOn(prior, tokens) - 1);
     fit(numbers, at);
   }
 
@@ -127,6 +148,11 @@ export class PrefillSpeed {
   restore(snapshot: SpeedSnapshot): void {
     this.#line = undefined;
     this.#place.numbers.set(snapshot, this.#place.at);
+  }
+
+  /** Whether the line counts as it is, regardless of the fleet's. Takes effect with the next observation; `restore` ends it. */
+  standAlone(isAlone: boolean): void {
+    this.#place.numbers[this.#place.at + alone] = isAlone ? 1 : 0;
   }
 
   /** Stops the fading while the engine works but nothing can be learned. */
@@ -166,7 +192,7 @@ function forget(numbers: Float64Array, at: number, factor: number, nowSeconds: n
   const idle = Math.max(0, nowSeconds - (numbers[at + updated] as number));
   const keep = factor * 0.5 ** (idle / halfLifeSeconds);
   numbers[at + updated] = nowSeconds;
-  for (let sum = at + sumWeight; sum <= at + sumTokensSeconds; sum++) {
+  for (let sum = at + sumWeight; sum <= at + sumDeviationsSquared; sum++) {
     numbers[sum] = (numbers[sum] as number) * keep;
   }
 }
@@ -181,6 +207,13 @@ function add(numbers: Float64Array, at: number, tokens: number, seconds: number)
   count(sumSeconds, weight * seconds);
   count(sumTokensSquared, weight * tokens * tokens);
   count(sumTokensSeconds, weight * tokens * seconds);
+}
+
+/** @param deviation From the prior, as a share of it. */
+function compare(numbers: Float64Array, at: number, deviation: number): void {
+  numbers[at + sumDeviations] = (numbers[at + sumDeviations] as number) + deviation;
+  numbers[at + sumDeviationsSquared] =
+    (numbers[at + sumDeviationsSquared] as number) + deviation * deviation;
 }
 
 function fit(numbers: Float64Array, at: number): void {
@@ -212,4 +245,15 @@ function fit(numbers: Float64Array, at: number): void {
     numbers[at + overhead] = start;
     numbers[at + perToken] = slope;
   }
+  const squares = numbers[at + sumDeviationsSquared] as number;
+  // Without anything to compare, the line is the prior, or that of the fleet.
+  if (squares === 0 || numbers[at + alone] === 1) return;
+  const agreement = (numbers[at + sumDeviations] as number) ** 2 / squares;
+  const own = agreement > agreementMin ? 1 - agreementMin / agreement : 0;
+  numbers[at + overhead] = between(overheadSeconds, numbers[at + overhead] as number, own);
+  numbers[at + perToken] = between(secondsPerToken, numbers[at + perToken] as number, own);
+}
+
+function between(prior: number, fitted: number, share: number): number {
+  return prior + share * (fitted - prior);
 }

@@ -85,7 +85,7 @@ test('an engine that stays slow is tried more and more rarely', () => {
 
 test('a first byte disturbs an engine if it takes eight times what is expected, and half a second more', () => {
   const isDisturbed = (expected: number, seconds: number) => {
-    const speed = { secondsFor: () => expected, snapshot: () => ({}), line: {} };
+    const speed = { secondsFor: () => expected, snapshot: () => ({}), standAlone() {}, line: {} };
     const chance = new SecondChance({} as ForecastRow, speed as unknown as PrefillSpeed);
     chance.observe(1, seconds, 0);
     return chance.isDisturbed;
@@ -102,6 +102,10 @@ function disturbed(seconds: number) {
     secondsFor: () => speed.learned,
     snapshot: () => ({}),
     restore: () => speed.restored++,
+    isAlone: false,
+    standAlone(isAlone: boolean) {
+      speed.isAlone = isAlone;
+    },
     line: { overheadSeconds: 1, secondsPerToken: 0 },
   };
   const row = { doubt: 0, retryAtSeconds: 0 };
@@ -127,15 +131,16 @@ test('an engine has its new speed after sixteen slow first bytes in a row that a
 });
 
 test('three first bytes in a row of at most thrice the time before end a disturbance', () => {
-  const { row, chance } = disturbed(10);
+  const { speed, row, chance } = disturbed(10);
   for (const seconds of [3, 3, 3.1, 3, 3]) chance.observe(1, seconds, 1);
   assert.equal(chance.isDisturbed, true);
   chance.begin();
   assert.deepEqual([row.doubt, row.retryAtSeconds], [8, Number.POSITIVE_INFINITY]);
   for (let i = 0; i < 2; i++) chance.observe(1, 3, 1);
   assert.equal(chance.isDisturbed, true, 'a trial begins the count again');
+  assert.equal(speed.isAlone, true, 'the speed of others says nothing of it');
   chance.observe(1, 3, 1);
-  assert.deepEqual([chance.isDisturbed, row.doubt], [false, 0]);
+  assert.deepEqual([chance.isDisturbed, row.doubt, speed.isAlone], [false, 0, false]);
 });
 
 test('each trial that fails doubles the pause up to a minute; the next disturbance begins with 2 s again', () => {

@@ -86,12 +86,15 @@ export class SecondChance {
     if (row.doubt > 0) this.#pauseSeconds = Math.min(longestPauseSeconds, 2 * this.#pauseSeconds);
     row.doubt = 0;
     row.retryAtSeconds = nowSeconds + this.#pauseSeconds;
+    // So long a first byte is no chance: the fleet's speed says nothing of this engine now.
+    this.#speed.standAlone(true);
   }
 
   #end(): void {
     this.#before = undefined;
     this.#normals = 0;
     this.#slows = 0;
+    this.#speed.standAlone(false);
     this.#row.doubt = 0;
     this.#row.retryAtSeconds = Number.POSITIVE_INFINITY;
   }
