@@ -41,7 +41,7 @@ const zstdWindowLog = 23;
  * @throws {HttpSyntaxError} With status 415 if one of them is not known, or they are too many.
  * @example codingsOf('gzip, br'); // ['gzip', 'br']
  */
-export function codingsOf(contentEncoding: string): readonly ContentCoding[] {
+function codingsOf(contentEncoding: string): readonly ContentCoding[] {
   const names = contentEncoding
     .split(',')
     .map((name) => name.trim().toLowerCase())

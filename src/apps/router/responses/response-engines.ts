@@ -4,7 +4,7 @@ import type { Clock } from '../../../core/base/index.ts';
 import type { MetricsRegistry } from '../../../core/metrics/index.ts';
 
 /** Responses that are remembered, here and from peer routers; beyond it, the one used least recently is forgotten. */
-export const responsesMax = 100_000;
+const responsesMax = 100_000;
 /** Longer ids, and ids with other bytes, are not remembered: vLLM's have 37 characters. */
 const idPattern = /^[\x21-\x7e]{1,256}$/;
 /** After its last use, a response is remembered for so long. */
