@@ -14,6 +14,9 @@ import {
   compareText,
   pairsFor,
   runCompare,
+  type SummaryComparison,
+  summariesJson,
+  summariesText,
 } from '../../tools/compare/index.ts';
 import { readEnvironment } from '../../tools/environment/index.ts';
 import { collect } from '../arguments/lists.ts';
@@ -23,7 +26,7 @@ import { takesHubTokenizer } from '../bench/prepare-load.ts';
 import { checkWritable } from '../bench/run-measured.ts';
 import { addLoadFlags, type LoadFlags } from '../bench/serve-flags.ts';
 import { apiBase, serveOptions, trafficOf } from '../bench/serve-options.ts';
-import { againstHistory, betweenRuns } from '../compare/saved.ts';
+import { againstHistory, betweenResults, betweenRuns } from '../compare/saved.ts';
 import type { GroupCluster, Server } from '../compare/server.ts';
 import { type ServerPlan, withServers } from '../compare/servers.ts';
 import { type Source, sourcesOf } from '../compare/sources.ts';
@@ -58,7 +61,7 @@ export function compareCommand(): Command {
     )
     .argument(
       '[a]',
-      'what to compare with: a base URL, a values file, group:a of spillway deploy --group, or the folder of a run',
+      'what to compare with: a base URL, a values file, group:a of spillway deploy --group, the folder of a run, or a result of vllm bench serve',
     )
     .argument('[b]', 'what to judge, in the same forms');
   return addLoadFlags(command)
@@ -107,7 +110,7 @@ async function runCommand(
   }
   if (a === undefined || b === undefined) {
     throw new InputError(
-      'Give what to compare: two URLs, two values files, group:a and group:b, or the folders of two runs; or --against LABEL.',
+      'Give what to compare: two URLs, two values files, group:a and group:b, the folders of two runs, or two results of vllm bench serve; or --against LABEL.',
     );
   }
   const sources = await sourcesOf(a, b);
@@ -116,11 +119,15 @@ async function runCommand(
     const folders = [first.folder, second.folder] as const;
     return print(await betweenRuns(...folders, { limits, seed, pairs: blocks }), json);
   }
+  if (first.kind === 'result' && second.kind === 'result') {
+    const compared = betweenResults(first.run, second.run, { limits, seed, pairs: blocks });
+    return 'comparison' in compared ? print(compared, json) : printSummaries(compared, json);
+  }
   await compareServers([planOf('a', first, flags.setA), planOf('b', second, flags.setB)], flags);
 }
 
 function planOf(side: 'a' | 'b', source: Source, sets: readonly string[] = []): ServerPlan {
-  if (source.kind === 'run') throw new TypeError('A run is no server.');
+  if (source.kind === 'run' || source.kind === 'result') throw new TypeError('A run is no server.');
   if (source.kind !== 'values' && sets.length > 0) {
     const what = source.kind === 'url' ? 'a URL' : 'deployed';
     throw new InputError(
@@ -218,6 +225,17 @@ async function inTurns(
 function originOf({ source: { kind } }: ServerPlan, name: string): object {
   if (kind === 'url') return {};
   return kind === 'values' ? { values: name } : { group: name };
+}
+
+/** Prints figures without a verdict. */
+async function printSummaries(
+  compared: SummaryComparison,
+  json: string | true | undefined,
+): Promise<void> {
+  process.exitCode = statuses['not enough data'];
+  const text = json === undefined ? '' : `${JSON.stringify(summariesJson(compared))}\n`;
+  process.stdout.write(json === true ? text : summariesText(compared));
+  if (typeof json === 'string') await writeFile(json, text);
 }
 
 /** Prints the comparison and sets the exit status of its verdict, unless it was stopped. */

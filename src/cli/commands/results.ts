@@ -1,13 +1,15 @@
 // `spillway results` and `spillway report`: the runs that --run-dir has written.
 import { stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import {
   listRuns,
   picturedMax,
   readResponses,
+  readResultFile,
   readRun,
+  resultFilesIn,
   runsJson,
   runsPage,
   runsTable,
@@ -19,11 +21,11 @@ import { warnOfRun } from '../warn-of-run.ts';
 export function resultsCommand(): Command {
   return new Command('results')
     .description('List the runs that bench --run-dir has written to a folder.')
-    .argument('[folder]', 'folder of runs', 'runs')
+    .argument('[folder]', 'folder of runs, or a result of vllm bench serve', 'runs')
     .option('--json', 'the list as JSON')
     .exitOverride()
     .action(async (folder: string, { json }: { readonly json?: true }) => {
-      const runs = await listRuns(folder, warnOfRun);
+      const runs = await runsIn(folder);
       process.stdout.write(json ? `${JSON.stringify(runsJson(runs))}\n` : runsTable(runs));
     });
 }
@@ -34,7 +36,7 @@ export function reportCommand(): Command {
     .description(
       'Write one page about runs: their list, trends of equal loads, the last against the one before, differences of their environments, and charts.',
     )
-    .argument('<folders...>', 'folders of runs, or runs')
+    .argument('<folders...>', 'folders of runs, runs, or results of vllm bench serve')
     .option('--html <file>', 'the page (default: report.html in the first folder)')
     .exitOverride()
     .action(report);
@@ -55,7 +57,9 @@ async function report(
   const responses = new Map(
     await Promise.all(pictured.map(async (run) => [run, await readResponses(run)] as const)),
   );
-  const file = html ?? join(folders[0] as string, 'report.html');
+  const first = folders[0] as string;
+  const isFile = await stat(first).then((found) => found.isFile());
+  const file = html ?? join(isFile ? dirname(first) : first, 'report.html');
   try {
     await writeFile(file, runsPage(runs, responses));
   } catch (error) {
@@ -67,9 +71,22 @@ async function report(
 
 /** The run itself, or the runs in a folder. */
 async function runsIn(folder: string): Promise<readonly SavedRun[]> {
+  if (
+    await stat(folder).then(
+      (found) => found.isFile(),
+      () => false,
+    )
+  ) {
+    const results = await readResultFile(folder);
+    if (results !== undefined) return results;
+    throw new InputError(
+      `${folder} is neither a run nor a result of vllm bench serve (JSON from --save-result).`,
+    );
+  }
   const isRun = await stat(join(folder, 'run.json')).then(
     () => true,
     () => false,
   );
-  return isRun ? [await readRun(folder)] : listRuns(folder, warnOfRun);
+  if (isRun) return [await readRun(folder)];
+  return [...(await listRuns(folder, warnOfRun)), ...(await resultFilesIn(folder))];
 }

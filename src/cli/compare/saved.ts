@@ -5,10 +5,12 @@ import {
   type ComparedSide,
   type ComparedView,
   compareRuns,
+  compareSummaries,
   historyOf,
   type MeasuredRun,
   type Regression,
   regressionIn,
+  type SummaryComparison,
 } from '../../tools/compare/index.ts';
 import { listRuns, loadOf, readResponses, readRun, type SavedRun } from '../../tools/runs/index.ts';
 import { warnOfRun } from '../warn-of-run.ts';
@@ -28,6 +30,21 @@ export async function betweenRuns(
 ): Promise<ComparedView> {
   const [a, b] = await Promise.all([folderA, folderB].map(measuredRun));
   return viewOf(a as MeasuredRun, b as MeasuredRun, options);
+}
+
+/**
+ * Compares two results of `vllm bench serve`: with a verdict if both have a value per request, else by their summaries.
+ *
+ * @throws {InputError} If they are not of the same load.
+ */
+export function betweenResults(
+  a: SavedRun,
+  b: SavedRun,
+  options: SavedOptions,
+): ComparedView | SummaryComparison {
+  if (a.responses === undefined || b.responses === undefined) return compareSummaries(a, b);
+  const measuredOf = (run: SavedRun) => ({ run, responses: run.responses ?? [] });
+  return viewOf(measuredOf(a), measuredOf(b), options);
 }
 
 /**

@@ -8,7 +8,7 @@ import type { Source } from './sources.ts';
 /** Where a server comes from. */
 export interface ServerPlan {
   readonly side: 'a' | 'b';
-  readonly source: Exclude<Source, { readonly kind: 'run' }>;
+  readonly source: Exclude<Source, { readonly kind: 'run' | 'result' }>;
   /** Changes to its values file, `KEY=VALUE`. */
   readonly sets: readonly string[];
 }

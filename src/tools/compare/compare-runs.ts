@@ -9,6 +9,7 @@ import {
   type ResponseLatencies,
 } from '../../core/comparison/index.ts';
 import { differences, loadOf, type SavedResponse, type SavedRun } from '../runs/index.ts';
+import { resultWarnings } from './compare-summaries.ts';
 import { pairsFor } from './pairs.ts';
 
 /** A run with its responses. */
@@ -58,7 +59,12 @@ export function compareRuns(
     b: blocksB?.[index] as Block,
   }));
   const comparison = compareBlocks(paired, limits, random);
-  const warnings = [...comparison.warnings, apart, ...environmentWarning(a.run, b.run)];
+  const warnings = [
+    ...comparison.warnings,
+    apart,
+    ...resultWarnings(a.run, b.run),
+    ...environmentWarning(a.run, b.run),
+  ];
   return { comparison: { ...comparison, warnings }, blockRequests };
 }
 

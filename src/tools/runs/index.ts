@@ -7,6 +7,7 @@ export {
   type SavedResponse,
   type SavedRun,
 } from './read-run.ts';
-export { differences, loadOf } from './run-figures.ts';
+export { readResultFile, resultFilesIn } from './result-file.ts';
+export { differences, figureOf, loadOf, type RunFigure, runFigures } from './run-figures.ts';
 export { createRunFolder, type RunFolder } from './run-folder.ts';
 export { loadPage, picturedMax, runsJson, runsPage, runsTable } from './runs-page.ts';

@@ -55,6 +55,8 @@ export interface SavedRun {
   /** Undefined for a run that was killed. */
   readonly result: Readonly<Record<string, unknown>> | undefined;
   readonly environment: Readonly<Record<string, unknown>> | undefined;
+  /** Responses of a result that is one file; undefined for a folder, or if the file has only summaries. */
+  readonly responses?: readonly SavedResponse[] | undefined;
 }
 
 /**
@@ -123,7 +125,9 @@ export async function readRun(path: string): Promise<SavedRun> {
 }
 
 /** Reads the responses in events.jsonl; a last line that was cut off is left out. */
-export async function readResponses({ path }: SavedRun): Promise<readonly SavedResponse[]> {
+export async function readResponses(run: SavedRun): Promise<readonly SavedResponse[]> {
+  if ('responses' in run) return run.responses ?? [];
+  const { path } = run;
   const text = (await textIn(path, 'events.jsonl')) ?? '';
   return text.split('\n').flatMap((line) => {
     const event = objectOf(line);
