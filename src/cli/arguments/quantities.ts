@@ -1,5 +1,6 @@
 // Parses quantities with a unit in arguments of flags: durations, sizes in bytes, counts of tokens.
-import { InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { TimeUnit } from '../../core/traces/index.ts';
 import { isWithin, type NumberRange, numberIn, refusal } from './numbers.ts';
 
 const unitSeconds = { ms: 1e-3, s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 } as const;
@@ -89,5 +90,16 @@ export function humanCount(text: string): number {
   if (Number.isSafeInteger(whole) && whole >= 1) return whole;
   throw new InvalidArgumentError(
     'It must be a whole number of at least 1, such as 8192, 8K (8192) or 8k (8000).',
+  );
+}
+
+/** Adds `--trace-unit`, which all commands that read traces have. */
+export function addTraceUnitFlag(command: Command): Command {
+  const units: readonly TimeUnit[] = ['s', 'ms'];
+  return command.addOption(
+    new Option(
+      '--trace-unit <unit>',
+      'unit of the timestamps of a trace with block ids (default: seconds with the fields of Qwen-Bailian, else what gives a plausible rate)',
+    ).choices(units),
   );
 }

@@ -15,8 +15,7 @@ import {
 import { readEnvironment } from '../../tools/environment/index.ts';
 import { httpUrl, percentiles } from '../arguments/lists.ts';
 import { nonNegativeInteger, positive, positiveInteger } from '../arguments/numbers.ts';
-import { duration } from '../arguments/quantities.ts';
-import { addTraceUnitFlag } from '../arguments/trace-unit.ts';
+import { addTraceUnitFlag, duration } from '../arguments/quantities.ts';
 import { takesHubTokenizer } from '../bench/prepare-load.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { apiKeyOf, checkWritable, runMeasured } from '../bench/run-measured.ts';

@@ -18,8 +18,7 @@ import {
 } from '../../tools/plan/index.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
 import { nonNegativeInteger } from '../arguments/numbers.ts';
-import { durationWithUnit } from '../arguments/quantities.ts';
-import { addTraceUnitFlag } from '../arguments/trace-unit.ts';
+import { addTraceUnitFlag, durationWithUnit } from '../arguments/quantities.ts';
 import { endedByCtrlC } from '../ended-by-ctrl-c.ts';
 import { addHelpEnd } from '../help.ts';
 import { addPlanFlags, planOverrides } from '../plan-flags.ts';

@@ -4,7 +4,7 @@ import { InputError } from '../../core/base/index.ts';
 import { type HitPolicy, hitPolicies } from '../../core/simulation/index.ts';
 import type { TimeUnit } from '../../core/traces/index.ts';
 import { positiveInteger } from '../arguments/numbers.ts';
-import { addTraceUnitFlag } from '../arguments/trace-unit.ts';
+import { addTraceUnitFlag } from '../arguments/quantities.ts';
 import { endedByCtrlC } from '../ended-by-ctrl-c.ts';
 import { toCapacities, toTierCapacities } from '../simulate/arguments.ts';
 

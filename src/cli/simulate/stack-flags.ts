@@ -4,8 +4,7 @@ import { kvLinkNames } from '../../core/engine/index.ts';
 import type { TimeUnit } from '../../core/traces/index.ts';
 import { collect } from '../arguments/lists.ts';
 import { positive, positiveInteger } from '../arguments/numbers.ts';
-import { duration } from '../arguments/quantities.ts';
-import { addTraceUnitFlag } from '../arguments/trace-unit.ts';
+import { addTraceUnitFlag, duration } from '../arguments/quantities.ts';
 import { toFailure, toOffload, toOutage } from './arguments.ts';
 
 /** Values as on the command line; `toOffload`, `toOutage` and `toFailure` have checked theirs. */

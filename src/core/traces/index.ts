@@ -1,5 +1,5 @@
-// Traces of real traffic: their formats, their requests as a source, and prompts rebuilt from block ids.
-export { type BlockFields, mooncakeFields } from './blocks-jsonl.ts';
+// Traces of real traffic: their formats, and their requests as a source.
+export { type BlockFields, mooncakeFields, type TimeUnit } from './blocks-jsonl.ts';
 export {
   contentsOfColumns,
   contentsOfRow,
@@ -9,14 +9,6 @@ export {
   type TextShape,
   type TraceFormat,
 } from './file-fields.ts';
-export {
-  type BlockWriter,
-  chooseWords,
-  createBlockWriter,
-  type PromptWord,
-} from './prompt.ts';
 export { closedLoop, type RequestSource, tracedRequests, type WorkloadRequest } from './source.ts';
-export { type FoundRow, type TextMessage, type TextRow, textRows } from './text-rows.ts';
-export type { TimeUnit } from './time-unit.ts';
 export { sliceTrace, type Trace, type TraceRequest, type TraceSlice } from './trace.ts';
 export { parseTrace, TraceReader, type TraceReaderOptions } from './trace-reader.ts';

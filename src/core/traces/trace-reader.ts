@@ -1,15 +1,15 @@
 // Reads a trace line by line, so that a file of any length can be cut while it is streamed.
 import { counted, InputError } from '../base/index.ts';
-import { azureRowParser } from './azure-csv.ts';
 import {
   type BlockFields,
   type BlocksRow,
+  chooseTimeUnit,
   mooncakeFields,
   parseBlocksRow,
   parseObject,
+  type TimeUnit,
 } from './blocks-jsonl.ts';
-import { burstGptRowParser } from './burstgpt-csv.ts';
-import { csvCells } from './csv-line.ts';
+import { azureRowParser, burstGptRowParser, csvCells, type RowParser } from './csv-rows.ts';
 import {
   contentsOfColumns,
   contentsOfRow,
@@ -18,8 +18,6 @@ import {
   nameOfContents,
   type TraceFormat,
 } from './file-fields.ts';
-import type { RowParser } from './rows-without-ids.ts';
-import { chooseTimeUnit, type TimeUnit } from './time-unit.ts';
 import type { Trace, TraceRequest } from './trace.ts';
 
 /** Block sizes to try, largest first: Mooncake's 512, vLLM's 16, and sizes in between. */

@@ -3,9 +3,9 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { InputError } from '../../core/base/index.ts';
-import type { FoundRow } from '../../core/traces/index.ts';
 import { parseCsv } from '../../io/csv/index.ts';
 import { fileProblem } from '../../io/paths/index.ts';
+import type { FoundRow } from './text-rows.ts';
 
 /** Largest size of all files that are read; the published ShareGPT has 642 MB, which one string cannot hold. */
 const bytesMax = 512 << 20;

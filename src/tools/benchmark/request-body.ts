@@ -2,13 +2,10 @@
 // exactly as many tokens.
 import { InputError } from '../../core/base/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
-import {
-  chooseWords,
-  createBlockWriter,
-  type TextMessage,
-  type TraceRequest,
-} from '../../core/traces/index.ts';
+import type { TraceRequest } from '../../core/traces/index.ts';
+import { chooseWords, createBlockWriter } from './block-prompt.ts';
 import { type LoadApi, loadApis, type PromptApi } from './load-api.ts';
+import type { TextMessage } from './text-rows.ts';
 
 /** A request to send: a prompt of block ids, or a text. */
 export interface LoadRequest extends TraceRequest {

@@ -1,10 +1,10 @@
 // Requests with texts of a file: ShareGPT, vLLM's custom dataset, OpenAI messages, Spec-Bench, datasets of the hub.
 import { InputError, type Random, randomInteger } from '../../core/base/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
-import { type TextMessage, type TextRow, textRows } from '../../core/traces/index.ts';
 import { datasetRows, type FolderPart } from './dataset-files.ts';
 import { loadApis, type PromptApi } from './load-api.ts';
 import type { LoadRequest } from './request-body.ts';
+import { type TextMessage, type TextRow, textRows } from './text-rows.ts';
 
 /** vLLM's limits for conversations: a prompt and an answer of fewer tokens say little, longer ones would not fit everywhere. */
 const limits = { tokensMin: 4, promptMax: 1024, totalMax: 2048 } as const;

@@ -1,6 +1,11 @@
 // Rows of datasets of texts: what is asked, and what was answered.
-import { InputError } from '../base/index.ts';
-import { contentsOfRow, expectedTexts, nameOfContents, type TextShape } from './file-fields.ts';
+import { InputError } from '../../core/base/index.ts';
+import {
+  contentsOfRow,
+  expectedTexts,
+  nameOfContents,
+  type TextShape,
+} from '../../core/traces/index.ts';
 
 export interface TextMessage {
   readonly role: 'system' | 'user' | 'assistant';

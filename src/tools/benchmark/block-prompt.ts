@@ -1,6 +1,6 @@
 // Prompts rebuilt from block ids: equal ids give equal text, and the text has exactly as many tokens as in
 // the trace, because each of its words is one token in any position.
-import { LruMap, randomInteger, seededRandom } from '../base/index.ts';
+import { LruMap, randomInteger, seededRandom } from '../../core/base/index.ts';
 
 /** A word that is one token in any context of other such words. */
 export interface PromptWord {
