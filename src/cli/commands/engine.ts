@@ -109,14 +109,17 @@ async function run(
 }
 
 /** Returns the tier that the flags request; undefined for none. */
-async function tierFlags(flags: EngineFlags): Promise<TierFlags | undefined> {
+async function tierFlags(
+  flags: EngineFlags,
+  onNote?: (note: string) => void,
+): Promise<TierFlags | undefined> {
   const { kvOffloadingSize, kvOffloadingBackend, kvTransferConfig } = flags;
   const tier = {
     offloadingGibibytes: kvOffloadingSize,
     offloadingBackend: kvOffloadingBackend,
     transfer: kvTransferConfig,
     ...(kvTransferConfig && {
-      lmcache: await lmcacheSettings(process.env),
+      lmcache: await lmcacheSettings(process.env, onNote),
       nixl: nixlSettings(process.env),
     }),
   };
@@ -138,7 +141,7 @@ async function engineOptions(
       ...sizes,
       // In vLLM, overrides of the position embeddings allow a longer context.
       allowsLongContext: flags.hfOverrides !== undefined || isSet('VLLM_ALLOW_LONG_MAX_MODEL_LEN'),
-      tier: await tierFlags(flags),
+      tier: await tierFlags(flags, (note) => log.warning(note)),
       config: scheduler,
     }),
   );

@@ -30,6 +30,7 @@ const defaultPorts = { lm: 65_432, resp: 6379 } as const;
  */
 export function parseCacheUrl(text: string, where: string): CacheAddress {
   const refuse = () =>
+    foreignStore(text, where) ??
     new InputError(
       `${where} is "${withoutCredentials(text)}"; it must look like lm://HOST:PORT, redis://[USER:PASSWORD@]HOST:PORT or valkey://HOST:PORT, or with TLS like lms://, rediss:// or valkeys://.`,
     );
@@ -54,4 +55,31 @@ export function parseCacheUrl(text: string, where: string): CacheAddress {
     user: given(url.username),
     password: given(url.password),
   };
+}
+
+/** Stores of LMCache that are spoken to by its own connectors only, by the scheme of their URL. */
+const foreignSchemes: readonly string[] = [
+  ...[
+    'mooncakestore',
+    's3',
+    'infinistore',
+    'fs',
+    'file',
+    'azure',
+    'bigtable',
+    'blackhole',
+    'eic',
+    'external',
+  ],
+  ...['hf3fs', 'hfbucket', 'mock', 'audit', 'plugin', 'sagemaker-hyperpod', 'unix'],
+  ...['redis-sentinel', 'redis-cluster', 'gds', 'nixl', 'weka', 'dax', 'maru', 'http', 'https'],
+];
+
+/** @returns An error that says what to use instead; undefined for other texts. */
+function foreignStore(text: string, where: string): InputError | undefined {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
+  if (scheme === undefined || !foreignSchemes.includes(scheme)) return undefined;
+  return new InputError(
+    `${where} is "${text}"; a store of ${scheme}:// is not spoken to: use lm://HOST:PORT or redis://HOST:PORT of "spillway cache", which can keep values on disk and in S3 below its memory, or leave it out.`,
+  );
 }

@@ -122,3 +122,19 @@ async function scripted(t: TestContext, serve: (socket: Socket) => void): Promis
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
 }
+
+test('a store that only LMCache’s own connectors speak to is refused with what to use instead', () => {
+  for (const url of [
+    'mooncakestore://127.0.0.1:50051/',
+    's3://bucket',
+    'FS:///tmp',
+    'redis-sentinel://a:1',
+  ]) {
+    assert.throws(
+      () => parseCacheUrl(url, 'remote_url'),
+      /is not spoken to: use lm:\/\/HOST:PORT or redis:\/\/HOST:PORT of "spillway cache".*or leave it out/,
+      url,
+    );
+  }
+  assert.throws(() => parseCacheUrl('lmm://a:1', 'remote_url'), /must look like lm:/);
+});

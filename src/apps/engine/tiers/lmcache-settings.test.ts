@@ -1,6 +1,22 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
 import { lmcacheSettings } from './lmcache-settings.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'spillway-lmcache-'));
+after(() => rmSync(directory, { recursive: true }));
+
+/** Settings and notes of a file. */
+async function settingsOf(yaml: string, variables: Record<string, string> = {}) {
+  const path = join(directory, 'lmcache.yaml');
+  writeFileSync(path, yaml);
+  const notes: string[] = [];
+  const environment = { LMCACHE_CONFIG_FILE: path, ...variables };
+  const settings = await lmcacheSettings(environment, (note) => notes.push(note));
+  return { settings, notes: notes.map((note) => note.replace(`${path}: `, '')) };
+}
 
 const urls = {
   ...{ LMCACHE_ENABLE_CONTROLLER: 'True', LMCACHE_CONTROLLER_PULL_URL: 'router:9000' },
@@ -51,4 +67,42 @@ test('the folder of the local disk is LMCache’s local_disk', async () => {
   assert.equal(await of('/mnt/a'), '/mnt/a');
   assert.equal(await of('True'), undefined);
   assert.equal((await lmcacheSettings({})).diskFolder, undefined);
+});
+
+test('each key of a file without effect is noted, with the key that was probably meant', async () => {
+  const { settings, notes } = await settingsOf(
+    'chunk_size: 128\nlocal_cpu: true\nmax_local_cpu_sise: 32\nenable_blending: true\nqwertz: 1\nenable_nixl: false\n',
+  );
+  assert.deepEqual([settings.chunkTokens, settings.hostBytes], [128, 5 * 2 ** 30]);
+  assert.deepEqual(notes.slice(0, 3), [
+    'max_local_cpu_sise is no key of LMCache and has no effect; did you mean max_local_cpu_size?',
+    'enable_blending has no effect here: it is not emulated.',
+    'qwertz is no key of LMCache and has no effect.',
+  ]);
+  assert.match(notes[3] ?? '', /^enable_nixl is no key of LMCache/);
+  const variables = {
+    ...{ LMCACHE_MAX_LOCAL_CPU_SISE: '3', LMCACHE_LOG_LEVEL: 'INFO', LMCACHE_ENABLE_BLENDING: '1' },
+    ...{ LMCACHE_USE_EXPERIMENTAL: 'True', PATH: '/bin' },
+  };
+  assert.deepEqual((await settingsOf('', variables)).notes, [
+    'LMCACHE_MAX_LOCAL_CPU_SISE is no variable of LMCache and has no effect; did you mean LMCACHE_MAX_LOCAL_CPU_SIZE?',
+  ]);
+});
+
+test('a size in another unit than GB is refused with the number to write', async () => {
+  const cases: readonly (readonly [string, RegExp])[] = [
+    [
+      'max_local_cpu_size: 10737418240',
+      /is in GB: 10,737,418,240 GB are more than a machine has\. For that many bytes, write 10\.$/,
+    ],
+    ['max_local_cpu_size: 102400', /102,400 GB are more .* For MB, write 100\.$/],
+    ['max_local_cpu_size: 10GB', /is 10GB; it is a number in GB: write 10\.$/],
+    ['max_local_disk_size: 512 MiB', /is 512 MiB; it is a number in GB: write 0\.5\.$/],
+    ['max_local_disk_size: 107374182400', /For that many bytes, write 100\.$/],
+    ['max_local_cpu_size: much', /it must be a number, 0 or more/],
+    ['chunk_size: 0', /chunk_size.* is 0; it must be a whole number of tokens, at least 1/],
+  ];
+  for (const [yaml, message] of cases) await assert.rejects(settingsOf(yaml), message, yaml);
+  const { settings } = await settingsOf('max_local_cpu_size: 0.5\nmax_local_disk_size: 2000\n');
+  assert.deepEqual([settings.hostBytes, settings.diskBytes], [2 ** 29, 2000 * 2 ** 30]);
 });

@@ -1,6 +1,7 @@
 // LMCache's own configuration, from its environment variables and its file, under its own names.
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../../../core/base/index.ts';
+import { lmcacheFileNotes, lmcacheVariableNotes } from './lmcache-keys.ts';
 
 /** The settings of LMCache that the emulation uses; names and defaults are those of LMCache 0.5. */
 export interface LmcacheSettings {
@@ -51,15 +52,27 @@ export const defaultLmcache: LmcacheSettings = {
   ...{ remoteUrl: undefined, timeoutMs: 10_000 },
 };
 
+/** Sizes in GB that no machine has; LMCache would fail to allocate them. */
+const cpuGigabytesMax = 65_536;
+const diskGigabytesMax = 4_194_304;
+
+/** From this number on, a size was meant in bytes, else in MB. */
+const bytesMin = 2 ** 25;
+
 /**
  * Reads `LMCACHE_CONFIG_FILE`, and the variables `LMCACHE_…`, which win.
  *
+ * @param onNote Receives a sentence for each key without effect.
  * @throws {InputError} If the file cannot be read, or a value is not of its kind.
  */
 export async function lmcacheSettings(
   environment: Readonly<Record<string, string | undefined>>,
+  onNote: (note: string) => void = () => {},
 ): Promise<LmcacheSettings> {
-  const file = await fileOf(environment['LMCACHE_CONFIG_FILE']);
+  const path = environment['LMCACHE_CONFIG_FILE'];
+  const file = await fileOf(path);
+  if (path !== undefined) lmcacheFileNotes(file, path).forEach(onNote);
+  lmcacheVariableNotes(environment).forEach(onNote);
   const given = (name: string) => environment[`LMCACHE_${name.toUpperCase()}`] ?? file[name];
   const number = (name: string, fallback: number) => {
     const value = given(name);
@@ -67,6 +80,22 @@ export async function lmcacheSettings(
     const read = Number(value);
     if (Number.isFinite(read) && read >= 0) return read;
     throw new InputError(`${label(name)} is ${String(value)}; it must be a number, 0 or more.`);
+  };
+  const gigabytes = (name: string, fallback: number, most: number) => {
+    const text = String(given(name) ?? '').trim();
+    const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*(gi?b?|mi?b?|ti?b?)$/i.exec(text) ?? [];
+    if (amount !== undefined && unit !== undefined) {
+      const scale = { g: 1, m: 1 / 1024, t: 1024 }[unit[0]?.toLowerCase() ?? ''] ?? 1;
+      throw new InputError(
+        `${label(name)} is ${text}; it is a number in GB: write ${rounded(Number(amount) * scale)}.`,
+      );
+    }
+    const size = number(name, fallback);
+    if (size <= most) return size;
+    const meant = size / (size >= bytesMin ? gibibyte : 1024);
+    throw new InputError(
+      `${label(name)} is ${size}, and it is in GB: ${size.toLocaleString('en')} GB are more than a machine has. For ${size >= bytesMin ? 'that many bytes' : 'MB'}, write ${rounded(meant)}.`,
+    );
   };
   const flag = (name: string, fallback: boolean) => {
     const value = given(name);
@@ -93,9 +122,11 @@ export async function lmcacheSettings(
     );
   }
   return {
-    chunkTokens: number('chunk_size', defaultLmcache.chunkTokens),
-    hostBytes: flag('local_cpu', true) ? number('max_local_cpu_size', 5) * gibibyte : 0,
-    diskBytes: number('max_local_disk_size', 0) * gibibyte,
+    chunkTokens: chunkTokensOf(number('chunk_size', defaultLmcache.chunkTokens)),
+    hostBytes: flag('local_cpu', true)
+      ? gigabytes('max_local_cpu_size', 5, cpuGigabytesMax) * gibibyte
+      : 0,
+    diskBytes: gigabytes('max_local_disk_size', 0, diskGigabytesMax) * gibibyte,
     diskFolder: diskFolderOf(word('local_disk')),
     remoteUrl: word('remote_url'),
     timeoutMs: 1000 * number('blocking_timeout_secs', 10),
@@ -119,6 +150,18 @@ export async function lmcacheSettings(
         }
       : undefined,
   };
+}
+
+function chunkTokensOf(tokens: number): number {
+  if (Number.isSafeInteger(tokens) && tokens >= 1) return tokens;
+  throw new InputError(
+    `${label('chunk_size')} is ${tokens}; it must be a whole number of tokens, at least 1.`,
+  );
+}
+
+/** Without digits that nobody would write. */
+function rounded(size: number): string {
+  return String(Number(size.toPrecision(4)));
 }
 
 /** PYTHONHASHSEED in the chart. */

@@ -200,7 +200,7 @@ type Numbers = ReturnType<typeof numbersIn>;
 
 function remoteOf({ remoteUrl = '', timeoutMs }: LmcacheSettings, own: Numbers): LmcacheRemote {
   return {
-    address: parseCacheUrl(remoteUrl, 'LMCACHE_REMOTE_URL'),
+    address: parseCacheUrl(remoteUrl, 'LMCache’s remote_url (LMCACHE_REMOTE_URL)'),
     timeoutMs,
     link: {
       bytesPerSecond: ((own.link_gbps ?? 15) / 8) * 1e9,
