@@ -1,18 +1,20 @@
 // The cells of the comparison: a fleet, traffic for it under a seed, and the definition of a good
 // response.
-import { seededRandom } from '../../src/core/base/index.ts';
+import { randomExponential, seededRandom } from '../../src/core/base/index.ts';
 import { findGpu, findModel } from '../../src/core/engine/index.ts';
 import { sizeEngine } from '../../src/core/layout/index.ts';
 import {
   fleetOf,
   type SimulatedEngine,
   type SimulatedRequest,
+  traceBlockTokens,
   withSessions,
 } from '../../src/core/simulation/index.ts';
 import { sliceTrace, type TraceRequest } from '../../src/core/traces/index.ts';
 import { parseWorkload, startWorkload } from '../../src/core/workload/index.ts';
 import { loadTrace } from '../../src/io/traces/index.ts';
 import { withHotPrefix } from '../../test/support/fleet-scenarios.ts';
+import { jitteredEngines } from '../../test/support/jittered-engines.ts';
 import { openLoop } from './open-loop.ts';
 
 export interface Traffic {
@@ -24,7 +26,8 @@ export interface Traffic {
 export interface Cell {
   readonly name: string;
   readonly what: string;
-  readonly engines: (stepCost: StepCost) => SimulatedEngine[];
+  /** New for each policy: engines may keep state. */
+  readonly engines: (stepCost: StepCost, seed: number) => SimulatedEngine[];
   readonly traffic: (options: {
     readonly seed: number;
     readonly requests: number;
@@ -32,6 +35,8 @@ export interface Cell {
   /** A good response has its first token within this time, and each later one within `tpotSeconds`. */
   readonly ttftSeconds: number;
   readonly tpotSeconds: number;
+  /** Share of the requests at the start that only fill the caches. @default 0.25 */
+  readonly warmupShare?: number;
   /** A file that is not in the repository; without it, a run skips the cell. */
   readonly needs?: string;
 }
@@ -144,7 +149,58 @@ export const cells: readonly Cell[] = [
     traffic: hostile,
     ...{ ttftSeconds: 3, tpotSeconds: 0.1 },
   },
+  ...lightCells(),
 ];
+
+/**
+ * Light load, where any policy is fast enough and chance must not make one slow: few and short prompts, engines whose
+ * steps vary as those of live ones, warm and just started.
+ */
+function lightCells(): Cell[] {
+  return [false, true].flatMap((isCold): Cell[] => {
+    const state = isCold ? 'cold' : 'warm';
+    const jittered = (engines: number, blockTokens: number) => (stepCost: StepCost, seed: number) =>
+      jitteredEngines({ engines, seed, isCold, blockTokens, stepCost });
+    const varying = `Qwen3-8B, ${state}, steps vary`;
+    const warmupShare = isCold ? 0 : 0.25;
+    return [
+      {
+        name: `light-trace-${state}`,
+        what: `Mooncake conversation trace × 0.25; 4 × H100, ${varying}`,
+        engines: jittered(4, traceBlockTokens),
+        traffic: (options) => conversation({ ...options, speed: 0.25 }),
+        ...{ ttftSeconds: 3, tpotSeconds: 0.1, warmupShare },
+      },
+      ...[1, 5, 20].map(
+        (rate): Cell => ({
+          name: `short-${rate}-${state}`,
+          what: `prompts of 300 tokens that share nothing, responses of 40, ${rate}/s; 3 × H100, ${varying}`,
+          engines: jittered(3, generatedBlockTokens),
+          traffic: async (options) => unrelated({ ...options, rate }),
+          ...{ ttftSeconds: 0.2, tpotSeconds: 0.05, warmupShare },
+        }),
+      ),
+    ];
+  });
+}
+
+/** Short prompts that have nothing in common. */
+function unrelated(options: {
+  readonly seed: number;
+  readonly requests: number;
+  readonly rate: number;
+}): Traffic {
+  const random = seededRandom(options.seed);
+  const [promptTokens, outputTokens] = [300, 40];
+  const blocks = Math.ceil(promptTokens / generatedBlockTokens);
+  let arrivalSeconds = 0;
+  const requests = Array.from({ length: options.requests }, (_, i) => {
+    arrivalSeconds += randomExponential(random, 1 / options.rate);
+    const blockIds = Array.from({ length: blocks }, (_, block) => i * blocks + block);
+    return { arrivalSeconds, promptTokens, outputTokens, blockIds, session: `session-${i}` };
+  });
+  return { requests, blockTokens: generatedBlockTokens };
+}
 
 /** The trace's arrivals have ticks of about this length. */
 const tickSeconds = 3;

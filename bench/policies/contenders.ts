@@ -26,7 +26,7 @@ const dynamoSynced = 'dynamo-replica-sync';
 /** Not in the comparison for the best, because no real router can have it. */
 export const clairvoyant = 'clairvoyant';
 export const contenderNames: readonly string[] = [
-  ...['predictive', withoutEvents, withoutSharing, alone, 'kvaware', 'session'],
+  ...['predictive', withoutEvents, withoutSharing, alone, 'kvaware', 'session', 'roundrobin'],
   ...peerPolicyNames.flatMap((name) => (name === 'dynamo' ? [name, dynamoSynced] : [name])),
   clairvoyant,
 ];

@@ -84,7 +84,7 @@ export function policiesPage({ scores, command, stepCost, jobs, played }: Played
     'AIBrix’s Redis, which share the locations of prefixes, are not simulated.',
     '',
     `\`${floorName}\`: each request alone, immediately, on the fastest engine, with the longest prefix that any`,
-    'earlier request cached: no policy can be below it. `clairvoyant` has all arrivals, prompts, output',
+    'earlier request cached: no policy can be below it, except by chance where steps vary. `clairvoyant` has all arrivals, prompts, output',
     'lengths, step times and KV sizes, and plans 12 requests ahead. It is not a bound, because its plan is greedy.',
     'With three routers, each plans for all arrivals, but counts only the requests that it sent.',
     '',

@@ -32,25 +32,26 @@ export interface Score {
 }
 
 export const floorName = 'floor';
-/** Share of the requests at the start that only fill the caches. */
+/** Share of the requests at the start that only fill the caches, unless the cell says otherwise. */
 export const warmupShare = 0.25;
 
 export async function play(cell: Cell, job: Job): Promise<Score[]> {
   const { seed, routers } = job;
   const traffic = await cell.traffic(job);
-  const engines = cell.engines(job.stepCost);
+  const newEngines = () => cell.engines(job.stepCost, seed);
   const { length } = traffic.requests;
-  const first = Math.floor(warmupShare * length);
+  const first = Math.floor((cell.warmupShare ?? warmupShare) * length);
   const p90 = (seconds: Float64Array) => percentile(seconds.subarray(first).toSorted(), 90);
   const about = { cell: cell.name, routers, seed };
   const floor: Score = {
     ...about,
     policy: floorName,
-    ttftP90Seconds: p90(floorSeconds(traffic, engines)),
+    ttftP90Seconds: p90(floorSeconds(traffic, newEngines())),
     ...{ goodput: Number.NaN, hitRate: Number.NaN },
     ...{ e2eMeanSeconds: Number.NaN, e2eP90Seconds: Number.NaN, tpotMeanSeconds: Number.NaN },
   };
   const scores = job.policies.map((policy): Score => {
+    const engines = newEngines();
     const result = simulateFleet({
       ...{ requests: traffic.requests, traceBlockTokens: traffic.blockTokens },
       ...{ engines, routers, seed, ...contender(policy, traffic, engines) },

@@ -21,11 +21,13 @@ export interface JitteredFleet {
   readonly firstSlowedBy?: number;
   /** Tokens per block id of the traffic. */
   readonly blockTokens: number;
+  /** @default 'calibrated' */
+  readonly stepCost?: 'calibrated' | 'roofline';
 }
 
 export function jitteredEngines(options: JitteredFleet): SimulatedEngine[] {
-  const { engines, seed, isCold, firstSlowedBy = 1, blockTokens } = options;
-  return fleetOf({ engines, blockTokens }).map((engine, index) => {
+  const { engines, seed, isCold, firstSlowedBy = 1, blockTokens, stepCost } = options;
+  return fleetOf({ engines, blockTokens, stepCost }).map((engine, index) => {
     const random = seededRandom(seed * 1000 + index);
     const coldSteps = isCold ? 40 + 80 * random.next() : 0;
     const slowness = index === 0 ? firstSlowedBy : 1;

@@ -76,6 +76,31 @@ test('a prompt with less than half cached is sent to the engine with the least p
   assert.equal(pickWith(1000, 900, 500).endpoint.url, 'c');
 });
 
+test('equally warm and idle engines are picked in turn', () => {
+  const { policy, hold } = make();
+  const prompt = tokens(100, 1);
+  for (const url of 'abc') hold(url, prompt);
+  const endpoints = [engine('a'), engine('b'), engine('c')];
+  const urls = Array.from({ length: 6 }, () => {
+    const pick = policy.pick(request(prompt), endpoints);
+    policy.onSent(request(prompt), pick);
+    return pick.endpoint.url;
+  });
+  assert.equal(urls.join(''), 'abcabc');
+});
+
+test('a short prefix that all requests share ties none of them to a busier engine', () => {
+  const { policy, hold } = make();
+  const prompt = tokens(1000, 1);
+  hold('a', prompt.subarray(0, 160));
+  const pickWith = (inflight: number) =>
+    policy.pick(request(prompt), [engine('a', { inflight }), engine('b')]).endpoint.url;
+  assert.equal(pickWith(0), 'a');
+  assert.equal(pickWith(1), 'b');
+  hold('a', prompt.subarray(0, 480));
+  assert.equal(pickWith(1), 'a', 'that is worth a request in flight');
+});
+
 test('an engine with half of the prompt or more is left only because of its load', () => {
   const { policy, hold } = make();
   const prompt = tokens(1000, 1);

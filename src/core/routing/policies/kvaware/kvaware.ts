@@ -11,6 +11,7 @@ import { addLoads, noTiers, type TierIndex } from '../../cache-tiers.ts';
 import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../../contract.ts';
 import { definePolicy } from '../../define-policy.ts';
 import { isSaturated, leastLoad, type SaturationOptions } from '../../saturation.ts';
+import { Turns } from '../../turns.ts';
 import { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
 
 export const kvaware = definePolicy({
@@ -59,6 +60,11 @@ export interface KvAwareOptions extends SaturationOptions {
 }
 
 const favouriteShareMinDefault = 0.5;
+/**
+ * Work within so many prompt tokens of the least counts as equal, if fewer requests are in flight there: about 10 ms of an H100, and
+ * longer than what a chat template or a short system prompt puts before each prompt.
+ */
+const equalTokens = 256;
 /** A pick, with what was assumed or is expected because of it. */
 interface KvAwarePick extends Pick {
   chain: PromptChain | undefined;
@@ -77,6 +83,7 @@ export class KvAwarePolicy implements Policy {
   readonly #expected: ExpectedBlocks;
   /** Of prompts without tokens only. */
   readonly #assumed = new AssumedPrefixes();
+  readonly #turns = new Turns();
   readonly #options: KvAwareOptions;
   readonly #tiers: TierIndex;
 
@@ -111,6 +118,7 @@ export class KvAwarePolicy implements Policy {
 
   onSent(request: RoutingRequest, pick: KvAwarePick): void {
     const { endpoint, chain } = pick;
+    this.#turns.take(endpoint);
     if (chain !== undefined) this.#assumed.sent(endpoint, chain);
     const { tokens } = request;
     if (tokens === undefined) return;
@@ -148,11 +156,12 @@ export class KvAwarePolicy implements Policy {
 
   onEndpointReset(endpoint: Endpoint): void {
     this.#assumed.reset(endpoint);
+    this.#turns.forget(endpoint);
   }
 
   #pick(request: RoutingRequest, endpoints: readonly Endpoint[], held: Held): Pick {
     const { cached, scores } = held;
-    const warm = indexOfLeast(endpoints, (_, i) => -(scores[i] as number));
+    const warm = this.#indexOfLeast(endpoints, (_, i) => -(scores[i] as number), 0);
     const cachedTokens = cached[warm] as number;
     const matched = `${cachedTokens} of ${request.promptTokens} tokens`;
     const { uncachedTokensMax, favouriteShareMin = favouriteShareMinDefault } = this.#options;
@@ -171,9 +180,10 @@ export class KvAwarePolicy implements Policy {
       const reason = `most cached blocks: ${matched}`;
       return { endpoint: favourite, reason, cachedTokens, scores };
     }
-    const best = indexOfLeast(
+    const best = this.#indexOfLeast(
       endpoints,
       ({ load }, i) => load.prefillTokens - (scores[i] as number),
+      equalTokens,
     );
     const why = isFavourite
       ? `released ${matched} on a saturated engine`
@@ -197,6 +207,37 @@ export class KvAwarePolicy implements Policy {
     const cachedTokens = cached[endpoints.indexOf(pick.endpoint)] as number;
     const reason = `${why}; ${pick.reason}`;
     return { endpoint: pick.endpoint, reason, ground: 'load', cachedTokens, scores };
+  }
+
+  /**
+   * Of those within `reach` of the least, the engine with the fewest requests in flight; then the least itself. Breaks ties by
+   * less prefill ahead, then by fewer requests, then in turn.
+   */
+  #indexOfLeast(
+    endpoints: readonly Endpoint[],
+    cost: (endpoint: Endpoint, index: number) => number,
+    reach: number,
+  ): number {
+    const costs = endpoints.map(cost);
+    const limit = costs.reduce((least, own) => Math.min(least, own)) + reach;
+    let best = -1;
+    endpoints.forEach((endpoint, i) => {
+      const own = costs[i] as number;
+      if (own > limit) return;
+      const other = endpoints[best];
+      if (other === undefined) {
+        best = i;
+        return;
+      }
+      const difference =
+        (reach > 0 ? endpoint.load.inflight - other.load.inflight : 0) ||
+        own - (costs[best] as number) ||
+        endpoint.load.prefillTokens - other.load.prefillTokens ||
+        endpoint.load.inflight - other.load.inflight ||
+        this.#turns.lastOf(endpoint) - this.#turns.lastOf(other);
+      if (difference < 0) best = i;
+    });
+    return best;
   }
 
   #assumedOf(chain: PromptChain, endpoints: readonly Endpoint[]): Float64Array {
@@ -261,25 +302,4 @@ interface Held {
   readonly cached: readonly number[];
   /** The same, less the tokens that it could compute in the time of its loads. */
   readonly scores: readonly number[];
-}
-
-/** Breaks ties by less prefill ahead, then by fewer requests, then by order. */
-function indexOfLeast(
-  endpoints: readonly Endpoint[],
-  cost: (endpoint: Endpoint, index: number) => number,
-): number {
-  let best = 0;
-  let bestCost = Number.POSITIVE_INFINITY;
-  endpoints.forEach((endpoint, i) => {
-    const own = cost(endpoint, i);
-    const { load } = endpoints[best] as Endpoint;
-    const difference =
-      own - bestCost ||
-      endpoint.load.prefillTokens - load.prefillTokens ||
-      endpoint.load.inflight - load.inflight;
-    if (difference >= 0) return;
-    best = i;
-    bestCost = own;
-  });
-  return best;
 }

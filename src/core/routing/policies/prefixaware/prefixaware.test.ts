@@ -39,6 +39,20 @@ test('the longest cached prefix wins', () => {
   }
 });
 
+test('idle engines that have the same prefix are picked in turn', () => {
+  const policy = new PrefixAwarePolicy(new LeastLoadedPolicy(seededRandom(1)));
+  const core = new RoutingCore({ policy, clock: new ManualClock() });
+  for (const url of 'abc') core.addEndpoint({ url, models: ['m'] });
+  const request = routingRequest(opening);
+  for (const { url } of core.endpoints()) {
+    const ticket = core.route({ ...request, pinnedUrl: url });
+    ticket.sent();
+    ticket.finish({ status: 'completed' });
+  }
+  const urls = Array.from({ length: 6 }, () => serve(core, opening).endpoint.url);
+  assert.equal(urls.join(''), 'abcabc');
+});
+
 test('a prefix that all requests share does not tie them to one engine', () => {
   const core = fleetOf('abcd');
   const counts = new Map<string, number>();
@@ -105,13 +119,13 @@ test('among engines with equal prefixes, the one with less prefill ahead is pick
   assert.equal(policy.pick(request, [b, a, c]).endpoint.url, 'a');
 });
 
-test('with equal prefixes and equal load the first engine is picked', () => {
+test('with equal prefixes and equal load the engine whose last request is longest ago is picked', () => {
   const policy = new PrefixAwarePolicy(new LeastLoadedPolicy(seededRandom(1)));
   const request = routingRequest(opening);
   const engines = ['a', 'b'].map((url) => new EndpointRecord(url, ['m'], 'live', ''));
   for (const engine of engines) policy.onSent(request, policy.adopt(request, engine, 0));
   assert.equal(policy.pick(request, engines).endpoint.url, 'a');
-  assert.equal(policy.pick(request, engines.toReversed()).endpoint.url, 'b');
+  assert.equal(policy.pick(request, engines.toReversed()).endpoint.url, 'a');
 });
 
 test('a match counts from its minimum share of the prompt on, rounded up to a token', () => {

@@ -4,6 +4,7 @@ import { AssumedPrefixes, type PromptChain } from '../../assumed-prefixes.ts';
 import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../../contract.ts';
 import { definePolicy } from '../../define-policy.ts';
 import { isSaturated, leastLoad, type SaturationOptions } from '../../saturation.ts';
+import { Turns } from '../../turns.ts';
 import { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
 
 export const prefixaware = definePolicy({
@@ -60,6 +61,7 @@ export class PrefixAwarePolicy implements Policy {
   readonly #matchShareMin: number;
   readonly #release: SaturationOptions;
   readonly #assumed = new AssumedPrefixes(blockBytes);
+  readonly #turns = new Turns();
 
   /** @param cold Picks for requests whose prefix no engine holds. */
   constructor(cold: LeastLoadedPolicy, options: PrefixAwareOptions = {}) {
@@ -76,12 +78,13 @@ export class PrefixAwarePolicy implements Policy {
     const scores = Array.from(held);
     let warm = 0;
     for (let i = 1; i < endpoints.length; i++) {
-      const { load } = endpoints[i] as Endpoint;
-      const difference = (scores[i] as number) - (scores[warm] as number);
-      const warmLoad = (endpoints[warm] as Endpoint).load;
-      if (difference > 0 || (difference === 0 && load.prefillTokens < warmLoad.prefillTokens)) {
-        warm = i;
-      }
+      const [endpoint, other] = [endpoints[i] as Endpoint, endpoints[warm] as Endpoint];
+      const difference =
+        (scores[warm] as number) - (scores[i] as number) ||
+        endpoint.load.prefillTokens - other.load.prefillTokens ||
+        endpoint.load.inflight - other.load.inflight ||
+        this.#turns.lastOf(endpoint) - this.#turns.lastOf(other);
+      if (difference < 0) warm = i;
     }
     const endpoint = endpoints[warm] as Endpoint;
     const cachedTokens = scores[warm] as number;
@@ -110,6 +113,7 @@ export class PrefixAwarePolicy implements Policy {
   }
 
   onSent(_request: RoutingRequest, pick: PrefixAwarePick): void {
+    this.#turns.take(pick.endpoint);
     if (pick.chain) this.#assumed.sent(pick.endpoint, pick.chain);
   }
 
@@ -123,6 +127,7 @@ export class PrefixAwarePolicy implements Policy {
 
   onEndpointReset(endpoint: Endpoint): void {
     this.#assumed.reset(endpoint);
+    this.#turns.forget(endpoint);
   }
 
   #isMatch(cachedTokens: number, chain: PromptChain): boolean {

@@ -1,6 +1,7 @@
 // Round robin: engines take turns, whatever the request or the load.
 import type { Endpoint, Pick, Policy, RoutingRequest } from '../../contract.ts';
 import { definePolicy } from '../../define-policy.ts';
+import { Turns } from '../../turns.ts';
 
 export const roundrobin = definePolicy({
   name: 'roundrobin',
@@ -18,27 +19,24 @@ export const roundrobin = definePolicy({
 export class RoundRobinPolicy implements Policy {
   readonly name = 'roundrobin';
   readonly needsTokens = false;
-  /** Endpoint to the number of its last turn. One entry per engine; entries leave with it. */
-  readonly #lastTurns = new Map<Endpoint, number>();
-  #turn = 0;
+  readonly #turns = new Turns();
 
   pick(_request: RoutingRequest, endpoints: readonly Endpoint[]): Pick {
     let best: Endpoint | undefined;
     let bestTurn = Number.POSITIVE_INFINITY;
     for (const endpoint of endpoints) {
-      const turn = this.#lastTurns.get(endpoint) ?? 0;
+      const turn = this.#turns.lastOf(endpoint);
       if (turn < bestTurn) {
         best = endpoint;
         bestTurn = turn;
       }
     }
-    this.#turn += 1;
     const endpoint = best as Endpoint;
-    this.#lastTurns.set(endpoint, this.#turn);
+    this.#turns.take(endpoint);
     return { endpoint, reason: 'its turn', ground: 'turn', cachedTokens: 0, scores: undefined };
   }
 
   onEndpointReset(endpoint: Endpoint): void {
-    this.#lastTurns.delete(endpoint);
+    this.#turns.forget(endpoint);
   }
 }
