@@ -44,11 +44,12 @@ function fleetOf(...engines: Engine[]) {
       return { ...forecast, tryAgain: () => tried.push(i) } as unknown as EngineForecast;
     }),
     rows: Int32Array.from(rows, ({ at }) => at),
+    fleet: new PrefillSpeed(),
   };
   const survey = (picks = 0, now = 0, cached: readonly number[] = []) => {
     const cachedTokens = scoring.begin(engines.length);
     for (const i of engines.keys()) cachedTokens[i] = cached[i] ?? 0;
-    return scoring.survey(candidates, speedPrior, picks, now);
+    return scoring.survey(candidates, picks, now);
   };
   const scoresOf = (promptTokens: number, cached: readonly number[] = []) => {
     survey(0, 0, cached);

@@ -4,7 +4,7 @@ import type { Random } from '../../../base/index.ts';
 import type { Endpoint } from '../../contract.ts';
 import { type EngineForecast, prefillWork } from './engine-forecast.ts';
 import { ForecastRow, type ForecastTable } from './forecast-row.ts';
-import type { SpeedLine } from './prefill-speed.ts';
+import type { PrefillSpeed } from './prefill-speed.ts';
 
 /** See `PredictiveOptions`. */
 export interface ScoreWeights {
@@ -18,6 +18,8 @@ export interface Candidates {
   readonly endpoints: readonly Endpoint[];
   readonly forecasts: readonly EngineForecast[];
   readonly rows: Int32Array;
+  /** The speed of all engines of their model. */
+  readonly fleet: PrefillSpeed;
 }
 
 /** The request, as far as the scores depend on it. */
@@ -91,13 +93,13 @@ export class PickScores {
   /**
    * Updates all candidates to now, and records the inputs of each score.
    *
-   * @param line Speed of the whole fleet.
    * @param picks Number of all picks so far.
    * @returns The most cached tokens of any.
    */
-  survey({ forecasts, rows }: Candidates, line: SpeedLine, picks: number, now: number): number {
+  survey({ forecasts, rows, fleet }: Candidates, picks: number, now: number): number {
     const count = forecasts.length;
     const row = this.#row;
+    const { line } = fleet;
     let leastQueued = Number.POSITIVE_INFINITY;
     let mostAssigned = 1e-9;
     let mostCached = 0;

@@ -5,11 +5,12 @@ import type { PromptChain } from '../../assumed-prefixes.ts';
 import { addLoads, noTiers, type TierIndex } from '../../cache-tiers.ts';
 import type { Endpoint, Outcome, Policy, RoutingRequest } from '../../contract.ts';
 import { EngineForecast } from './engine-forecast.ts';
+import { FleetSpeeds } from './fleet-speeds.ts';
 import { ForecastTable } from './forecast-row.ts';
 import { HeldTokens } from './held-tokens.ts';
 import { type Candidates, PickScores } from './pick-scores.ts';
 import { PredictivePick } from './predictive-pick.ts';
-import { PrefillSpeed, speedPrior } from './prefill-speed.ts';
+import { speedPrior } from './prefill-speed.ts';
 import { PrefixDemand } from './prefix-demand.ts';
 import { TrafficShare } from './traffic-share.ts';
 
@@ -69,8 +70,8 @@ export class PredictivePolicy implements Policy {
   readonly #scoring: PickScores;
   /** Those of the last pick. */
   #candidates: Candidates | undefined;
-  /** All engines as one: the prior for an engine without its own observations. */
-  readonly #fleetSpeed = new PrefillSpeed(speedPrior, undefined, true);
+  /** All engines of a model as one: the prior for an engine without its own observations. */
+  readonly #fleetSpeeds = new FleetSpeeds();
   readonly #share = new TrafficShare();
   readonly #demand = new PrefixDemand();
   #outputTokens = outputTokensPrior;
@@ -99,7 +100,7 @@ export class PredictivePolicy implements Policy {
     const { loadSeconds } = scoring;
     const hadTokens = this.#held.count(request, chain, endpoints, cachedTokens, loadSeconds);
     addLoads(this.#tiers, request, endpoints, cachedTokens, loadSeconds);
-    const mostCached = scoring.survey(candidates, this.#fleetSpeed.line, this.#picks, now);
+    const mostCached = scoring.survey(candidates, this.#picks, now);
     const { promptTokens } = request;
     const copyUsers = this.#expectedUsers(chain, mostCached, now);
     const prompt = { promptTokens, outputTokens: this.#outputTokens, copyUsers };
@@ -142,7 +143,7 @@ export class PredictivePolicy implements Policy {
     }
     row.picked(++this.#picks, nowSeconds);
     // Requests of peer routers were not picked here, so their engine may not have been aged.
-    row.age(nowSeconds, this.#fleetSpeed.line);
+    row.age(nowSeconds, this.#fleetSpeeds.of(pick.endpoint).line);
     pick.forecast.sent(pick, nowSeconds, request.stream, this.#share.allPerOwn);
     if (pick.chain === undefined) return;
     pick.inFlight = this.#held.sent(pick.endpoint, pick.chain);
@@ -170,8 +171,9 @@ export class PredictivePolicy implements Policy {
     nowSeconds: number,
   ): void {
     if (!request.stream) return;
-    const learned = pick.forecast.firstByte(pick, seconds, nowSeconds, this.#fleetSpeed.line);
-    if (learned) this.#fleetSpeed.observe(learned.work, learned.seconds, nowSeconds, speedPrior);
+    const fleet = this.#fleetSpeeds.of(pick.endpoint);
+    const learned = pick.forecast.firstByte(pick, seconds, nowSeconds, fleet.line);
+    if (learned) fleet.observe(learned.work, learned.seconds, nowSeconds, speedPrior);
   }
 
   onFinish(
@@ -246,7 +248,9 @@ export class PredictivePolicy implements Policy {
     if (this.#candidates?.endpoints !== endpoints) {
       const forecasts = endpoints.map((endpoint) => this.#forecastOf(endpoint));
       const rows = Int32Array.from(forecasts, ({ row }) => row.at);
-      this.#candidates = { endpoints, forecasts, rows };
+      // They all serve the model of the request.
+      const fleet = this.#fleetSpeeds.of(endpoints[0] as Endpoint);
+      this.#candidates = { endpoints, forecasts, rows, fleet };
     }
     return this.#candidates;
   }
@@ -254,7 +258,7 @@ export class PredictivePolicy implements Policy {
   #forecastOf(endpoint: Endpoint): EngineForecast {
     let forecast = this.#forecasts.get(endpoint);
     if (forecast === undefined) {
-      forecast = new EngineForecast(this.#fleetSpeed.line, this.#table);
+      forecast = new EngineForecast(this.#fleetSpeeds.of(endpoint).line, this.#table);
       this.#forecasts.set(endpoint, forecast);
     }
     return forecast;
