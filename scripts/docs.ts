@@ -17,6 +17,7 @@ import { readmePage } from './readme.ts';
 import { ruleFiles } from './rules.ts';
 import { rulesReference } from './rules-reference.ts';
 import { settingsReference } from './settings-reference.ts';
+import { stackDeciderSkill } from './skill.ts';
 import { valuesReference } from './values-reference.ts';
 import { workloadReference } from './workload-reference.ts';
 
@@ -41,6 +42,7 @@ const generated: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/values.md': valuesReference,
   'docs/reference/vllm-compatibility.md': compatibilityReference,
   'docs/reference/workload.md': workloadReference,
+  'outputs/skill-vllm-stack-decider.md': stackDeciderSkill,
   'values.schema.json': valuesJsonSchema,
 };
 

@@ -38,6 +38,9 @@ async function casePage(file: string): Promise<string> {
         `${engines} × ${layout.model.name} on ${layout.gpusPerEngine} × ${layout.gpu.name}, ${routing.policy}`,
     ],
     ['why', `${decision.kvOffloadBecause}.`],
+    ...(decided.offload.disagreement === undefined
+      ? []
+      : [['rules', `${decided.offload.disagreement}.`] as [string, string]]),
     ...[
       ...refusals.map((one) => ({ kind: 'refusal', one })),
       ...rejects.map((one) => ({ kind: 'reject', one })),
@@ -49,7 +52,7 @@ async function casePage(file: string): Promise<string> {
       ? []
       : [['falls short', `${decided.shortfall}.`] as [string, string]]),
     ...(disaggregation.advised
-      ? [['prefill and decode', `disaggregated: ${disaggregation.because}.`] as [string, string]]
+      ? [['prefill and decode', `aggregated; ${disaggregation.because}.`] as [string, string]]
       : []),
     ...(today
       ? [

@@ -18,11 +18,18 @@ after(() => rmSync(directory, { recursive: true }));
 
 const cases = 'docs/guide/plan/cases';
 
-/** The layout of a plan, and the engines that a simulation of its values file has. */
-async function bothWays(file: string, profile?: string) {
-  const plan = await decidePlan({
+/** The layout of a plan, with a tier that it does not have if one is forced, and the engines that a simulation of its values file has. */
+async function bothWays(file: string, profile?: string, forced?: 'lmcache') {
+  const made = await decidePlan({
     ...{ file, overrides: [], trace: undefined, prometheus: undefined, profile, seed: 1 },
   });
+  const plan =
+    forced === undefined
+      ? made
+      : {
+          ...{ ...made, offloadGiB: made.offloadGiBWhereUsed },
+          decision: { ...made.decision, kvOffload: forced },
+        };
   const values = join(directory, 'values.yaml');
   const text = planValues({ ...plan });
   writeFileSync(values, text);
@@ -129,13 +136,13 @@ writeFileSync(
     'operations: {kubernetes: true, hbmMonitoring: true, hostDramGiB: 512}\n',
 );
 
-for (const [file, kind] of [
-  [join(cases, '05-single-engine-lmcache.yaml'), 'native'],
-  [join(cases, '09-multi-tenant-rag.yaml'), 'lmcache'],
-  [fourGpus, 'lmcache'],
+for (const [file, kind, forced] of [
+  [join(cases, '05-single-engine-lmcache.yaml'), 'native', undefined],
+  [join(cases, '09-multi-tenant-rag.yaml'), 'lmcache', 'lmcache'],
+  [fourGpus, 'lmcache', 'lmcache'],
 ] as const) {
   test(`the tier of a plan with ${kind} is that of its values file: ${basename(file)}`, async () => {
-    const { plan, engines, text } = await bothWays(file);
+    const { plan, engines, text } = await bothWays(file, undefined, forced);
     const { layout, offloadGiB, decision } = plan;
     assert.equal(decision.kvOffload, kind);
     const { config, cost } = layout;

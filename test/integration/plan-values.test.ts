@@ -13,12 +13,20 @@ import { UpProcess } from '../support/up-process.ts';
 const directory = mkdtempSync(join(tmpdir(), 'spillway-plan-values-'));
 after(() => rmSync(directory, { recursive: true }));
 
-/** The values file of a worked case, and what it decided. */
-async function planned(name: string) {
-  const decided = await decidePlan({
+/** The values file of a worked case, and what it decided; with a tier that it does not have, if one is forced. */
+async function planned(name: string, forced?: 'lmcache') {
+  const made = await decidePlan({
     ...{ file: `docs/guide/plan/cases/${name}.yaml`, overrides: [], seed: 1 },
     ...{ trace: undefined, prometheus: undefined },
   });
+  // The cheap cases have no tier that pays: the file of one that has it is the same in any other respect.
+  const decided =
+    forced === undefined
+      ? made
+      : {
+          ...{ ...made, offloadGiB: made.offloadGiBWhereUsed },
+          decision: { ...made.decision, kvOffload: forced },
+        };
   const file = join(directory, `${name}.yaml`);
   writeFileSync(file, planValues(decided));
   return { decided, file };
@@ -38,13 +46,13 @@ requests: 24
 `,
 );
 
-for (const [name, offload] of [
-  ['12-cpu-only', 'none'],
-  ['05-single-engine-lmcache', 'native'],
-  ['14-lora', 'lmcache'],
+for (const [name, offload, forced] of [
+  ['12-cpu-only', 'none', undefined],
+  ['05-single-engine-lmcache', 'native', undefined],
+  ['14-lora', 'lmcache', 'lmcache'],
 ] as const) {
   test(`simulate plays a workload to the stack of a plan with offload ${offload}`, async () => {
-    const { decided, file } = await planned(name);
+    const { decided, file } = await planned(name, forced);
     assert.equal(decided.decision.kvOffload, offload);
     const { stdout } = await promisify(execFile)(
       process.execPath,
@@ -63,7 +71,7 @@ test('the flags of each offload are in the file', async () => {
   const native = await loadValues({ files: [(await planned('05-single-engine-lmcache')).file] });
   const args = native.servingEngineSpec.modelSpec[0]?.vllmConfig?.extraArgs?.join(' ') ?? '';
   assert.match(args, /--kv-offloading-size 204 --kv-offloading-backend native/);
-  const shared = await loadValues({ files: [(await planned('14-lora')).file] });
+  const shared = await loadValues({ files: [(await planned('14-lora', 'lmcache')).file] });
   const [spec] = shared.servingEngineSpec.modelSpec;
   assert.deepEqual(
     [spec?.lmcacheConfig?.enabled, spec?.enableLoRA, spec?.replicaCount],
@@ -103,7 +111,7 @@ test('a model that spans nodes is an entry of Ray for each engine, which simulat
 });
 
 test('up runs the stack of a plan: its engines, its policy, an answer', async () => {
-  const { decided, file } = await planned('14-lora');
+  const { decided, file } = await planned('14-lora', 'lmcache');
   const up = await UpProcess.start(['-f', file, '--json']);
   try {
     await up.ready();

@@ -55,7 +55,7 @@ test('the same input and seed give the same JSON, with the keys that scripts rea
   const [one, two] = await Promise.all([plan(...small, '--json'), plan(...small, '--json')]);
   assert.equal(one.out, two.out);
   const made = JSON.parse(one.out);
-  assert.deepEqual([made.decision.stack, made.decision.kvOffload], ['production-stack', 'lmcache']);
+  assert.deepEqual([made.decision.stack, made.decision.kvOffload], ['production-stack', 'none']);
   for (const key of [
     ...['refusals', 'rejects', 'hbm', 'router', 'observability', 'impact', 'gate'],
     ...['assumptions', 'rejectedOptions'],
@@ -91,7 +91,7 @@ test('what was wanted and is refused ends with 3, the rule, and a plan all the s
   assert.equal(code, 3);
   assert.deepEqual(
     [made.decision.kvOffload, made.refusals[0].rule, made.refusals[0].wanted],
-    ['native', 'fewer-than-two-engines', true],
+    ['none', 'fewer-than-two-engines', true],
   );
 });
 
@@ -169,10 +169,19 @@ test('the decider is printed as a skill file with its metadata, from the rules t
   const [, front = '', text = ''] = out.split('---\n');
   const metadata = parse(front);
   assert.deepEqual(Object.keys(metadata), [
-    ...['name', 'description', 'version', 'category', 'audience', 'tags'],
+    ...['name', 'title', 'description', 'version', 'phase', 'lesson'],
+    ...['category', 'audience', 'tags'],
   ]);
   assert.equal(metadata.version, version);
-  assert.ok(metadata.tags.includes('vllm') && metadata.audience.length > 0);
+  assert.deepEqual(
+    [metadata.name, metadata.phase, metadata.lesson, metadata.category],
+    ['vllm-stack-decider', 17, 18, 'vllm-stack-decider'],
+  );
+  for (const tag of ['vllm', 'production-stack', 'lmcache', 'kv-offload', 'connector-api']) {
+    assert.ok(metadata.tags.includes(tag), tag);
+  }
+  assert.ok(metadata.title.length > 0 && metadata.audience.length > 0);
+  assert.equal(readFileSync('outputs/skill-vllm-stack-decider.md', 'utf8'), out);
   for (const { id, says } of rules) assert.ok(text.includes(`**${id}**`) && text.includes(says));
   for (const { says } of offloadChoices) assert.ok(text.includes(says));
   for (const { path } of planInputKeys()) {

@@ -28,6 +28,8 @@ interface ChartValues {
     readonly serviceMonitor?: ServiceMonitor;
     readonly extraPorts?: readonly { readonly port: number }[];
     readonly lmcacheControllerPort?: number;
+    readonly lmcacheControllerReplyPort?: number;
+    readonly lmcacheControllerHeartbeatPort?: number;
   };
 }
 
@@ -68,17 +70,25 @@ export function assertInstalls(yaml: string): ChartValues {
   return values;
 }
 
-/** The chart's kvaware reads LMCache's controller, which engines must reach through the router's Service. */
+/**
+ * The chart's kvaware reads LMCache's controller, which engines must reach through the router's Service. Each port is
+ * there once: Spillway's chart exposes those of the controller itself, and Kubernetes refuses a repeated one.
+ */
 function assertController(
   { lmcacheConfig }: Readonly<Record<string, unknown>>,
-  { routingLogic, extraPorts = [], lmcacheControllerPort }: ChartValues['routerSpec'],
+  routerSpec: ChartValues['routerSpec'],
 ): void {
+  const { routingLogic, extraPorts = [], lmcacheControllerPort } = routerSpec;
+  const { lmcacheControllerReplyPort, lmcacheControllerHeartbeatPort } = routerSpec;
+  const ports = [
+    ...[lmcacheControllerPort ?? 9000, lmcacheControllerReplyPort, lmcacheControllerHeartbeatPort],
+    ...extraPorts.map(({ port }) => port),
+  ].filter((port) => port !== undefined);
+  assert.equal(new Set(ports).size, ports.length, `ports of the Service: ${ports}`);
   if (routingLogic !== 'kvaware') return;
   const config = lmcacheConfig as Readonly<Record<string, unknown>> | undefined;
   assert.ok(config?.['enabled'] && config['enableController'], 'kvaware needs the controller');
-  // The chart's Service has port 9000 only.
-  const ports = [9000, ...extraPorts.map(({ port }) => port)];
   assert.equal(config['controllerPort'], lmcacheControllerPort);
-  assert.ok(ports.includes(config['controllerPort'] as number));
-  assert.ok(ports.includes(config['controllerReplyPort'] as number));
+  assert.equal(config['controllerPort'], 9000, 'the only port in the Service of the chart');
+  assert.equal(config['controllerReplyPort'], lmcacheControllerReplyPort);
 }

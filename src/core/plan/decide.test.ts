@@ -16,6 +16,7 @@ const accepted: PlanFacts = {
   sharedPrefixTokens: 4000,
   preemptionsPerMinute: 0,
   kvDemand: 1.4,
+  workingSet: 1.5,
   engines: 8,
   loraAdapters: 0,
   multiTenant: true,
@@ -75,6 +76,11 @@ test('hand-rolled: an own stack is the answer where the chart lacks something as
   });
   assert.deepEqual([stack, rejects, stands], ['own-stack', [], true]);
   assert.match(stackBecause, /the chart has no tenant-keys, rate-limits$/);
+  const split = decided({ handRolled: true, needs: ['external-providers', 'priorities'] });
+  assert.match(
+    split.stackBecause,
+    /Spillway's chart has no external-providers, and upstream's chart no priorities$/,
+  );
   const covered = decided({
     wants: { stack: 'own-stack', kvOffload: 'lmcache' },
     needs: ['tracing'],
@@ -83,6 +89,11 @@ test('hand-rolled: an own stack is the answer where the chart lacks something as
   assert.match(
     covered.rejects[0]?.because ?? '',
     /has everything asked for: 8 engines \(modelSpec\), .*LMCache \(lmcacheConfig, cacheserverSpec\), tracing \(routerSpec\.otel\)/,
+  );
+  const inOne = decided({ handRolled: true, needs: ['priorities', 'scale-to-zero'] });
+  assert.match(
+    inOne.rejects[0]?.because ?? '',
+    /priorities \(routerSpec\.admission; Spillway's chart only\)/,
   );
   assert.equal(decided({ needs: ['tenant-keys'] }).stack, 'production-stack', 'nobody builds one');
 });
@@ -151,6 +162,29 @@ test('nothing shared: native under pressure, none without, at the utilization of
   assert.equal(decided({ ...alone, kvDemand: 0.5, engines: 1 }).kvOffload, 'none');
 });
 
+test('a shared working set that stays in HBM gets no tier, unless requests are preempted or HBM is full', () => {
+  const fits = { workingSet: 0.53, kvDemand: 0.6 };
+  const { kvOffload, kvOffloadBecause, stands } = decided(fits);
+  assert.deepEqual([kvOffload, stands], ['none', true]);
+  assert.match(
+    kvOffloadBecause,
+    /working set is 53 % of HBM's KV cache.*measured at 35 % it costs 1\.5 % \(native\) or 2\.6 % \(LMCache\)$/,
+  );
+  assert.equal(decided({ ...fits, wants: { kvOffload: 'lmcache' } }).kvOffload, 'none');
+  assert.equal(decided({ ...fits, engines: 1 }).kvOffload, 'none');
+  assert.equal(decided({ ...fits, workingSet: 0.54 }).kvOffload, 'lmcache');
+  assert.equal(decided({ ...fits, kvDemand: 0.92 }).kvOffload, 'lmcache');
+  assert.equal(decided({ ...fits, preemptionsPerMinute: 3 }).kvOffload, 'lmcache');
+});
+
+test('one tenant with one prompt gets no LMCache', () => {
+  const { kvOffload } = decided({
+    ...{ prefixReuse: 'system-prompt', multiTenant: false, concurrency: 16 },
+    ...{ kvDemand: 0.03, workingSet: 0.035 },
+  });
+  assert.equal(kvOffload, 'none');
+});
+
 test('custom thresholds apply, later sources win, and each override is named', () => {
   const { thresholds, overridden } = resolveThresholds([
     { name: 'values', given: { offloadPromptTokens: 500, offloadConcurrency: 300 } },
@@ -185,6 +219,7 @@ const anyFacts = fc.record({
   sharedPrefixTokens: fc.constantFrom(0, 100, 4000),
   preemptionsPerMinute: fc.constantFrom(0, 0.5, 10),
   kvDemand: fc.double({ min: 0, max: 5, noNaN: true }),
+  workingSet: fc.double({ min: 0, max: 5, noNaN: true }),
   engines: fc.integer({ min: 1, max: 16 }),
   loraAdapters: fc.nat(3),
   multiTenant: fc.boolean(),

@@ -2,7 +2,7 @@
 import type { Thresholds } from '../values/index.ts';
 import type { PlanFacts } from './facts.ts';
 import type { OffloadKind, StackKind } from './kinds.ts';
-import { offloadChoices, type Refusal, type Rule, rules, stackChoice } from './rules.ts';
+import { offloadChoiceOf, type Refusal, type Rule, rules, stackChoice } from './rules.ts';
 
 export interface Decision {
   readonly stack: StackKind;
@@ -18,7 +18,7 @@ export interface Decision {
 }
 
 /**
- * Decides by the rules alone. Simulations are printed next to the decision and do not change it.
+ * Decides by the rules alone. A simulation may afterwards leave out a tier that the rules choose (tools/plan).
  *
  * @example decide({ ...facts, engines: 1, wants: { kvOffload: 'lmcache' } }, defaultThresholds);
  *   // kvOffload 'native', stands false, refusals[0].rule 'fewer-than-two-engines'
@@ -33,8 +33,7 @@ export function decide(facts: PlanFacts, thresholds: Thresholds): Decision {
   const refusals = found.filter(({ kind }) => kind === 'refusal').map(({ refusal }) => refusal);
   const rejects = found.filter(({ kind }) => kind === 'reject').map(({ refusal }) => refusal);
   const wanted = facts.wants.kvOffload;
-  const choice = offloadChoices.find(({ applies }) => applies(planned, thresholds));
-  if (choice === undefined) throw new Error('The last choice always applies');
+  const choice = offloadChoiceOf(planned, thresholds);
   // Users may request less offload than the rules would choose.
   const declined = wanted === 'none' || (wanted === 'native' && choice.kvOffload === 'lmcache');
   return {

@@ -14,6 +14,8 @@ export interface PlanFacts {
   readonly preemptionsPerMinute: number;
   /** KV cache needed at the peak over the KV cache in HBM; above 1 it does not fit. */
   readonly kvDemand: number;
+  /** KV cache that prompts come back to, over the KV cache in HBM where they can be routed to. */
+  readonly workingSet: number;
   readonly engines: number;
   readonly loraAdapters: number;
   readonly multiTenant: boolean;

@@ -1,5 +1,11 @@
 // Plans: the schema of the input and the rules that decide. Layouts are simulated in tools/plan.
-export { chartCovers, chartLacks } from './chart-coverage.ts';
+export {
+  chartCovers,
+  chartLacks,
+  chartLacksText,
+  chartNames,
+  chartsWithAll,
+} from './chart-coverage.ts';
 export { contradictions } from './contradictions.ts';
 export { type Decision, decide } from './decide.ts';
 export type { PlanFacts } from './facts.ts';
@@ -21,6 +27,12 @@ export {
   type StackKind,
   stackKinds,
 } from './kinds.ts';
+export {
+  breakEvenSets,
+  type MeasuredOffload,
+  measuredOffload,
+  modelledOffload,
+} from './measured-offload.ts';
 export { offloadChoices, type Refusal, type RuleId, rules } from './rules.ts';
 export { type StackNeed, stackNeeds } from './stack-needs.ts';
 export {

@@ -1,9 +1,10 @@
 // The decider's rules as one table, in the order of the skill that they come from.
 import { counted } from '../base/index.ts';
 import type { Thresholds } from '../values/index.ts';
-import { chartCovers, chartLacks } from './chart-coverage.ts';
+import { chartCovers, chartLacks, chartLacksText } from './chart-coverage.ts';
 import type { PlanFacts } from './facts.ts';
 import type { OffloadKind, StackKind } from './kinds.ts';
+import { breakEvenSet, measuredOffload } from './measured-offload.ts';
 
 export type RuleId =
   | 'no-kubernetes'
@@ -98,7 +99,8 @@ export const rules: readonly Rule[] = [
     applies: ({ engines }, { lmcacheEngines }) => engines < lmcacheEngines,
     because: ({ engines }, { lmcacheEngines }) =>
       `${counted(engines, 'engine')} (LMCache needs ${lmcacheEngines}): there is no other engine to share with`,
-    nearest: (_facts, { lmcacheEngines }) => `kvOffload: native, or ${lmcacheEngines} engines`,
+    nearest: (facts, thresholds) =>
+      `kvOffload: ${offloadChoiceOf(facts, thresholds).kvOffload}, or ${thresholds.lmcacheEngines} engines`,
     wanted: wantsLmcache,
   },
   {
@@ -143,6 +145,15 @@ export const offloadChoices: readonly Choice[] = [
       `no prefix is shared, no request is preempted, and the peak needs ${percent(kvDemand)} of HBM's KV cache; offload costs 3 to 5 %`,
   },
   {
+    kvOffload: 'none',
+    says: `Prefixes are shared, but the working set is below ${percent(breakEvenSet)} of HBM's KV cache, nothing is preempted, and the peak needs less than the alert's threshold: low pressure.`,
+    applies: (facts, thresholds) =>
+      facts.workingSet < breakEvenSet && !hasPressure(facts, thresholds),
+    because: (facts, thresholds) =>
+      `the working set is ${percent(facts.workingSet)} of HBM's KV cache, where it stays, so a tier finds nothing that HBM has lost ` +
+      `(${reasons(facts, thresholds).join(', ')}); offload begins to pay at about ${percent(breakEvenSet)}, and ${fittingText()}`,
+  },
+  {
     kvOffload: 'native',
     says: "Fewer engines than LMCache needs: an engine's own host memory is the closest tier.",
     applies: ({ engines }, { lmcacheEngines }) => engines < lmcacheEngines,
@@ -165,6 +176,13 @@ export const offloadChoices: readonly Choice[] = [
   },
 ];
 
+/** Returns the first choice that applies. */
+export function offloadChoiceOf(facts: PlanFacts, thresholds: Thresholds): Choice {
+  const choice = offloadChoices.find(({ applies }) => applies(facts, thresholds));
+  if (choice === undefined) throw new Error('The last choice always applies');
+  return choice;
+}
+
 /** Chooses the stack: by Kubernetes, unless one engine was requested or the chart lacks a requested feature. */
 export function stackChoice(facts: PlanFacts): {
   readonly stack: StackKind;
@@ -184,7 +202,7 @@ export function stackChoice(facts: PlanFacts): {
   if (wantsOwnStack(facts) && wants.stack !== 'production-stack' && lacking.length > 0) {
     return {
       stack: 'own-stack',
-      because: `the team builds it, and the chart has no ${lacking.join(', ')}`,
+      because: `the team builds it, and ${chartLacksText(facts)}`,
     };
   }
   return { stack: 'production-stack', because: `the chart has ${chartCovers(facts).join(', ')}` };
@@ -236,6 +254,15 @@ function reasons(facts: PlanFacts, thresholds: Thresholds): readonly string[] {
     found.push(`${count(facts.preemptionsPerMinute)} preemptions per minute`);
   }
   return found;
+}
+
+/** What was measured where the working set fits in HBM. */
+function fittingText(): string {
+  const [fitting] = measuredOffload;
+  if (fitting?.lmcache === undefined) throw new Error('The first measurement has both tiers');
+  const { workingSet, native, lmcache } = fitting;
+  const loss = (gain: number) => `${(-gain * 100).toFixed(1)} %`;
+  return `measured at ${percent(workingSet)} it costs ${loss(native)} (native) or ${loss(lmcache)} (LMCache)`;
 }
 
 function wantsOffload({ wants }: PlanFacts): boolean {

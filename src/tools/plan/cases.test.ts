@@ -19,18 +19,18 @@ interface Expected {
 const single = 'fewer-than-two-engines';
 const expected: Readonly<Record<string, Expected>> = {
   '01-no-kubernetes.yaml': {
-    decision: 'single-engine native',
+    decision: 'single-engine none',
     refusals: ['no-kubernetes', single],
     exit: 3,
     also: ({ engines }) => engines === 1,
   },
   '02-hand-rolled.yaml': {
-    decision: 'production-stack lmcache',
+    decision: 'production-stack none',
     rejects: ['hand-rolled'],
     exit: 3,
   },
   '03-no-hbm-monitoring.yaml': {
-    decision: 'production-stack lmcache',
+    decision: 'production-stack none',
     rejects: ['no-hbm-monitoring'],
     exit: 3,
   },
@@ -50,19 +50,19 @@ const expected: Readonly<Record<string, Expected>> = {
     exit: 3,
   },
   '07-no-offload.yaml': { decision: 'production-stack none', exit: 0 },
-  '08-native-under-pressure.yaml': {
-    decision: 'production-stack native',
+  '08-pressure-without-reuse.yaml': {
+    decision: 'production-stack none',
     exit: 0,
     also: ({ facts }) => facts.kvDemand > 0.92,
   },
   '09-multi-tenant-rag.yaml': {
-    decision: 'production-stack lmcache',
+    decision: 'production-stack none',
     exit: 0,
     also: ({ routing }) => routing.policy === 'predictive',
   },
-  '10-preemption.yaml': { decision: 'production-stack lmcache', exit: 0 },
+  '10-preemption.yaml': { decision: 'production-stack native', exit: 0 },
   '11-budget-too-small.yaml': {
-    decision: 'production-stack lmcache',
+    decision: 'production-stack none',
     exit: 0,
     also: ({ shortfall = '' }) => /over the budget of \$20\.00/.test(shortfall),
   },
@@ -77,13 +77,13 @@ const expected: Readonly<Record<string, Expected>> = {
     also: ({ disaggregation }) => disaggregation.advised,
   },
   '14-lora.yaml': {
-    decision: 'production-stack lmcache',
+    decision: 'production-stack none',
     exit: 0,
     also: ({ decision }) => decision.kvOffloadBecause.includes('12 LoRA adapters'),
   },
-  '15-agents.yaml': { decision: 'production-stack lmcache', exit: 0 },
+  '15-agents.yaml': { decision: 'production-stack none', exit: 0 },
   '16-choose-engines-by-rate.yaml': {
-    decision: 'production-stack lmcache',
+    decision: 'production-stack none',
     exit: 0,
     also: ({ engines, facts }) => engines > 1 && facts.concurrency > 20,
   },
@@ -102,7 +102,7 @@ const expected: Readonly<Record<string, Expected>> = {
       assumptions.some(({ value }) => value === 'offloadPromptTokens 1500 instead of 1000'),
   },
   '19-trace-and-today.yaml': {
-    decision: 'production-stack lmcache',
+    decision: 'production-stack none',
     exit: 0,
     also: ({ workload, today }) =>
       workload.prefixReuse === 'multi-turn' &&
@@ -145,6 +145,18 @@ for (const [file, { decision, refusals = [], rejects = [], exit, also }] of Obje
     assertValuesInstall(decided);
   });
 }
+
+test('a values file with LMCache installs, however many GPUs an engine has', async () => {
+  for (const file of ['14-lora.yaml', '15-agents.yaml']) {
+    const decided = await decidePlan({
+      ...{ file: join(folder, file), overrides: [], trace: undefined, prometheus: undefined },
+      seed: 1,
+    });
+    const offloadGiB = decided.offloadGiBWhereUsed;
+    const decision = { ...decided.decision, kvOffload: 'lmcache' as const };
+    assertValuesInstall({ ...decided, decision, offloadGiB });
+  }
+});
 
 /** Both charts and `spillway up` accept the values file unchanged, and it contains the decision. */
 function assertValuesInstall(decided: Awaited<ReturnType<typeof decidePlan>>): void {

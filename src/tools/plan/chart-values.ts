@@ -9,19 +9,26 @@ export interface Image {
 }
 
 /**
- * LMCache with vLLM, as in upstream's tutorial on KV-aware routing (tutorials/assets/values-17-kv-aware.yaml). The
- * chart's router contains LMCache's controller of the same release line; with different versions the controller
- * does not recognize prompts (production-stack issue 1062).
+ * The images that plans pin; chart-values.test.ts checks that lanes test these versions.
+ *
+ * vllm: the release that the lane `vllm` runs, whose flags and metrics Spillway follows.
+ *
+ * lmcache: LMCache with vLLM, as in upstream's tutorial on KV-aware routing and its own tests of the chart
+ * (tutorials/assets/values-17-kv-aware.yaml). Upstream's router contains LMCache's controller of the same release line;
+ * with another one the controller does not recognize prompts (production-stack issue 1062). The lane `cache` runs its client.
+ *
+ * cpu: kdevops' image for machines without a GPU, which has no tag of a release that lanes could run.
  */
-const lmcacheImage: Image = { repository: 'lmcache/vllm-openai', tag: 'v0.3.9post2' };
-/** The vLLM release whose flags and metrics Spillway follows. */
-const vllmImage: Image = { repository: 'vllm/vllm-openai', tag: 'v0.32.0' };
-const cpuImage: Image = { repository: 'openeuler/vllm-cpu', tag: 'latest' };
+export const plannedImages = {
+  vllm: { repository: 'vllm/vllm-openai', tag: 'v0.32.0' },
+  lmcache: { repository: 'lmcache/vllm-openai', tag: 'v0.3.9post2' },
+  cpu: { repository: 'openeuler/vllm-cpu', tag: 'latest' },
+} as const satisfies Readonly<Record<string, Image>>;
 
 /** Returns the image of the engines. The chart's templates require repository and tag. */
 export function engineImage({ kvOffload }: Decision, { gpu }: EngineLayout): Image {
-  if (gpu.memoryBytes === undefined) return cpuImage;
-  return kvOffload === 'lmcache' ? lmcacheImage : vllmImage;
+  if (gpu.memoryBytes === undefined) return plannedImages.cpu;
+  return kvOffload === 'lmcache' ? plannedImages.lmcache : plannedImages.vllm;
 }
 
 /** Interval between two scrapes of an engine, in seconds. */
@@ -63,29 +70,35 @@ export function chartPolicy(
 }
 
 /** Ports of LMCache's controller in the router, and of its worker processes in an engine. */
-const controller = { pull: 9000, reply: 9001, heartbeat: 9002, firstWorker: 8001 };
+const controller = {
+  ...{ pull: 9000, reply: 9001, heartbeat: 9002 },
+  ...{ firstWorker: 8001, firstPeer: 8201 },
+};
 
 /** Settings with which LMCache in an engine reports to the controller in the chart's router. */
 export function controllerClient(workers: number) {
+  const ports = (first: number) => Array.from({ length: workers }, (_, i) => first + i).join(',');
   return {
     enableController: true,
     controllerPort: controller.pull,
     controllerReplyPort: controller.reply,
-    workerPorts: Array.from({ length: workers }, (_, i) => controller.firstWorker + i).join(','),
+    workerPorts: ports(controller.firstWorker),
+    // LMCache 0.3.9 reads these with a controller even where engines do not read from each other, and fails without them.
+    p2pHost: 'localhost',
+    p2pInitPorts: ports(controller.firstPeer),
     // The controller forgets an engine that restarts without heartbeats.
     workerHeartbeatTime: '30',
   };
 }
 
-/** Settings of the controller in the chart's router. The Service of upstream's chart exposes only the first port; that of Spillway's has all of them once. */
+/**
+ * Settings of the controller in the chart's router. Spillway's chart exposes these ports itself. Upstream's Service has only
+ * the first one, on which LMCache 0.3.9 registers, reports and beats; the others serve its peers, which plans do not use.
+ */
 export const controllerOfRouter = {
   lmcacheControllerPort: controller.pull,
   lmcacheControllerReplyPort: controller.reply,
   lmcacheControllerHeartbeatPort: controller.heartbeat,
-  extraPorts: [
-    { name: 'lmcache-reply', port: controller.reply, targetPort: controller.reply },
-    { name: 'lmcache-beats', port: controller.heartbeat, targetPort: controller.heartbeat },
-  ],
   // The router holds a tokenizer and an index of all chunks; sizes as in upstream's tutorial.
   resources: { requests: { cpu: '1', memory: '2Gi' }, limits: { memory: '2Gi' } },
 } as const;

@@ -1,9 +1,7 @@
 // Turns an input into a decision: fills open values, sizes the fleet, applies the rules.
 
 import {
-  decide,
   type OffloadKind,
-  type PlanFacts,
   type PlanInput,
   resolveThresholds,
   type ThresholdSource,
@@ -17,28 +15,15 @@ import { loadValues } from '../../io/values/index.ts';
 import { type Assumption, Assumptions } from './assumptions.ts';
 import { candidateLayouts } from './candidate-layouts.ts';
 import { gpuPrice } from './gpu-prices.ts';
-import { type EngineLayout, resized } from './layout.ts';
-import {
-  disaggregation,
-  offloadSize,
-  requestsFor,
-  requestsMin,
-  routing,
-  seqsFor,
-} from './layout-settings.ts';
+import type { EngineLayout } from './layout.ts';
+import type { LayoutRuns } from './layout-runs.ts';
+import { disaggregation } from './layout-settings.ts';
 import { measureFleet } from './measure-fleet.ts';
 import { measureTrace } from './measure-trace.ts';
-import { noModelError } from './model-errors.ts';
 import type { Plan } from './plan.ts';
-import {
-  heldTokens,
-  requestsAtRate,
-  secondsPerOutputToken,
-  workingSetTokens,
-} from './plan-traffic.ts';
-import { playLayout } from './play.ts';
 import { namesTrace, type ReadInput, readPlanInput } from './read-input.ts';
-import { type PlanWorkload, resolveOperations, resolveWorkload } from './resolve-input.ts';
+import { resolveOperations, resolveWorkload } from './resolve-input.ts';
+import { type SettledFleet, settleFleet, sizingFigures } from './settle-fleet.ts';
 import { sizeFleet } from './sizing.ts';
 
 export interface PlanRequest {
@@ -58,7 +43,7 @@ export interface PlanRequest {
   readonly seed: number;
 }
 
-/** A plan without the results of simulating its layouts. */
+/** A plan without the figures of its page; those that decided about size and offload are in `runs`. */
 export interface DecidedPlan
   extends Omit<Plan, 'impact' | 'rejectedOptions' | 'shortfalls' | 'warnings' | 'assumptions'> {
   /** Host memory of layouts with offload, even if the decision is none. GiB per engine. */
@@ -67,12 +52,11 @@ export interface DecidedPlan
   readonly spareGiB: number;
   /** Working set over the KV cache in HBM. */
   readonly workingSet: number;
+  readonly runs: LayoutRuns;
   /** The current deployment, if the input describes it. */
   readonly today:
     | { readonly engines: number; readonly kvOffload: OffloadKind; readonly policy: string }
     | undefined;
-  /** Number of requests in one simulated fleet. */
-  readonly requests: number;
   readonly assumptions: readonly Assumption[];
 }
 
@@ -80,7 +64,8 @@ export interface DecidedPlan
 const waitingPerEngine = 5;
 
 /**
- * Decides without simulating the effect of the decision. Sizes that the input leaves open are simulated.
+ * Decides by the rules, and by the simulated figures of what they choose: an offload has to pay, and a size that the
+ * input leaves open has to meet the goals.
  *
  * @throws {InputError} If the input is bad, a name unknown, or the model fits on no GPU.
  */
@@ -99,42 +84,35 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
     workload,
     assumptions,
   );
+  const settled = new Map<string, SettledFleet>();
+  const settle = (layout: EngineLayout, engines: number): SettledFleet => {
+    const key = `${engines} × ${layouts.indexOf(layout)}`;
+    const fleet =
+      settled.get(key) ??
+      settleFleet(layout, engines, {
+        ...{ workload, operations, thresholds, slo: input.slo, wants: input.wants },
+        ...{ loraAdapters: input.fleet.loraAdapters ?? 0, maxNumSeqs: input.fleet.maxNumSeqs },
+        seed: request.seed,
+      });
+    settled.set(key, fleet);
+    return fleet;
+  };
   const sized = interruptible(() =>
     sizeFleet({
       ...{ layouts, workload, slo: input.slo, seed: request.seed },
       budgetPerHour: operations.budgetPerHour,
       hbmUtilization: thresholds.hbmUtilization,
       engines: operations.kubernetes || wantedEngines !== undefined ? wantedEngines : 1,
+      figuresOf: (layout, engines) => sizingFigures(settle(layout, engines)),
     }),
   );
   if (operations.gpuPricePerHour === undefined) notePrice(sized.layout.gpu.name, assumptions);
-  const concurrency =
-    workload.concurrency ??
-    interruptible(() => concurrencyAt(sized.layout, sized.engines, workload, request.seed));
-  // With the maxNumSeqs of the values file, which affects the size of the KV cache.
-  const batchedFor = (engines: number) =>
-    resized(sized.layout, {
-      maxNumSeqs: input.fleet.maxNumSeqs ?? seqsFor(sized.layout, concurrency / engines),
-    });
-  const facts = factsOf({
-    input,
-    workload,
-    operations,
-    layout: batchedFor(sized.engines),
-    engines: sized.engines,
-    concurrency,
-  });
-  const decision = decide(facts, thresholds);
-  const engines = decision.stack === 'single-engine' ? 1 : sized.engines;
-  const layout = batchedFor(engines);
-  const routed = routing(decision, engines, workload, operations.routing);
+  const fleet = interruptible(() => settle(sized.layout, sized.engines));
+  const { engines, layout, facts, decision, routing: routed, offloadGiB } = fleet;
   if (routed.alternatives.length > 0) {
     const or = [routed.simulated, ...routed.alternatives].join(' or ');
     assumptions.note('operations.routing', or, 'not given: routing determines what caches gain');
   }
-  const setTokens = workingSetTokens(workload, concurrency);
-  const workingSet = setTokens / (layout.kvTokens * engines);
-  const { offloadGiB, spareGiB } = offloadSize(layout, setTokens, operations.hostDramGiB);
   const today = input.current && {
     engines: input.current.engines ?? engines,
     kvOffload: input.current.kvOffload ?? ('none' as const),
@@ -143,7 +121,7 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
   return {
     ...{ input, thresholds, overridden, facts, workload, operations, layout, decision, engines },
     ...{ prometheusUrl: request.prometheus?.url, profile: request.profile },
-    ...{ routing: routed, workingSet, today },
+    ...{ routing: routed, workingSet: fleet.workingSet, offload: fleet.offload, today },
     disaggregation: disaggregation(workload, engines, layout),
     autoscaling: {
       signal:
@@ -154,8 +132,8 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
     },
     offloadGiB: decision.kvOffload === 'none' ? 0 : offloadGiB,
     offloadGiBWhereUsed: offloadGiB,
-    spareGiB,
-    requests: requestsFor(workload, concurrency),
+    spareGiB: fleet.spareGiB,
+    runs: fleet.runs,
     shortfall: sized.shortfall,
     assumptions: assumptions.list,
   };
@@ -216,51 +194,4 @@ function notePrice(gpu: string, assumptions: Assumptions): void {
       ? `no known list price of ${gpu}: give your own`
       : `list price on demand (${price.source}); give your own`,
   );
-}
-
-/** Simulates the mean number of requests in flight at the given rate. */
-function concurrencyAt(
-  layout: EngineLayout,
-  engines: number,
-  workload: PlanWorkload,
-  seed: number,
-): number {
-  const { concurrency } = playLayout({
-    ...{ layout, engines, workload, clients: undefined, slo: {}, seed },
-    ...{ kvOffload: 'none', offloadGiB: 0, policy: engines > 1 ? 'predictive' : 'roundrobin' },
-    requests: Math.max(requestsMin, requestsAtRate(workload)),
-    e2eSeconds: workload.outputTokens.mean * secondsPerOutputToken,
-    error: noModelError,
-  });
-  return Math.max(1, Math.round(concurrency));
-}
-
-function factsOf({
-  input,
-  workload,
-  operations,
-  layout,
-  engines,
-  concurrency,
-}: {
-  readonly input: PlanInput;
-  readonly workload: PlanWorkload;
-  readonly operations: ReturnType<typeof resolveOperations>;
-  readonly layout: EngineLayout;
-  readonly engines: number;
-  readonly concurrency: number;
-}): PlanFacts {
-  const { kubernetes, handRolled, hbmMonitoring, multiTenant, needs } = operations;
-  return {
-    promptTokens: workload.promptTokens.mean,
-    concurrency,
-    prefixReuse: workload.prefixReuse,
-    sharedPrefixTokens: workload.sharedPrefixTokens,
-    preemptionsPerMinute: workload.preemptionsPerMinute,
-    kvDemand: heldTokens(workload, concurrency) / (layout.kvTokens * engines),
-    engines,
-    loraAdapters: input.fleet.loraAdapters ?? 0,
-    ...{ multiTenant, kubernetes, handRolled, hbmMonitoring, needs },
-    wants: input.wants,
-  };
 }

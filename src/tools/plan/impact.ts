@@ -1,22 +1,25 @@
 // Simulates the layouts of a plan: the planned one, each offload, today's deployment, and possible purchases.
-import { seededRandom } from '../../core/base/index.ts';
-import { kvBytesPerToken, pointErrors, pointKind } from '../../core/engine/index.ts';
+import { pointErrors, pointKind } from '../../core/engine/index.ts';
 import type { Decision, OffloadKind } from '../../core/plan/index.ts';
 import { requiresKvEvents } from '../../core/routing/index.ts';
-import { adviceOn } from './advice.ts';
 import { figure, gainHull, gainOf, hull, noSurerThan, share } from './estimates.ts';
 import { kvDtypeAdvice, withFp8Kv } from './kv-dtype.ts';
-import { modelErrors } from './model-errors.ts';
+import {
+  type Layout,
+  type LayoutBase,
+  type LayoutRuns,
+  layoutWithOffload,
+  runsPerLayout,
+} from './layout-runs.ts';
 import type { Impact, Purchase } from './plan.ts';
 import { sharesPrefixes } from './plan-traffic.ts';
-import { assumedLink, type PlayOptions, playLayout } from './play.ts';
+import { assumedLink } from './play.ts';
 import type { Played } from './played.ts';
 import type { Estimate, Gain, Scenario } from './scenario.ts';
 import { dollarsPerGibHour } from './transfer.ts';
 
 export interface ImpactOptions {
-  /** The planned layout without its offload and seed. */
-  readonly base: Omit<PlayOptions, 'kvOffload' | 'offloadGiB' | 'seed' | 'error'>;
+  readonly runs: LayoutRuns;
   readonly decision: Decision;
   /** Host memory for KV cache of layouts with offload, in GiB per engine. */
   readonly offloadGiB: number;
@@ -30,42 +33,28 @@ export interface ImpactOptions {
   readonly triesDisaggregation: boolean;
   /** Host memory that the plan leaves unused, in GiB per engine. */
   readonly spareGiB: number;
-  readonly seed: number;
   readonly onProgress?: ((share: number) => void) | undefined;
 }
 
-/** Number of simulated fleets per layout, each with its own traffic and error of the engine model. */
-const runsPerLayout = 5;
 /** Additional host memory that a plan prices, in GiB. */
 const moreDramGiB = 64;
 
 /** Runs all simulations. Equal options give equal results. */
 export function expectedImpact(options: ImpactOptions): Impact {
-  const { base, decision, offloadGiB, today, seed, onProgress } = options;
+  const { decision, offloadGiB, today, onProgress } = options;
+  const { base, seed } = options.runs;
   const wishes = layoutsOf(options);
-  const errors = modelErrors(runsPerLayout, pointKind(base.layout.model), seededRandom(seed));
-  let played = 0;
+  const begun = new Set<string>();
   const fp8Layout = withFp8Kv(base.layout);
-  const runs = new Map<string, readonly Played[]>();
   const runsOf = (wish: Layout): readonly Played[] => {
-    const key = JSON.stringify(wish);
-    const known = runs.get(key);
-    if (known) return known;
-    const made = errors.map((error, i) => {
-      onProgress?.(played++ / (wishes.length * runsPerLayout));
-      const { kvDtype, ...settings } = wish;
-      const layout = (kvDtype === 'fp8' && fp8Layout) || base.layout;
-      return playLayout({ ...base, ...settings, layout, error, seed: seed * 1000 + i });
-    });
-    runs.set(key, made);
-    return made;
+    onProgress?.(Math.min(1, begun.size / wishes.length));
+    begun.add(JSON.stringify(wish));
+    return options.runs.of(wish);
   };
   const { engines, policy } = base;
   const routings = [policy, ...options.alternativeRoutings];
-  const layout = (kvOffload: OffloadKind): Layout => ({
-    ...{ engines, policy, kvOffload },
-    offloadGiB: kvOffload === 'none' ? 0 : offloadGiB,
-  });
+  const layout = (kvOffload: OffloadKind) =>
+    layoutWithOffload({ engines, policy }, kvOffload, offloadGiB);
   const behind = (wish: Layout) => routings.map((routing) => ({ ...wish, policy: routing }));
   const scenario = (label: string, wish: Layout, layouts: readonly Layout[] = [wish]): Scenario =>
     scenarioOf({ label, wish, runs: layouts.map(runsOf), base });
@@ -122,42 +111,16 @@ export function expectedImpact(options: ImpactOptions): Impact {
       scenario: scenario('disaggregated prefill and decode', disaggregated),
       gain: gain('disaggregated', disaggregated, 'aggregated', none),
     },
-    advice: adviceOn(decision, {
-      ...{ gains, scenarios: byOffload, workingSet: options.workingSet },
-      overPlan: {
-        none: overPlan(none),
-        native: overPlan(layout('native')),
-        lmcache: overPlan(layout('lmcache')),
-      },
-      offloadGiB: planned.offloadGiB,
-      hostShareOfSet: hostShareOfSet(options),
-    }),
     workingSet: options.workingSet,
     ...{ runs: runsPerLayout, seed },
   };
 }
 
 /** The policy that reads KV events and is not planned. */
-function otherPolicy({ base }: ImpactOptions): string | undefined {
+function otherPolicy({ runs: { base } }: ImpactOptions): string | undefined {
   if (base.engines === 1 || !sharesPrefixes(base.workload)) return undefined;
   if (requiresKvEvents(base.policy)) return 'predictive';
   return base.policy === 'predictive' ? 'kvaware' : undefined;
-}
-
-/** Returns the share of the working set that fits in the host memory of all engines. */
-function hostShareOfSet({ base, offloadGiB, workingSet }: ImpactOptions): number {
-  const { kvTokens, model } = base.layout;
-  const setGiB = (workingSet * kvTokens * kvBytesPerToken(model)) / 2 ** 30;
-  return setGiB > 0 ? Math.min(1, offloadGiB / setGiB) : 1;
-}
-
-interface Layout {
-  readonly engines: number;
-  readonly kvOffload: OffloadKind;
-  readonly offloadGiB: number;
-  readonly policy: string;
-  readonly kvDtype?: 'fp8' | undefined;
-  readonly prefillEngines?: number | undefined;
 }
 
 /** Candidate shares of prefill engines; the best one is used. */
@@ -223,7 +186,7 @@ function scenarioOf({
   readonly label: string;
   readonly wish: Layout;
   readonly runs: readonly (readonly Played[])[];
-  readonly base: ImpactOptions['base'];
+  readonly base: LayoutBase;
 }): Scenario {
   const { pricePerHour, model } = base.layout;
   const errors = pointErrors[pointKind(model)];
@@ -253,7 +216,7 @@ function scenarioOf({
 
 /** Returns possible additions to the plan with their gains. */
 function purchasesOf(
-  { base, decision, spareGiB }: ImpactOptions,
+  { runs: { base }, decision, spareGiB }: ImpactOptions,
   planned: Layout,
   gain: (better: Layout) => Gain,
 ): Purchase[] {

@@ -106,6 +106,6 @@ export function disaggregation(
   return {
     advised: true,
     because:
-      'long prompts without reuse and long responses on 4 GPUs or more: try 1 prefill engine per decode engine and measure',
+      'disaggregating them is worth a trial with long prompts without reuse and long responses on 4 GPUs or more',
   };
 }

@@ -3,7 +3,6 @@ import { interruptible } from '../../io/signals/index.ts';
 import { type DecidedPlan, decidePlan, type PlanRequest } from './decide-plan.ts';
 import { expectedImpact } from './impact.ts';
 import type { Plan } from './plan.ts';
-import { secondsPerOutputToken } from './plan-traffic.ts';
 import { rejectedOptions } from './rejected-options.ts';
 import { shortfalls } from './shortfalls.ts';
 import { planWarnings } from './warnings.ts';
@@ -13,10 +12,10 @@ export async function makePlan(
   request: PlanRequest & { readonly onProgress?: ((share: number) => void) | undefined },
 ): Promise<Plan> {
   const decided = await decidePlan(request);
-  const { seed, onProgress } = request;
+  const { onProgress } = request;
   const draft = {
     ...decided,
-    impact: interruptible(() => expectedImpact(impactOptions(decided, { seed, onProgress }))),
+    impact: interruptible(() => expectedImpact(impactOptions(decided, onProgress))),
   };
   return {
     ...draft,
@@ -28,30 +27,16 @@ export async function makePlan(
 
 function impactOptions(
   decided: DecidedPlan,
-  run: { readonly seed: number; readonly onProgress: ((share: number) => void) | undefined },
+  onProgress: ((share: number) => void) | undefined,
 ): Parameters<typeof expectedImpact>[0] {
-  const { layout, engines, routing, workload, input, requests } = decided;
   return {
-    base: {
-      ...{
-        layout,
-        engines,
-        policy: routing.simulated,
-        workload,
-        slo: input.slo,
-        requests,
-        // The engines of the values file publish KV events.
-        kvEvents: decided.decision.stack !== 'single-engine' && engines > 1,
-      },
-      clients: workload.concurrency,
-      e2eSeconds: workload.outputTokens.mean * secondsPerOutputToken,
-    },
+    runs: decided.runs,
     decision: decided.decision,
     offloadGiB: decided.offloadGiBWhereUsed,
     today: decided.today,
-    alternativeRoutings: routing.alternatives,
+    alternativeRoutings: decided.routing.alternatives,
     triesDisaggregation: decided.disaggregation.advised,
     ...{ workingSet: decided.workingSet, spareGiB: decided.spareGiB },
-    ...run,
+    onProgress,
   };
 }

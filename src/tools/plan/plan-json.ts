@@ -1,10 +1,10 @@
 // The plan as JSON: camelCase keys as in the input, shares as fractions, times in milliseconds.
-import { chartCovers, chartLacks } from '../../core/plan/index.ts';
+import { chartCovers, chartLacks, measuredOffload } from '../../core/plan/index.ts';
 import { pricePerMillionTokens } from './figures.ts';
 import { gateShell } from './gate-line.ts';
 import type { Plan } from './plan.ts';
 import type { Gain, Scenario } from './scenario.ts';
-import { customResources, operatorKinds } from './sections.ts';
+import { customResources, leftOut, operatorKinds } from './sections.ts';
 import { hostMemory, transferBreakEven } from './transfer.ts';
 
 /** Returns one JSON object. `decision`, `refusals` and `rejects` come from the rules, `impact` from simulation. */
@@ -14,8 +14,9 @@ export function planJson(plan: Plan): object {
   const scenario = (one: Scenario) => scenarioJson(one, hasGoals(plan));
   return {
     stands: decision.stands,
-    advised: impact.advice === undefined,
-    advice: impact.advice ?? null,
+    // The plan and its values file have the offload that its figures support, so neither differs from the advice.
+    advised: true,
+    advice: null,
     meets: {
       budget: meets(plan, 'budget'),
       load: meets(plan, 'load'),
@@ -28,6 +29,8 @@ export function planJson(plan: Plan): object {
       stackBecause: decision.stackBecause,
       kvOffload: decision.kvOffload,
       kvOffloadBecause: decision.kvOffloadBecause,
+      kvOffloadDisagreement: plan.offload.disagreement ?? null,
+      kvOffloadLeftOut: leftOut(plan) ?? null,
       engines: plan.engines,
       gpu: layout.gpu.name,
       gpusPerEngine: layout.gpusPerEngine,
@@ -140,6 +143,7 @@ export function planJson(plan: Plan): object {
         source: 'llm-d guides/tiered-prefix-cache, 16 × H100, Qwen3-32B',
         kvBeyondHbm: { native: 0.213, lmcache: 0.217 },
         kvFitsHbm: { native: -0.015, lmcache: -0.026 },
+        measured: measuredOffload,
       },
     },
     gate: {

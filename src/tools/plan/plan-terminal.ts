@@ -1,12 +1,12 @@
 // The plan on a terminal: verdict, layout, figures with intervals, alternatives, and the next command.
 import { counted } from '../../core/base/index.ts';
 import { dollars, milliseconds, number, roundChange, roundPercent } from '../report/index.ts';
-import { offloadNames } from './advice.ts';
 import { range } from './figures.ts';
 import { gateShell } from './gate-line.ts';
 import type { Plan } from './plan.ts';
 import type { Scenario } from './scenario.ts';
 import { goalsText, routingGainMin, stackNames, verdictLines } from './sections.ts';
+import { offloadNames } from './settle-offload.ts';
 
 export interface TerminalOptions {
   /** Width in characters. */

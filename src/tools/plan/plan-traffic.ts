@@ -160,6 +160,26 @@ export function workingSetTokens(workload: PlanWorkload, concurrency: number): n
   return sharedPrefixTokens * prefixGroups + concurrency * own;
 }
 
+/** Policies that send a prompt anywhere, so that each engine comes to hold all that is shared. */
+const spreadingPolicies: readonly (string | undefined)[] = ['roundrobin', 'leastloaded'];
+
+/** Returns the working set that the engines together have to hold: with a spreading router, each holds what is shared. */
+export function effectiveSetTokens(
+  workload: PlanWorkload,
+  concurrency: number,
+  { engines, policy }: { readonly engines: number; readonly policy: string | undefined },
+): number {
+  const tokens = workingSetTokens(workload, concurrency);
+  // A session stays with its engine, but a document belongs to many sessions.
+  const spreads =
+    spreadingPolicies.includes(policy) || (policy === 'session' && !isConversation(workload));
+  if (!spreads) return tokens;
+  const shared = isConversation(workload)
+    ? tokens
+    : workload.sharedPrefixTokens * workload.prefixGroups;
+  return tokens + shared * (engines - 1);
+}
+
 /** Returns the KV tokens of the requests in flight at the peak; shared prefixes count once. */
 export function heldTokens(workload: PlanWorkload, concurrency: number): number {
   const { promptTokens, outputTokens, sharedPrefixTokens, prefixGroups, prefixReuse } = workload;

@@ -1,11 +1,11 @@
 // A plan: the data behind its page, its JSON and its files.
 import type { Decision, OverriddenThreshold, PlanFacts, PlanInput } from '../../core/plan/index.ts';
 import type { Thresholds } from '../../core/values/index.ts';
-import type { Advice } from './advice.ts';
 import type { Assumption } from './assumptions.ts';
 import type { EngineLayout } from './layout.ts';
 import type { PlanOperations, PlanWorkload } from './resolve-input.ts';
 import type { Gain, Scenario } from './scenario.ts';
+import type { SettledOffload } from './settle-offload.ts';
 
 /** Advice on the data type of the KV cache. */
 export interface KvDtypeAdvice {
@@ -63,8 +63,6 @@ export interface Impact {
    * neither is planned for prompts that share prefixes.
    */
   readonly otherRouting: { readonly policy: string; readonly gain: Gain } | undefined;
-  /** A layout that performs better than the decided one; undefined if the plan is advised. */
-  readonly advice: Advice | undefined;
   /** Working set over the KV cache in HBM, as simulated. */
   readonly workingSet: number;
   readonly runs: number;
@@ -91,7 +89,9 @@ export interface Plan {
   readonly workload: PlanWorkload;
   readonly operations: PlanOperations;
   readonly layout: EngineLayout;
+  /** With the offload that is settled, which may be less than the rules allow. */
   readonly decision: Decision;
+  readonly offload: SettledOffload;
   /** Number of engines. */
   readonly engines: number;
   readonly routing: Routing;

@@ -197,9 +197,11 @@ test('thresholds of the input take precedence over those of a values file, and t
   const workload =
     'workload: {promptTokens: 6000, concurrency: 50, prefixReuse: rag}\nfleet: {engines: 2}\n';
   const path = file('plain.yaml', workload);
-  assert.equal((await decided(path)).decision.kvOffload, 'lmcache');
+  const isShort = ({ decision }: Awaited<ReturnType<typeof decided>>) =>
+    decision.refusals.some(({ rule }) => rule === 'short-prompts-low-concurrency');
+  assert.equal(isShort(await decided(path)), false);
   const made = await decided(path, values);
-  assert.equal(made.decision.kvOffload, 'none');
+  assert.equal(isShort(made), true);
   assert.deepEqual(
     made.assumptions
       .filter(({ key }) => key === 'thresholds')
@@ -210,7 +212,7 @@ test('thresholds of the input take precedence over those of a values file, and t
     ],
   );
   const own = file('own-thresholds.yaml', `${workload}thresholds: {offloadPromptTokens: 1000}\n`);
-  assert.equal((await decided(own, values)).decision.kvOffload, 'lmcache');
+  assert.equal(isShort(await decided(own, values)), false);
   await assert.rejects(
     decided(path, file('bad-values.yaml', 'spillway: {thresholds: {hbm: 1}}\n')),
     /bad-values\.yaml:1:\d+: spillway\.thresholds\.hbm is not a known key/,

@@ -1,10 +1,10 @@
 // Rejected options with their cost and break-even.
 import { kvBytesPerToken } from '../../core/engine/index.ts';
-import { chartCovers, chartLacks } from '../../core/plan/index.ts';
+import { chartCovers, chartLacksText } from '../../core/plan/index.ts';
 import { dollars, number, roundChange, roundPercent } from '../report/index.ts';
-import { breakEvenText, offloadNames } from './advice.ts';
 import type { EngineLayout } from './layout.ts';
 import type { Plan, RejectedOption } from './plan.ts';
+import { breakEvenText, offloadNames } from './settle-offload.ts';
 import { prefillTokensPerSecond } from './transfer.ts';
 
 type Draft = Omit<Plan, 'rejectedOptions' | 'shortfalls' | 'warnings' | 'assumptions'>;
@@ -48,7 +48,7 @@ export function rejectedOptions(draft: Draft, offloadGiB: number): RejectedOptio
       stack === 'own-stack'
         ? {
             option: 'the production stack',
-            because: `its chart has no ${chartLacks(draft.facts).join(', ')}`,
+            because: chartLacksText(draft.facts),
           }
         : {
             option: 'a stack of your own',

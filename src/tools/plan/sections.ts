@@ -2,6 +2,13 @@
 import { counted } from '../../core/base/index.ts';
 import { kvBytesPerToken } from '../../core/engine/index.ts';
 import {
+  chartNames,
+  chartsWithAll,
+  measuredOffload,
+  modelledOffload,
+  type RuleId,
+} from '../../core/plan/index.ts';
+import {
   dollars,
   gigabytes,
   milliseconds,
@@ -10,13 +17,13 @@ import {
   roundPercent,
   type Table,
 } from '../report/index.ts';
-import { offloadNames } from './advice.ts';
 import { chartPolicy } from './chart-values.ts';
 import { pricePerMillionTokens, range } from './figures.ts';
 import type { EngineLayout } from './layout.ts';
 import type { Plan } from './plan.ts';
 import { sharesPrefixes } from './plan-traffic.ts';
 import type { Gain, Scenario } from './scenario.ts';
+import { offloadNames } from './settle-offload.ts';
 import { hostMemory, transferBreakEven } from './transfer.ts';
 import { offloadGiBPerWorker, spansNodes } from './values-file.ts';
 
@@ -42,23 +49,46 @@ export function headline({ decision, engines, layout }: Plan): string {
   );
 }
 
-/** Returns the first line: whether the plan stands, is advised, and meets the goals. */
-function verdict({ decision, impact, shortfalls, input }: Plan): string {
-  const { advice, planned } = impact;
-  const { stands, kvOffload } = decision;
+/** Returns the first line: whether the plan stands, has what was wanted, and meets the goals. */
+function verdict(plan: Plan): string {
+  const { decision, impact, shortfalls, input } = plan;
+  const { planned } = impact;
+  const wanted = leftOut(plan);
   const flaws = [
-    ...(advice === undefined
-      ? []
-      : [`its offload (${offloadNames[kvOffload]}) is allowed, not advised`]),
+    ...(wanted === undefined ? [] : [`without the wanted ${offloadNames[wanted]}`]),
     ...(shortfalls.length === 0 ? [] : ['it falls short']),
   ];
-  const first = stands
+  const first = decision.stands
     ? `The plan stands${flaws.length === 0 ? '' : ` by the rules, but ${flaws.join(', and ')}`}.`
     : 'The request is refused; this is the plan for the closest layout that is accepted.';
   const goals = goalsText(input.slo);
   if (goals === undefined) return first;
   return `${first} Goodput ${range(planned.goodput, roundPercent)}: the share of requests with ${goals}.`;
 }
+
+/** Rules about offload: what they refuse is said with them. */
+const offloadRules: readonly RuleId[] = [
+  'short-prompts-low-concurrency',
+  'fewer-than-two-engines',
+  'lmcache-without-reuse-or-preemption',
+];
+
+/** The tier in `wants` that no rule refuses and that the plan leaves out, because it does not pay; undefined without one. */
+export function leftOut({ input, decision }: Pick<Plan, 'input' | 'decision'>) {
+  const { kvOffload: wanted } = input.wants;
+  const { kvOffload, refusals, rejects } = decision;
+  if (wanted === undefined || wanted === 'none' || wanted === kvOffload) return undefined;
+  const refused = [...refusals, ...rejects].some(
+    (one) => one.wanted && offloadRules.includes(one.rule),
+  );
+  return refused ? undefined : wanted;
+}
+
+/** How to have a tier that the plan leaves out. */
+const settingOf = {
+  native: '--kv-offloading-size in vllmConfig.extraArgs',
+  lmcache: 'lmcacheConfig.enabled',
+} as const;
 
 /** Describes the goals; undefined without goals. */
 export function goalsText({ ttftMs, tpotMs, e2eMs }: Plan['input']['slo']): string | undefined {
@@ -72,17 +102,21 @@ export function goalsText({ ttftMs, tpotMs, e2eMs }: Plan['input']['slo']): stri
 
 /** Returns the verdict, the advised alternative, refusals and shortfalls. */
 export function verdictLines(plan: Plan): string[] {
-  const { decision, impact, overridden, shortfalls } = plan;
+  const { decision, offload, overridden, shortfalls } = plan;
   const { refusals, rejects } = decision;
   const wanted = [...rejects, ...refusals].filter((one) => one.wanted);
   const other = refusals.filter((one) => !one.wanted);
+  const leftOutTier = leftOut(plan);
   return [
     verdict(plan),
-    ...(impact.advice === undefined
+    ...(leftOutTier === undefined
       ? []
       : [
-          `Advised: ${offloadNames[impact.advice.kvOffload]}. ${capitalised(impact.advice.because)}.`,
+          `Left out: ${offloadNames[leftOutTier]}, which no rule refuses: ${decision.kvOffloadBecause}. Set ${settingOf[leftOutTier]} in the values file to have it all the same.`,
         ]),
+    ...(offload.disagreement === undefined
+      ? []
+      : [`Rules and simulation disagree: ${offload.disagreement}.`]),
     ...wanted.map(
       ({ rule, because, nearest }) => `Refused (${rule}): ${because}. Instead: ${nearest}.`,
     ),
@@ -113,7 +147,7 @@ export function sections(plan: Plan): Section[] {
 }
 
 function stackSection(plan: Plan): Section {
-  const { decision, engines, layout, input, impact, disaggregation, autoscaling } = plan;
+  const { decision, engines, layout, input, impact, disaggregation, autoscaling, facts } = plan;
   const { disaggregated } = impact;
   const isStack = decision.stack !== 'single-engine';
   return {
@@ -125,6 +159,7 @@ function stackSection(plan: Plan): Section {
             ...(decision.stack === 'production-stack'
               ? [
                   'Helm charts that take the values file of this plan unchanged: charts/spillway (spillway deploy), whose router has all policies, and upstream’s vllm/vllm-stack.',
+                  ...needsLines(facts),
                 ]
               : []),
             `Custom resources that apply: ${customResources(plan).join(', ')}.`,
@@ -135,11 +170,11 @@ function stackSection(plan: Plan): Section {
         `${parallelText(layout)}: ${layout.model.name}, --max-model-len ` +
         `${layout.config.maxModelLen}, --max-num-seqs ${layout.config.maxNumSeqs}${nodesText(plan)}.`,
       `KV cache in the model’s own type (--kv-cache-dtype auto): ${impact.kvDtype.because}.`,
-      `Prefill and decode ${disaggregation.advised ? 'disaggregated' : 'aggregated'}: ${disaggregation.because}.`,
+      `Prefill and decode aggregated${disaggregation.advised ? '; ' : ': '}${disaggregation.because}.`,
       ...(disaggregated === undefined
         ? []
         : [
-            `Simulated, ${disaggregated.prefillEngines} prefill and ${engines - disaggregated.prefillEngines} decode engines over ${disaggregated.link}: ${scenarioLine(disaggregated.scenario, goalsText(input.slo) !== undefined)} Compared with the same engines aggregated: ${gainText(disaggregated.gain)}. The values file starts them aggregated: the router does not disaggregate prefill and decode yet.`,
+            `Disaggregated, simulated with ${disaggregated.prefillEngines} prefill and ${engines - disaggregated.prefillEngines} decode engines over ${disaggregated.link}: ${scenarioLine(disaggregated.scenario, goalsText(input.slo) !== undefined)} Compared with the same engines aggregated: ${gainText(disaggregated.gain)}. docs/guide/disaggregation.md says how the router runs it.`,
           ]),
       ...(isStack
         ? [
@@ -153,6 +188,16 @@ function stackSection(plan: Plan): Section {
           ]),
     ],
   };
+}
+
+/** Names the chart to use if only one of them has everything in `operations.needs`. */
+function needsLines(facts: Plan['facts']): string[] {
+  const charts = chartsWithAll(facts);
+  const [only] = charts;
+  if (facts.needs.length === 0 || charts.length !== 1 || only === undefined) return [];
+  return [
+    `Of the two, only ${chartNames[only]} has everything in operations.needs (${facts.needs.join(', ')}).`,
+  ];
 }
 
 /** Returns the kinds of custom resources that apply. */
@@ -322,7 +367,7 @@ function impactSection(plan: Plan): Section {
           `With ${routing} routing, compared with no offload: native ${gainText(native)}; LMCache ${gainText(lmcache)}.`,
       ),
       redundantPrefillLine(plan),
-      `The working set is ${roundPercent(impact.workingSet)} of HBM’s KV cache; in the 16 × H100 experiment (llm-d, Qwen3-32B) it was 120 % and 35 %.`,
+      `The working set is ${roundPercent(impact.workingSet)} of HBM’s KV cache. ${measuredLine(impact.workingSet)}`,
       ...impact.purchases.map(
         ({ what, gain, pricePerHour }) =>
           `Next, ${what}: ${gainText(gain)}, ${pricePerHour === undefined ? 'price unknown' : `${dollars(pricePerHour)} an hour more`}.`,
@@ -346,6 +391,20 @@ function redundantPrefillLine({ impact, input }: Plan): string {
       ? ''
       : ` Raw throughput is ${number(baseline.throughput.mean)} output tokens/s, and ${roundPercent(baseline.goodput.mean)} of the requests meet all goals.`;
   return `Redundant prefill without offload: ${roundPercent(baseline.redundantPrefill.mean)} of the prompt tokens computed were computed before and evicted or preempted; ${tier('native', native, gains.native)}; ${tier('LMCache', lmcache, gains.lmcache)}.${goodput}`;
+}
+
+/** Says what offload gained on real GPUs by the size of the working set, and how far this simulation is from that. */
+function measuredLine(workingSet: number): string {
+  const points = measuredOffload.map(({ workingSet: set, native, lmcache, requestsPerSecond }) => {
+    const rate = requestsPerSecond === undefined ? '' : ` at ${requestsPerSecond} requests/s`;
+    const both = lmcache === undefined ? '' : ` and ${roundChange(lmcache)} (LMCache)`;
+    return `${roundPercent(set)}: ${roundChange(native)} (native)${both}${rate}`;
+  });
+  const beyond =
+    workingSet < 1
+      ? ''
+      : ` For the last two, this simulation gives ${modelledOffload.map(roundChange).join(' and ')}: gains beyond HBM may be larger than the table says.`;
+  return `Measured on 16 × H100 (llm-d, Qwen3-32B) by working set: ${points.join('; ')}.${beyond}`;
 }
 
 /** Names the source of the step times. */

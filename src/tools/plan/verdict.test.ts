@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { roundPercent } from '../report/index.ts';
-import { makePlan, planJson, planMarkdown, planTerminal } from './index.ts';
+import { makePlan, planJson, planMarkdown, planTerminal, planValues } from './index.ts';
 
 /** A plan of keys such as `workload.concurrency`. */
 function planOf(keys: Readonly<Record<string, unknown>>) {
@@ -30,16 +30,21 @@ for (const [name, keys] of [
     },
   ],
 ] as const) {
-  test(`LMCache for ${name} is allowed, not advised, and the verdict names what wins`, async () => {
-    const plan = await planOf({ ...small, 'workload.concurrency': 16, ...keys });
+  test(`LMCache wanted for ${name} is left out of page and values file, with the reason`, async () => {
+    const wants = { 'wants.kvOffload': 'lmcache' };
+    const plan = await planOf({ ...small, 'workload.concurrency': 16, ...keys, ...wants });
     const { decision, impact } = plan;
-    assert.deepEqual([decision.kvOffload, decision.stands], ['lmcache', true]);
+    assert.deepEqual([decision.kvOffload, decision.stands], ['none', true]);
     assert.ok(impact.gains.lmcache.throughput.mean < 0, 'it costs something');
-    const json = planJson(plan) as { advised: boolean; advice: { kvOffload: string } };
-    assert.deepEqual([json.advised, json.advice.kvOffload], [false, 'none']);
+    const json = planJson(plan) as { advised: boolean; decision: { kvOffloadLeftOut: string } };
+    assert.deepEqual([json.advised, json.decision.kvOffloadLeftOut], [true, 'lmcache']);
     const [, , first = '', , second = ''] = planMarkdown(plan).split('\n');
-    assert.match(first, /^The plan stands by the rules, but .*LMCache\) is allowed, not advised/);
-    assert.match(second, /^Advised: no offload\. No offload gives [\d,]+ instead of [\d,]+ output/);
+    assert.match(first, /^The plan stands by the rules, but without the wanted LMCache/);
+    assert.match(
+      second,
+      /^Left out: LMCache, which no rule refuses: the working set is \d+ % of HBM/,
+    );
+    assert.doesNotMatch(planValues(plan), /lmcache/i);
   });
 }
 
@@ -100,7 +105,7 @@ test('on a terminal a plan is verdict, layout, figures with intervals, the other
     for (const name of ['output tokens/s', 'TTFT, mean', 'TPOT, mean', 'goodput']) {
       assert.match(text, new RegExp(`^  ${name} +[\\d.,]+( m?s| %)? \\(.* to .*\\)`, 'm'));
     }
-    assert.match(text, /^Not taken:\n {2}no offload +[+−][\d.]+ % tokens\/s/m);
+    assert.match(text, /^Not taken:\n {2}native CPU offload +[+−±][\d.]+ % tokens\/s/m);
     assert.match(text, /^ {2}Next +spillway plan --values plan\.yaml$/m);
     assert.doesNotMatch(text, /undefined|NaN/);
   }

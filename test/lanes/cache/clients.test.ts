@@ -38,14 +38,16 @@ for (const [name, min] of [
   });
 }
 
-for (const name of ['Lm', 'Redis']) {
-  test(`LMCache 0.3.11's client ${name} stores, looks up and loads`, {
-    skip: lmcache03Missing,
-  }, async (t) => {
-    const server = await startCache(t, ['--memory', '256MiB']);
-    const options = { only: name, min: 3, path: lmcache03 };
-    await runPythonTests('lmcache_0_3_client.py', server, options);
-  });
+for (const release of ['0.3.9.post2', '0.3.11']) {
+  for (const name of ['Lm', 'Redis']) {
+    test(`LMCache ${release}'s client ${name} stores, looks up and loads`, {
+      skip: lmcache03Missing(release),
+    }, async (t) => {
+      const server = await startCache(t, ['--memory', '256MiB']);
+      const options = { only: name, min: 3, path: lmcache03(release), release };
+      await runPythonTests('lmcache_0_3_client.py', server, options);
+    });
+  }
 }
 
 test('LMCache’s client keeps its connection while the store behind a front restarts', async (t) => {

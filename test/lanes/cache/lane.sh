@@ -30,10 +30,13 @@ if [ ! -f "$cache/venv/complete" ]; then
 fi
 export CACHE_PYTHON
 
-# Beside it, without dependencies of its own: those of the newer one suffice. Without it, its tests are skipped and say so.
-LMCACHE_0_3=$lanes/lmcache-0.3.11
-[ -d "$LMCACHE_0_3/lmcache" ] ||
-  "$cache/venv/bin/uv" pip install --quiet --no-deps --python "$CACHE_PYTHON" --target "$LMCACHE_0_3" lmcache==0.3.11 || true
+# Beside it, without dependencies of their own: those of the newer one suffice. Without them, their tests are skipped and say so.
+# 0.3.9.post2 is in the image that plans pin, 0.3.11 in upstream's router.
+LMCACHE_0_3=$lanes
+[ -d "$lanes/lmcache-0.3.9.post2/lmcache" ] ||
+  "$cache/venv/bin/uv" pip install --quiet --no-deps --python "$CACHE_PYTHON" --target "$lanes/lmcache-0.3.9.post2" lmcache==0.3.9.post2 || true
+[ -d "$lanes/lmcache-0.3.11/lmcache" ] ||
+  "$cache/venv/bin/uv" pip install --quiet --no-deps --python "$CACHE_PYTHON" --target "$lanes/lmcache-0.3.11" lmcache==0.3.11 || true
 export LMCACHE_0_3
 
 # Without it, the tests that need Redis are skipped and say so.

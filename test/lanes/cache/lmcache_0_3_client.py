@@ -1,4 +1,4 @@
-"""LMCache 0.3.11's own client, which the upstream chart pins, against a cache server: lm:// and redis://.
+"""The own client of a release of LMCache 0.3 (LMCACHE_RELEASE) against a cache server: lm:// and redis://.
 
 CACHE_HOST, CACHE_LM_PORT and CACHE_RESP_PORT say where it listens. Nothing of LMCache is changed; it runs on the CPU.
 Every value that comes back is compared with the one stored.
@@ -34,7 +34,7 @@ class Client:
     url = ""
 
     def setUp(self):
-        self.assertEqual(version("lmcache"), "0.3.11")
+        self.assertEqual(version("lmcache"), os.environ["LMCACHE_RELEASE"])
         loop = asyncio.new_event_loop()
         threading.Thread(target=loop.run_forever, daemon=True).start()
         config = LMCacheEngineConfig.from_defaults(

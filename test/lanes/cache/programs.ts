@@ -21,12 +21,17 @@ export const redisMissing = existsSync(join(bin, 'redis-server'))
   ? false
   : 'no redis-server on PATH or in Debian’s packages';
 
-/** Where LMCache 0.3.11 is, which the upstream chart pins. */
-export const lmcache03 = process.env['LMCACHE_0_3'] ?? '';
+/** Where a release of LMCache 0.3 is: that of the image that plans pin, or that of upstream's router. */
+export function lmcache03(release: string): string {
+  return join(process.env['LMCACHE_0_3'] ?? '', `lmcache-${release}`);
+}
+
 /** Why it is not there; false if it is. */
-export const lmcache03Missing = existsSync(join(lmcache03, 'lmcache'))
-  ? false
-  : 'LMCache 0.3.11 could not be installed from PyPI';
+export function lmcache03Missing(release: string): string | false {
+  return existsSync(join(lmcache03(release), 'lmcache'))
+    ? false
+    : `LMCache ${release} could not be installed from PyPI`;
+}
 
 export interface CachePorts {
   readonly lm: number;
@@ -132,7 +137,18 @@ function lanePython(): string {
 export async function runPythonTests(
   file: string,
   { lm, resp, pid, controller }: CachePorts,
-  { only, min, path }: { readonly only?: string; readonly min: number; readonly path?: string },
+  {
+    only,
+    min,
+    path,
+    release,
+  }: {
+    readonly only?: string;
+    readonly min: number;
+    readonly path?: string;
+    /** Release of LMCache that must be at the path. */
+    readonly release?: string;
+  },
 ): Promise<void> {
   const run = promisify(execFile)(
     lanePython(),
@@ -149,6 +165,7 @@ export async function runPythonTests(
           ...{ CONTROLLER_PORT: `${controller.port}`, CONTROLLER_HTTP: controller.http },
         }),
         ...(path !== undefined && { PYTHONPATH: path }),
+        ...(release !== undefined && { LMCACHE_RELEASE: release }),
         ...{ LMCACHE_LOG_LEVEL: 'ERROR', LMCACHE_TRACK_USAGE: 'false' },
       },
     },
