@@ -174,6 +174,18 @@ test('clients that ramp up begin one by one, for every kind of workload', () => 
   }
 });
 
+test('clients start 10 ms apart, all within a second, unless the file says otherwise', () => {
+  const startsOf = (arrivals: string, clients: number) => {
+    const file = `kind: single\nprompt: 100\nanswer: 10\nrequests: 300\narrivals: ${arrivals}`;
+    const { requests } = play(file, answeredAfter(100));
+    const starts = requests.slice(0, clients).map(({ arrivalSeconds }) => arrivalSeconds);
+    return [starts[0], starts[1], starts.at(-1)].map((at) => Number(at?.toFixed(6)));
+  };
+  assert.deepEqual(startsOf('{ clients: 4 }', 4), [0, 0.01, 0.03]);
+  assert.deepEqual(startsOf('{ clients: 200 }', 200), [0, 0.005, 0.995]);
+  assert.deepEqual(startsOf('{ clients: 4, rampSeconds: 0 }', 4), [0, 0, 0]);
+});
+
 test('an order of questions that is drawn once applies to every pass', () => {
   const orderOf = (order: string) => {
     const { requests } = play(

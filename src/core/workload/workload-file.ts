@@ -53,7 +53,7 @@ export const arrivalFields: Readonly<Record<ArrivalProcess['process'] | 'clients
       ),
       rampSeconds: meaning(
         z.number().min(0).optional(),
-        'Period over which the clients start, evenly spaced; all start at once by default.',
+        'Period over which the clients start, evenly spaced; 0: all at once. By default 10 ms per client, at most 1 s in all, as the users of bench serve.',
       ),
     },
   };

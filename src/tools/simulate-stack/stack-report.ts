@@ -1,5 +1,6 @@
 // A simulated stack as a text table and as JSON.
 import { counted } from '../../core/base/index.ts';
+import { steadyFrom } from '../../core/capacity/index.ts';
 import { serveSummaryJson } from '../../core/stats/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import type { LengthStats, WorkloadStats } from '../../core/workload/index.ts';
@@ -251,7 +252,8 @@ function routedBy(values: Values): string {
 }
 
 /** Describes the traffic that was played. */
-export function workloadLines({ workload, clients }: StackRun): string[] {
+export function workloadLines(run: StackRun): string[] {
+  const { workload, clients } = run;
   const lengths = ({ mean, p50, p90, p99, max }: LengthStats) =>
     `mean ${count(mean)}, p50 ${count(p50)}, p90 ${count(p90)}, p99 ${count(p99)}, max ${count(max)}`;
   return [
@@ -259,7 +261,24 @@ export function workloadLines({ workload, clients }: StackRun): string[] {
     `  prompt tokens ${lengths(workload.prompt)}`,
     `  output tokens ${lengths(workload.answer)}`,
     `  ${percent(workload.reusableShare)} of prompt tokens appeared in earlier requests; working set ${count(workload.workingSetTokens)} tokens`,
+    ...(clients === undefined ? [] : [startLine(run, clients)]),
   ];
+}
+
+/** Says how long the start of a closed loop lasts, whose latencies are part of the figures, as in `bench serve --users`. */
+function startLine({ result, timings }: StackRun, clients: number): string {
+  const { arrivalSeconds } = result;
+  const last = arrivalSeconds[Math.min(clients, arrivalSeconds.length) - 1] ?? 0;
+  const inOrder = timings.toSorted((a, b) => a.arrivalSeconds - b.arrivalSeconds);
+  const first = steadyFrom(
+    inOrder.map((timing) => (timing.tokenSeconds[0] ?? 0) - timing.arrivalSeconds),
+  );
+  const from = first === undefined ? undefined : inOrder[first]?.arrivalSeconds;
+  const steady =
+    from === undefined
+      ? 'no steady state is found: latencies change to the end, or requests are too few to say'
+      : `latencies are steady from ${from.toFixed(1)} s on, after ${counted(first ?? 0, 'request')}`;
+  return `  clients start within ${(last - (arrivalSeconds[0] ?? 0)).toFixed(2)} s; ${steady}`;
 }
 
 /** Describes when requests are sent. In a closed loop the engines set the pace, not the workload. */

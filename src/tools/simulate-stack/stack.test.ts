@@ -344,6 +344,10 @@ test('a closed loop has no more requests than clients, and is neither stable nor
     stackTable(run),
     /workload: 60 requests of 5 sessions, each of 5 clients sends one when its previous response is complete\n/,
   );
+  assert.match(
+    stackTable(run),
+    /\n {2}clients start within 0\.04 s; (latencies are steady from|no steady state is found)/,
+  );
 });
 
 test('requests that all come at once have no rate and no gaps', async () => {

@@ -10,7 +10,7 @@ export interface Clients {
   readonly clients: number;
   /** Mean pause between a response and the next request, exponentially distributed. */
   readonly thinkSeconds: number;
-  /** Time over which the clients begin one by one, at equal intervals. @default 0 */
+  /** Time over which the clients begin one by one, at equal intervals; 0: all at once. @default 10 ms each, at most 1 s in all */
   readonly rampSeconds?: number | undefined;
 }
 

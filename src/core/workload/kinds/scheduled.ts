@@ -51,8 +51,23 @@ export function* scheduled(
   }
 }
 
+/**
+ * Interval between the starts of two clients, and the longest time until all have started: clients that start together
+ * stay together while their requests are equal, and their first prompts wait for each other as no later ones do.
+ */
+const clientGapSeconds = 0.01;
+const startsSecondsMax = 1;
+
+/** Time over which clients start if nothing says so; the users of `bench serve --users` start in the same way. */
+export function defaultRampSeconds(clients: number): number {
+  return Math.min(clients * clientGapSeconds, startsSecondsMax);
+}
+
 /** Returns when each client sends its first request. */
-export function clientStarts({ clients, rampSeconds = 0 }: Clients): number[] {
+export function clientStarts({
+  clients,
+  rampSeconds = defaultRampSeconds(clients),
+}: Clients): number[] {
   return Array.from({ length: clients }, (_, i) => (i / clients) * rampSeconds);
 }
 
