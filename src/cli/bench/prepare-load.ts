@@ -13,14 +13,15 @@ export function preparesLoad(command: Command): Command {
   addVainFlags(command).hook('preAction', (_, action) => {
     const note = vainFlagNote(action);
     if (note !== undefined) stderr.write(`spillway: ${note}\n`);
-    if (action.getOptionValue('insecure') === true) env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
   });
-  return takesHubTokenizer(command);
+  return preparesTarget(command);
 }
 
-/** Makes `--tokenizer` take names of the Hugging Face hub. */
-export function takesHubTokenizer(command: Command): Command {
+/** Makes `--tokenizer` take names of the Hugging Face hub, and `--insecure` any certificate. */
+export function preparesTarget(command: Command): Command {
   return command.hook('preAction', async (_, action) => {
+    // Node reads it at each connection; client processes inherit it.
+    if (action.getOptionValue('insecure') === true) env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
     const name: unknown = action.getOptionValue('tokenizer');
     if (typeof name !== 'string') return;
     const { tokenizer, note } = await tokenizerFor(name);

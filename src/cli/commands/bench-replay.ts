@@ -16,7 +16,7 @@ import { readEnvironment } from '../../tools/environment/index.ts';
 import { httpUrl, percentiles } from '../arguments/lists.ts';
 import { nonNegativeInteger, positive, positiveInteger } from '../arguments/numbers.ts';
 import { addTraceUnitFlag, duration } from '../arguments/quantities.ts';
-import { takesHubTokenizer } from '../bench/prepare-load.ts';
+import { preparesTarget } from '../bench/prepare-load.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { apiKeyOf, checkWritable, runMeasured } from '../bench/run-measured.ts';
 
@@ -47,7 +47,7 @@ interface ReplayFlags extends RunDirFlags {
 
 /** The command `bench replay`. */
 export function replayCommand(): Command {
-  const command = takesHubTokenizer(new Command('replay'))
+  const command = preparesTarget(new Command('replay'))
     .description(
       'Replay a trace in open loop: requests are sent at the times of the trace, with prompts rebuilt from block ids and with its output lengths.',
     )

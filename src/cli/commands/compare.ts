@@ -22,7 +22,7 @@ import { readEnvironment } from '../../tools/environment/index.ts';
 import { collect } from '../arguments/lists.ts';
 import { integer } from '../arguments/numbers.ts';
 import { share } from '../bench/capacity-flags.ts';
-import { takesHubTokenizer } from '../bench/prepare-load.ts';
+import { preparesTarget } from '../bench/prepare-load.ts';
 import { checkWritable } from '../bench/run-measured.ts';
 import { addLoadFlags, type LoadFlags } from '../bench/serve-flags.ts';
 import { apiBase, serveOptions, trafficOf } from '../bench/serve-options.ts';
@@ -55,7 +55,7 @@ const statuses: Readonly<Record<Verdict, number>> = {
 
 /** The command `compare`. */
 export function compareCommand(): Command {
-  const command = takesHubTokenizer(new Command('compare'))
+  const command = preparesTarget(new Command('compare'))
     .description(
       'Say whether B is better, worse, or not different: two servers get the same load alternately (A B B A …), two values files are started to get that load, or two saved runs are compared. Exit status 0: better or no worse, 1: worse, 3: not enough data.',
     )
