@@ -38,6 +38,8 @@ test('a result is a run with its load, its time and its figures', async () => {
   );
   assert.deepEqual([run?.label, run?.status, run?.responses], [undefined, 0, undefined]);
   assert.equal(run?.result?.['mean_ttft_ms'], 100);
+  const [own] = (await readResultFile(file('own.txt', { ...summary, spillway: {} }))) ?? [];
+  assert.deepEqual([run?.command, own?.command], ['vllm bench serve', 'bench serve']);
   assert.deepEqual(run && (await readResponses(run)), []);
 });
 

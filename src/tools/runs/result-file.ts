@@ -77,7 +77,8 @@ function runOf(result: Fields, path: string): SavedRun {
   const { label } = result;
   return {
     path,
-    command: 'vllm bench serve',
+    // Ours has figures of its own beside vLLM's.
+    command: 'spillway' in result ? 'bench serve' : 'vllm bench serve',
     arguments: loadArguments(result),
     label: typeof label === 'string' && label !== '' ? label : undefined,
     startedAt: startOf(result['date']),
