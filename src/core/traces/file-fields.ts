@@ -64,6 +64,9 @@ const others: readonly (Known<string> & { readonly hint?: string })[] = [
   { kind: 'a result of vllm bench serve', fields: ['request_throughput', 'completed'] },
 ];
 
+/** Characters that no name of a column has: control characters, and what a decoder writes for a byte of no text. */
+const binary = /[\p{Cc}\uFFFD]/u;
+
 /** Number of fields that are named in an error. */
 const namedMax = 8;
 
@@ -82,6 +85,9 @@ export function contentsOfRow(row: Readonly<Record<string, unknown>>): FileConte
 
 /** Returns what a CSV file with these columns holds. */
 export function contentsOfColumns(columns: readonly string[]): FileContents {
+  if (columns.some((column) => binary.test(column) || column.startsWith('PAR1'))) {
+    return { kind: 'other', fields: 'binary data, such as Parquet' };
+  }
   const names = columns.map((column) => column.toLowerCase());
   const trace = csvTraces.find((format) => hasAll(names, format.fields));
   if (trace !== undefined) return { kind: 'trace', format: trace.kind };

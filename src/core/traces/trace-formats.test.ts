@@ -158,6 +158,7 @@ test('a file of another kind is named by its fields, with the formats that are r
       /fields a, .* h, and 1 more; expected/,
     ],
     ['a;b', /found the fields a;b; expected/],
+    ['PAR1\u0015\u0004,x', /found binary data, such as Parquet; expected/],
   ];
   for (const [line, message] of cases) {
     assert.throws(

@@ -90,6 +90,12 @@ function noFiles(folder: string, all: readonly string[]): InputError {
   );
 }
 
+function parquetFile(file: string): InputError {
+  return new InputError(
+    `${file} is a Parquet file, which is not read: convert it to JSON lines: python3 -c "import pandas; pandas.read_parquet('${file}').to_json('data.jsonl', orient='records', lines=True)"`,
+  );
+}
+
 async function collectFiles(folder: string, depth: number, files: string[]): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     if (entry.name.startsWith('.')) continue;
@@ -118,10 +124,12 @@ async function rowsOfFile(file: string): Promise<FoundRow[]> {
   let text: string;
   try {
     const bytes = await readFile(file);
+    if (bytes.subarray(0, 4).toString('latin1') === 'PAR1') throw parquetFile(file);
     const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
     const plain = isGzip ? gunzipSync(bytes, { maxOutputLength: bytesMax }) : bytes;
     text = plain.toString('utf8').replace(/^\uFEFF/, '');
   } catch (error) {
+    if (error instanceof InputError) throw error;
     throw new InputError(`Cannot read the dataset ${file}: ${fileProblem(error)}.`, {
       cause: error,
     });

@@ -186,6 +186,10 @@ test('a folder is read by its files; one of Parquet says how to convert them', a
         error.message,
       ),
   );
+  await assert.rejects(
+    read(join(directory, 'parquet/data/train-00000-of-00001.parquet')),
+    /is a Parquet file, which is not read: convert it/,
+  );
   mkdirSync(join(directory, 'nothing'));
   await assert.rejects(read(join(directory, 'nothing')), /has no dataset: .*it is empty/);
   await assert.rejects(read('org/name-that-is-no-folder'), /hf download --repo-type dataset org/);
