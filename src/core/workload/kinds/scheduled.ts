@@ -59,7 +59,7 @@ const clientGapSeconds = 0.01;
 const startsSecondsMax = 1;
 
 /** Time over which clients start if nothing says so; the users of `bench serve --users` start in the same way. */
-export function defaultRampSeconds(clients: number): number {
+function defaultRampSeconds(clients: number): number {
   return Math.min(clients * clientGapSeconds, startsSecondsMax);
 }
 
