@@ -198,7 +198,7 @@ test('a parameter of a policy that is not in use is noted after the notes about 
 test('the key or the flag of one engine publishes KV events, and --no-kv-events ignores them', async () => {
   const contended = file(
     'contended.yaml',
-    'kind: shared-prefix\ngroups: 8\npromptsPerGroup: 4\nsystemPrompt: 2000\nquestion: 50\nanswer: 8\narrivals: { process: poisson, rate: 12 }\n',
+    'kind: shared-prefix\ngroups: 8\npromptsPerGroup: 4\nsystemPrompt: 2000\nquestion: 50\nanswer: 8\narrivals: { process: poisson, rate: 40 }\n',
   );
   /** The engine of each request; caches hold two of the eight prefixes. */
   const picks = async (routerSpec: string, ...settings: readonly string[]) => {
