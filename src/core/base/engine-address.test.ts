@@ -6,6 +6,7 @@ import {
   fetchable,
   InputError,
   withoutCredentials,
+  withoutLogins,
 } from './index.ts';
 
 const urlOf = (text: string) => engineAddress(text).url;
@@ -71,4 +72,8 @@ test('credentials are left out of any text that has the form of a URL', () => {
   assert.equal(withoutCredentials('http://a:b@c@host/x@y'), 'http://host/x@y');
   assert.equal(withoutCredentials('http://host/x'), 'http://host/x');
   assert.equal(withoutCredentials('host:8000'), 'host:8000');
+  assert.equal(
+    withoutLogins('"http://a:b@h/x@y" and redis://c:d@[::1]:1, mail m@n'),
+    '"http://h/x@y" and redis://[::1]:1, mail m@n',
+  );
 });

@@ -81,6 +81,15 @@ export function withoutCredentials(text: string): string {
   return start + rest.replace(URL.canParse(text) ? /^[^/?#\\]*@/ : /^.*@/s, '');
 }
 
+/**
+ * A sentence without the credentials of the URLs in it.
+ *
+ * @example withoutLogins('http://ann:key@a and redis://b'); // 'http://a and redis://b'
+ */
+export function withoutLogins(text: string): string {
+  return text.replace(/(:\/\/)[^\s/?#"'`]*@/g, '$1');
+}
+
 function decoded(part: string): string {
   try {
     return decodeURIComponent(part);

@@ -9,6 +9,7 @@ export {
   engineAddress,
   fetchable,
   withoutCredentials,
+  withoutLogins,
 } from './engine-address.ts';
 export { InputError, NoResponseError, SpillwayError } from './errors.ts';
 export { type Exemplar, Histogram } from './histogram.ts';

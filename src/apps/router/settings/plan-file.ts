@@ -18,7 +18,8 @@ const remedy = 'Write it with "spillway plan --json".';
 export async function readPlanFile(path: string): Promise<PlanFile> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    // Windows' programs begin texts with this mark.
+    text = (await readFile(path, 'utf8')).replace(/^\ufeff/, '');
   } catch (cause) {
     throw new InputError(`--plan ${path}: ${fileProblem(cause)}.`, { cause });
   }
