@@ -318,3 +318,14 @@ test('each pick is logged in the format that upstream’s end-to-end tests read'
     ['id-2', 'ann', url],
   ]);
 });
+
+test('a body that begins with a byte order mark is read, and passed on without it', async (context) => {
+  const { router, engines } = await stack(context, [{}, {}]);
+  const body = '{"model":"m","messages":[]}';
+  assert.equal((await post(router, `\ufeff${body}`)).status, 200);
+  assert.deepEqual(
+    engines.flatMap(({ received }) => received.map((request) => request.body)),
+    [body],
+  );
+  assert.equal((await post(router, '\ufeff')).status, 400);
+});

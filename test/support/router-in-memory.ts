@@ -169,6 +169,7 @@ export function routerInMemory(
           headerLines: `x-engine: ${name}\r\n`,
           host: 'h',
           basePath: '',
+          takesTokenIds: true,
         },
         metrics: new EngineMetrics(metrics, url),
         failed: (why: string) => reports.push(`${name} out: ${why}`),

@@ -154,7 +154,7 @@ test('a list of models that is none, or has no names, is said as such', async (t
 test('/v1/models lists the engine’s own cards, and aliases as copies of them', async (t) => {
   const { engine, models, core } = await oneEngine(t, { models: ['m', 'n'] });
   await engine.probe();
-  const card = (id: string) => ({ id, object: 'model', owned_by: 'test' });
+  const card = (id: string) => ({ id, object: 'model', owned_by: 'vllm' });
   const aliases = new Map([
     ['short', 'm'],
     ['n', 'm'],

@@ -148,8 +148,12 @@ export class InferenceRequests {
 
   #takeBody(arrival: Arrival, route: ForwardedRoute): void {
     const { exchange } = arrival;
-    if (route.kind === 'form') void this.#takeForm(arrival);
-    else if (exchange.body.length > unsharedBytesMax) void this.#takeLarge(arrival, route);
+    if (route.kind === 'form') {
+      void this.#takeForm(arrival);
+      return;
+    }
+    if (exchange.body[0] === byteOrderMark[0]) exchange.body = withoutMark(exchange.body);
+    if (exchange.body.length > unsharedBytesMax) void this.#takeLarge(arrival, route);
     else this.#takeJson(arrival, route, this.#readerOf(route), undefined);
   }
 
@@ -444,6 +448,14 @@ function idInPath(target: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** UTF-8's, with which programs of Windows begin texts. Python's json reads on behind it, and so does vLLM; others do not. */
+const byteOrderMark = Buffer.from('\ufeff');
+
+function withoutMark(body: Buffer): Buffer {
+  const hasMark = body.subarray(0, byteOrderMark.length).equals(byteOrderMark);
+  return hasMark ? body.subarray(byteOrderMark.length) : body;
 }
 
 /** How a request is split; `whole` if the engine that responds has to compute its prompt. */
