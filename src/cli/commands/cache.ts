@@ -403,8 +403,10 @@ function bucketOf({
   if (bucket === undefined) {
     throw new InputError(`--s3 is "${s3}"; it must look like s3://bucket or s3://bucket/prefix.`);
   }
-  if (endpoint !== undefined && !/^https?:\/\/[^/]+\/?$/.test(endpoint)) {
-    throw new InputError(`--s3-endpoint is "${endpoint}"; it must look like http://host:9000.`);
+  if (endpoint !== undefined && !/^https?:\/\/[^/@]+\/?$/.test(endpoint)) {
+    throw new InputError(
+      `--s3-endpoint is "${endpoint}"; it must look like http://host:9000, without credentials.`,
+    );
   }
   const folder = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
   return { bucket, prefix: folder, endpoint, region, partBytes };
