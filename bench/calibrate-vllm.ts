@@ -127,6 +127,7 @@ async function predict(
   writeFileSync(engineArgs, JSON.stringify({ engine_kwargs: kwargs }));
   const run = await simulateRun({
     ...{ trace, engineArgs, profile, model, gpu: 'CPU', percentiles: [50] },
+    traceUnit: 'ms',
   });
   const { ttft, tpot, e2el } = run.report.fromSent;
   const server = requestSeconds * 1000;

@@ -203,7 +203,10 @@ test('bad input is one sentence and status 2, and 4 for a server that cannot be 
       ['--trace', trace, '--url', url, '--model', 'x'],
       /does not serve the model "x"; it serves scripted/,
     ],
-    [['--trace', bad, '--url', url], /bad\.jsonl:1: hash_ids must be/],
+    [
+      ['--trace', bad, '--url', url],
+      /bad\.jsonl:1: unknown trace format: found the fields timestamp; expected JSON lines/,
+    ],
     [['--trace', 'none', '--url', url], /Cannot read the trace none/],
     // Told before the server is asked.
     [['--trace', 'none', '--url', 'http://127.0.0.1:1/v1'], /Cannot read the trace none/],

@@ -38,7 +38,9 @@ export async function tokenizerFor(
   if (findTokenizerFolder(name) !== undefined) return { tokenizer: name };
   if (builtInTokenizers.test(name)) return { tokenizer: undefined };
   const model = hubModel(name);
-  if (model === undefined || existsSync(name)) return { tokenizer: name };
+  // One word is rather a wrong name of a folder or a package.
+  const isOfHub = model?.id.includes('/') === true;
+  if (model === undefined || !isOfHub || existsSync(name)) return { tokenizer: name };
   const folder = await huggingFaceFolder(model, environment);
   if (folder !== undefined) return { tokenizer: folder };
   const note = `--tokenizer ${name} is not on this machine, neither in a folder nor in the cache of Hugging Face: lengths are counted with Qwen3's tokenizer.`;

@@ -244,4 +244,5 @@ test('a tokenizer by its name on the hub is the built-in one, that of the cache,
   assert.match((await tokenizerFor('Qwen/Qwen3.6-27B', none)).note ?? '', /not on this machine/);
   // A path that does not exist is an error of the loader.
   assert.deepEqual(await tokenizerFor('./no/where', none), { tokenizer: './no/where' });
+  assert.deepEqual(await tokenizerFor('none', none), { tokenizer: 'none' });
 });

@@ -19,6 +19,7 @@ import { addTraceUnitFlag, duration } from '../arguments/quantities.ts';
 import { preparesTarget } from '../bench/prepare-load.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { apiKeyOf, checkWritable, runMeasured } from '../bench/run-measured.ts';
+import { apiBase } from '../bench/serve-options.ts';
 
 interface ReplayFlags extends RunDirFlags {
   readonly trace: string;
@@ -66,7 +67,7 @@ export function replayCommand(): Command {
       0,
     )
     .optionsGroup('Server:')
-    .requiredOption('--url <url>', 'base URL, e.g. http://127.0.0.1:8000/v1', httpUrl)
+    .requiredOption('--url <url>', 'base URL, with or without /v1', httpUrl)
     .option('--model <name>', 'model name (default: the first that the server lists)')
     .addOption(
       new Option('--api <api>', 'form of the prompts; tokens: token ids')
@@ -158,7 +159,7 @@ function toOptions(flags: ReplayFlags): ReplayOptions {
   return {
     trace: flags.trace,
     traceUnit: flags.traceUnit,
-    url: flags.url,
+    url: apiBase(flags.url),
     api: flags.api,
     model: flags.model,
     apiKey: apiKeyOf(flags),
