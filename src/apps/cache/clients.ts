@@ -44,10 +44,16 @@ export interface ClientLimits {
   readonly deadlines?: RequestDeadlines | undefined;
 }
 
-/** Begins the conversation with one client. @param session What another process left of it. */
+/**
+ * Begins the conversation with one client.
+ *
+ * @param address Of its other end, with the port; empty over a Unix socket.
+ * @param session What another process left of it.
+ */
 export type Speak = (
   replies: ReplyWriter,
   metrics: ReturnType<CacheMetrics['of']>,
+  address: string,
   session?: unknown,
 ) => Conversation;
 
@@ -132,7 +138,12 @@ export class Clients {
     client.socket.once('close', () => {
       if (!isReleased) closed();
     });
-    const opened = this.#open(protocol, (replies, of) => speak(replies, of, session), client, mark);
+    const opened = this.#open(
+      protocol,
+      (replies, of, address) => speak(replies, of, address, session),
+      client,
+      mark,
+    );
     return {
       release: (then) =>
         opened?.open.release(() => {
@@ -166,7 +177,7 @@ export class Clients {
       this.#sentBytes[protocol] += socket.bytesWritten;
       this.#receivedBytes[protocol] += socket.bytesRead;
     });
-    const conversation = speak(new ReplyWriter(output), metrics);
+    const conversation = speak(new ReplyWriter(output), metrics, addressOf(socket));
     const open = converse(client, conversation, this.#deadlines, metrics.closed, mark);
     clients.set(socket, open);
     return { open, conversation };
@@ -193,4 +204,11 @@ export class Clients {
       for (const socket of clients.keys()) socket.destroy();
     }
   }
+}
+
+function addressOf({ remoteAddress, remotePort }: Socket): string {
+  if (remoteAddress === undefined) return '';
+  return remoteAddress.includes(':')
+    ? `[${remoteAddress}]:${remotePort}`
+    : `${remoteAddress}:${remotePort}`;
 }

@@ -7,7 +7,9 @@ import type { Conversation } from './conversation.ts';
 import type { KeySpaces } from './key-spaces.ts';
 import { LmConnection, type LmService } from './lm-connection.ts';
 import type { ReplyWriter } from './reply-writer.ts';
+import type { RespClient } from './resp-clients.ts';
 import { RespConnection, type RespService, type RespSession } from './resp-connection.ts';
+import { TransactionMemory } from './transaction.ts';
 
 export interface SpokenOptions
   extends Pick<RespService, 'users' | 'wallClock' | 'watchesChains' | 'redirects' | 'cluster'> {
@@ -26,14 +28,15 @@ export function spoken({
   const lmService = { ...spaces.lm(), layout: lmLayouts[lmLayout], watchesChains };
   const space = (name: string) => spaces.resp(name);
   const turns = new CommandTurns(setImmediate);
+  const shared = { transactions: new TransactionMemory(), clients: new Set<RespClient>() };
   let ids = 0;
   return {
     lm: (replies, { requested }) => lmConversation({ ...lmService, requested }, replies),
-    resp: (replies, { requested }, session) =>
+    resp: (replies, { requested }, address, session) =>
       respConversation(
-        { ...service, space, whole: spaces.whole, turns, requested },
+        { ...service, ...shared, space, whole: spaces.whole, turns, requested },
         replies,
-        ++ids,
+        { id: ++ids, address },
         session as RespSession | undefined,
       ),
   };
@@ -78,10 +81,10 @@ function lmConversation(service: LmService, replies: ReplyWriter): Conversation 
 function respConversation(
   service: RespService,
   replies: ReplyWriter,
-  id: number,
+  client: { readonly id: number; readonly address: string },
   session: RespSession | undefined,
 ): Conversation {
-  const connection = new RespConnection(service, replies, id, session);
+  const connection = new RespConnection(service, replies, client, session);
   return {
     push(bytes) {
       connection.push(bytes);

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/base/index.ts';
 import type { ClientStore, TieredStore, ValueWriter } from '../../core/cache/index.ts';
 import { type ChainStep, ChainWatch } from '../../core/eviction/index.ts';
 import {
+  arrayHead,
   type BulkSink,
   errorReply,
   mapReply,
@@ -23,7 +24,9 @@ import { keysRead, streamedAt } from './commands/values.ts';
 import type { LoadValues } from './loading.ts';
 import { MissPadding, type ValueSizes } from './miss-padding.ts';
 import type { ReplyWriter } from './reply-writer.ts';
+import type { RespClients } from './resp-clients.ts';
 import type { Cluster } from './slot-owners.ts';
+import { Transaction, type TransactionMemory } from './transaction.ts';
 import { defaultUser, type KnownUser, type Users } from './users.ts';
 
 /** Which clients are redirected: those that have asked for the slots, none, or all. */
@@ -50,6 +53,9 @@ export interface RespService {
   /** The servers that share keys now; undefined for a server alone. */
   readonly cluster: () => Cluster | undefined;
   readonly redirects: ClusterRedirects;
+  readonly transactions: TransactionMemory;
+  /** The clients of all users. */
+  readonly clients: RespClients;
   /** Whether evictions depend on the order of requests. */
   readonly watchesChains: boolean;
   /** Called with the name of each command. */
@@ -64,6 +70,8 @@ export interface RespSession {
   readonly isClusterClient: boolean;
   /** Of `MissPadding`. */
   readonly isPadded: boolean;
+  /** Whether it has begun a transaction, whose commands are lost with the other process. */
+  readonly isQueueing?: boolean | undefined;
   /** Name of its user; undefined for a client that has to authenticate. */
   readonly user?: string | undefined;
 }
@@ -77,16 +85,26 @@ export class RespConnection {
   #space: RespSpace;
   readonly #chains: ChainWatch | undefined;
   #writer: ValueWriter | undefined;
+  /** Undefined unless the client has sent MULTI. */
+  #transaction: Transaction | undefined;
+  /** Whether WATCH was refused: the next transaction relies on it. */
+  #isWatchRefused = false;
   #isQuitting = false;
   #isBusy = false;
   /** Called when it is no longer busy. */
   whenReady = () => {};
 
   /**
-   * @param id Number of the connection.
+   * @param client Number of the connection, and the address of its other end.
    * @param session What another process knew of the client. @default a new client
    */
-  constructor(service: RespService, replies: ReplyWriter, id: number, session?: RespSession) {
+  constructor(
+    service: RespService,
+    replies: ReplyWriter,
+    client: { readonly id: number; readonly address: string },
+    session?: RespSession,
+  ) {
+    const { id } = client;
     const { wallClock, users, whole } = service;
     const { version = 2, name = '', isPeer = false, isClusterClient = false } = session ?? {};
     const user = session === undefined ? users.unnamed : users.named(session.user);
@@ -95,6 +113,8 @@ export class RespConnection {
     this.#call = {
       ...{ store: this.#space.store, whole: whole.store, wallClock, replies, id, version },
       ...{ name, user: user?.name ?? defaultUser, misses, isPeer, isClusterClient },
+      ...{ address: client.address, since: wallClock.nowSeconds(), usedAt: wallClock.nowSeconds() },
+      ...{ library: '', libraryVersion: '', lastCommand: 'NULL', clients: service.clients },
       get cluster() {
         return service.cluster();
       },
@@ -104,6 +124,8 @@ export class RespConnection {
       this.#chains = new ChainWatch((key, before) => this.#call.store.follows(key, before));
     }
     this.#isAllowed = user !== undefined;
+    if (session?.isQueueing === true) this.#begin().refuse();
+    service.clients.add(this.#call);
     this.#reader = new RequestReader({
       command: (args, isInline) => {
         if (this.#isQuitting) return;
@@ -111,11 +133,17 @@ export class RespConnection {
         misses.saw(name, isInline);
         const moved = this.#moved(name, args.slice(1));
         if (moved !== undefined) {
+          this.#transaction?.refuse();
           this.#reply(moved);
           return;
         }
-        const keys = this.#isAllowed ? (keysRead[name]?.(args.slice(1)) ?? []) : [];
-        const asked = this.#call.isPeer || !this.#isAllowed ? [] : keysAsked(name, args, keys);
+        if (this.#isQueued(name)) {
+          this.#reply(this.#queue(args));
+          return;
+        }
+        const keys = this.#isAllowed ? this.#keysRead(name, args) : [];
+        const asked =
+          this.#call.isPeer || !this.#isAllowed ? [] : this.#keysAsked(name, args, keys);
         const { store } = this.#call;
         const isAway = (key: string) => store.isBelow(key);
         if (keys.some(isAway) || asked.some((key) => store.isElsewhere(key))) {
@@ -133,7 +161,10 @@ export class RespConnection {
   /** What another process has to know to go on with this client. */
   get session(): RespSession {
     const { version, name, isPeer, isClusterClient, misses, user } = this.#call;
-    const known = this.#isAllowed ? { user } : {};
+    const known = {
+      ...(this.#isAllowed && { user }),
+      ...(this.#transaction !== undefined && { isQueueing: true }),
+    };
     return { version, name, isPeer, isClusterClient, isPadded: misses.isPadded, ...known };
   }
 
@@ -191,6 +222,8 @@ export class RespConnection {
   /** The connection is gone: a value that is not complete is never seen. */
   close(): void {
     this.#writer?.abort();
+    this.#transaction?.close();
+    this.#service.clients.delete(this.#call);
   }
 
   #afterLoad(keys: readonly string[], args: readonly string[]): void {
@@ -223,6 +256,8 @@ export class RespConnection {
   #command(args: readonly string[], streamed?: StreamedValue): Reply {
     const [name = '', ...rest] = args;
     const upper = name.toUpperCase();
+    this.#call.lastCommand = name.toLowerCase().slice(0, 64);
+    this.#call.usedAt = this.#service.wallClock.nowSeconds();
     this.#service.requested(knownNames.has(upper) ? upper.toLowerCase() : 'unknown');
     if (upper === 'AUTH') return this.#auth(rest);
     if (upper === 'HELLO') return this.#hello(rest);
@@ -232,6 +267,7 @@ export class RespConnection {
       return undefined;
     }
     if (upper === 'RESET') return this.#reset(rest);
+    if (transactionNames.has(upper)) return this.#transact(upper, rest);
     const command = respCommands.get(upper);
     if (command === undefined) return errorReply(unknownText(name, rest));
     if (rest.length < command.min || rest.length > command.max) {
@@ -243,6 +279,113 @@ export class RespConnection {
     }
     this.#watch(upper, rest);
     return command.run(this.#call, rest, streamed);
+  }
+
+  /** Whether a command is for a transaction. */
+  #isQueued(name: string): boolean {
+    return this.#transaction !== undefined && !atOnce.has(name);
+  }
+
+  /** @param streamed As in `#command`. @param size Of the streamed value. */
+  #queue(args: readonly string[], streamed?: StreamedValue, size = 0): Reply {
+    const [name = '', ...rest] = args;
+    const upper = name.toUpperCase();
+    const transaction = this.#transaction as Transaction;
+    const command = upper === 'UNWATCH' ? noArguments : respCommands.get(upper);
+    const { length } = rest;
+    let error: string | undefined;
+    if (neverQueued.has(upper)) error = 'ERR Command not allowed inside a transaction';
+    else if (command === undefined) error = unknownText(name, rest);
+    else if (length < command.min || length > command.max) error = argumentsError(upper);
+    if (error !== undefined) {
+      streamed?.writer.abort();
+      transaction.refuse();
+    } else error = transaction.add({ args, streamed }, size);
+    return error === undefined ? simple('QUEUED') : errorReply(error);
+  }
+
+  #begin(): Transaction {
+    this.#transaction = new Transaction(this.#service.transactions);
+    return this.#transaction;
+  }
+
+  #transact(name: string, args: readonly string[]): Reply {
+    if (name === 'WATCH' ? args.length === 0 : args.length > 0) {
+      this.#transaction?.refuse();
+      if (name !== 'EXEC' || !this.#isAllowed) return errorReply(argumentsError(name));
+      this.#endTransaction();
+      const why = argumentsError(name).replace('ERR ', '');
+      return errorReply(`EXECABORT Transaction discarded because of: ${why}`);
+    }
+    if (!this.#isAllowed) return errorReply('NOAUTH Authentication required.');
+    const transaction = this.#transaction;
+    switch (name) {
+      case 'MULTI':
+        if (transaction !== undefined) return errorReply('ERR MULTI calls can not be nested');
+        this.#begin();
+        return ok;
+      case 'WATCH':
+        if (transaction !== undefined) return errorReply('ERR WATCH inside MULTI is not allowed');
+        this.#isWatchRefused = true;
+        return errorReply(
+          'ERR WATCH is not supported, because values of a cache go at any time; the next EXEC executes nothing. Send MULTI and EXEC without it.',
+        );
+      case 'UNWATCH':
+        this.#isWatchRefused = false;
+        return ok;
+      case 'DISCARD':
+        if (transaction === undefined) return errorReply('ERR DISCARD without MULTI');
+        this.#endTransaction();
+        return ok;
+      default:
+        return transaction === undefined
+          ? errorReply('ERR EXEC without MULTI')
+          : this.#execute(transaction);
+    }
+  }
+
+  #execute(transaction: Transaction): Reply {
+    const isRefused = transaction.isRefused || this.#isWatchRefused;
+    const commands = isRefused ? [] : [...transaction.commands];
+    const { replies } = this.#call;
+    this.#transaction = undefined;
+    if (!isRefused) {
+      replies.write(arrayHead(commands.length));
+      for (const { args, streamed } of commands) {
+        const reply = this.#command(args, streamed);
+        if (reply !== undefined) replies.write(reply);
+      }
+    }
+    // What was streamed and is not in the store by now never is.
+    transaction.close();
+    this.#isWatchRefused = false;
+    return isRefused
+      ? errorReply('EXECABORT Transaction discarded because of previous errors.')
+      : undefined;
+  }
+
+  #endTransaction(): void {
+    this.#transaction?.close();
+    this.#transaction = undefined;
+    this.#isWatchRefused = false;
+  }
+
+  /** The keys whose values a command reads; for EXEC, those of its transaction. */
+  #keysRead(name: string, args: readonly string[]): readonly string[] {
+    if (name !== 'EXEC') return keysRead[name]?.(args.slice(1)) ?? [];
+    const commands = this.#transaction?.commands ?? [];
+    return commands.flatMap(({ args: [queued = '', ...rest] }) => [
+      ...(keysRead[queued.toUpperCase()]?.(rest) ?? []),
+    ]);
+  }
+
+  /** The keys that other servers may have values of: those that are read, and those that EXISTS asks for. */
+  #keysAsked(name: string, args: readonly string[], read: readonly string[]): readonly string[] {
+    if (name === 'EXISTS') return args.slice(1);
+    if (name !== 'EXEC') return read;
+    const commands = this.#transaction?.commands ?? [];
+    const looked = commands.filter(({ args: [queued] }) => queued?.toUpperCase() === 'EXISTS');
+    return [...read, ...looked.flatMap(({ args: queued }) => queued.slice(1))];
   }
 
   /** The redirection of a cluster client to a server that keeps the keys; undefined if the command is served here. */
@@ -270,6 +413,7 @@ export class RespConnection {
     if (args.length > 0) return errorReply(argumentsError('reset'));
     this.#call.version = 2;
     this.#call.name = '';
+    this.#endTransaction();
     this.#become(this.#service.users.unnamed);
     return simple('RESET');
   }
@@ -294,13 +438,20 @@ export class RespConnection {
         const writer = this.#writer;
         this.#writer = undefined;
         if (moved !== undefined) {
+          this.#transaction?.refuse();
           this.#reply(moved);
           return;
         }
         if (isTooLarge) {
+          this.#transaction?.refuse();
           this.#reply(errorReply(tooLargeText(size, store.valueBytesMax)));
           return;
         }
+        if (this.#isQueued(name) && isValue) {
+          this.#reply(this.#queue(all, writer && { writer }, size));
+          return;
+        }
+        if (!isValue) this.#transaction?.refuse();
         const reply =
           isValue || !respCommands.has(name)
             ? this.#command(all, writer && { writer })
@@ -389,19 +540,25 @@ const chainSteps: Readonly<Record<string, ChainStep>> = {
   ...({ EXISTS: 'look up', GET: 'load', MGET: 'load' } as const),
   ...({ SET: 'store', SETEX: 'store', PSETEX: 'store' } as const),
 };
-const knownNames = new Set([...respCommands.keys(), 'AUTH', 'HELLO', 'QUIT', 'RESET']);
+/** Commands about transactions. */
+const transactionNames: ReadonlySet<string> = new Set([
+  ...['MULTI', 'EXEC', 'DISCARD', 'WATCH', 'UNWATCH'],
+]);
+/** Commands that are executed at once, whether or not there is a transaction. */
+const atOnce: ReadonlySet<string> = new Set([
+  ...['MULTI', 'EXEC', 'DISCARD', 'WATCH', 'QUIT', 'RESET'],
+]);
+/** UNWATCH, as part of a transaction. */
+const noArguments = { min: 0, max: 0 };
+/** Commands that change the connection, and so the replies after them. */
+const neverQueued: ReadonlySet<string> = new Set(['AUTH', 'HELLO']);
+const knownNames = new Set([
+  ...[...respCommands.keys(), ...transactionNames],
+  ...['AUTH', 'HELLO', 'QUIT', 'RESET'],
+]);
 const wrongPassword = 'WRONGPASS invalid username-password pair or user is disabled.';
 /** Characters of arguments, and of a name, that the error repeats. */
 const shownMax = 128;
-
-/** The keys that other servers may have values of: those that are read, and those that EXISTS asks for. */
-function keysAsked(
-  name: string,
-  args: readonly string[],
-  read: readonly string[],
-): readonly string[] {
-  return name === 'EXISTS' ? args.slice(1) : read;
-}
 
 /** Redis 7's error; texts end at a NUL, as in C. */
 function unknownText(name: string, args: readonly string[]): string {

@@ -72,14 +72,20 @@ const foreignSchemes: readonly string[] = [
     'external',
   ],
   ...['hf3fs', 'hfbucket', 'mock', 'audit', 'plugin', 'sagemaker-hyperpod', 'unix'],
-  ...['redis-sentinel', 'redis-cluster', 'gds', 'nixl', 'weka', 'dax', 'maru', 'http', 'https'],
+  ...['redis-cluster', 'gds', 'nixl', 'weka', 'dax', 'maru', 'http', 'https'],
 ];
 
 /** @returns An error that says what to use instead; undefined for other texts. */
 function foreignStore(text: string, where: string): InputError | undefined {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
-  if (scheme === undefined || !foreignSchemes.includes(scheme)) return undefined;
+  if (scheme === undefined) return undefined;
+  if (/sentinel/.test(scheme)) {
+    return new InputError(
+      `${where} is "${withoutCredentials(text)}"; Redis Sentinel (${scheme}://) is not spoken to: use lm://HOST:PORT or redis://[USER:PASSWORD@]HOST:PORT of "spillway cache" itself, or leave it out.`,
+    );
+  }
+  if (!foreignSchemes.includes(scheme)) return undefined;
   return new InputError(
-    `${where} is "${text}"; a store of ${scheme}:// is not spoken to: use lm://HOST:PORT or redis://HOST:PORT of "spillway cache", which can keep values on disk and in S3 below its memory, or leave it out.`,
+    `${where} is "${withoutCredentials(text)}"; a store of ${scheme}:// is not spoken to: use lm://HOST:PORT or redis://HOST:PORT of "spillway cache", which can keep values on disk and in S3 below its memory, or leave it out.`,
   );
 }

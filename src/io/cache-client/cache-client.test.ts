@@ -128,7 +128,7 @@ test('a store that only LMCache’s own connectors speak to is refused with what
     'mooncakestore://127.0.0.1:50051/',
     's3://bucket',
     'FS:///tmp',
-    'redis-sentinel://a:1',
+    'redis-cluster://a:1',
   ]) {
     assert.throws(
       () => parseCacheUrl(url, 'remote_url'),

@@ -60,6 +60,27 @@ class RedisPy:
             replies = pipe.execute()
         self.assertEqual(replies[1::2], [f"v{i}".encode() for i in range(500)])
 
+    def test_a_transaction_is_executed_as_a_whole_or_not_at_all(self):
+        with self.client.pipeline() as pipe:
+            pipe.set("a", 1).get("a").set("large", LARGE).get("large").getex("a", ex=100).ttl("a").mget("a", "no").delete("a")
+            replies = pipe.execute()
+        self.assertEqual(replies[1:], [b"1", True, LARGE, b"1", 100, [b"1", None], 1])
+        with self.client.pipeline() as pipe:
+            pipe.set("b", 1).execute_command("NOSUCH")
+            with self.assertRaisesRegex(redis.ResponseError, "unknown command 'NOSUCH'"):
+                pipe.execute()
+        self.assertIsNone(self.client.get("b"))
+        self.assertEqual(self.client.keys("*"), [b"large"])
+        with self.assertRaisesRegex(redis.ResponseError, "WATCH is not supported"):
+            self.client.transaction(lambda pipe: pipe.multi(), "a")
+
+    def test_the_list_of_clients_has_this_one(self):
+        own = self.client.client_info()
+        self.assertEqual((own["lib-name"], own["resp"]), ("redis-py", str(self.protocol)))
+        self.assertIn(str(own["id"]), [one["id"] for one in self.client.client_list()])
+        self.assertEqual(self.client.info("keyspace"), {})
+        self.assertGreater(self.client.time()[0], 1_700_000_000)
+
     def test_a_scan_reports_all_keys(self):
         self.client.mset({f"k{i}": "v" for i in range(250)})
         found = sorted(self.client.scan_iter("k1*", count=7))

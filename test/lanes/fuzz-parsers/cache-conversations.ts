@@ -5,7 +5,9 @@ import { CommandTurns } from '../../../src/apps/cache/command-turns.ts';
 import { LmConnection } from '../../../src/apps/cache/lm-connection.ts';
 import { ValueSizes } from '../../../src/apps/cache/miss-padding.ts';
 import { ReplyWriter } from '../../../src/apps/cache/reply-writer.ts';
+import type { RespClient } from '../../../src/apps/cache/resp-clients.ts';
 import { RespConnection } from '../../../src/apps/cache/resp-connection.ts';
+import { TransactionMemory } from '../../../src/apps/cache/transaction.ts';
 import { Users } from '../../../src/apps/cache/users.ts';
 import { ManualClock } from '../../../src/core/base/index.ts';
 import { MemoryStore, TenantStore, TieredStore } from '../../../src/core/cache/index.ts';
@@ -47,8 +49,10 @@ export async function respReplies(
     requested,
     redirects: 'auto' as const,
     cluster: () => undefined,
+    transactions: new TransactionMemory(),
+    clients: new Set<RespClient>(),
   };
-  const connection = new RespConnection(service, replies, 1);
+  const connection = new RespConnection(service, replies, { id: 1, address: '127.0.0.1:1' });
   let longestMs = 0;
   const timed = (step: () => void) => {
     const startMs = cpuMs();

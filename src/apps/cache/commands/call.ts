@@ -4,6 +4,7 @@ import type { ClientStore, TieredStore, ValueWriter } from '../../../core/cache/
 import { bulkHead, lineEnd, nullReply, type RespVersion } from '../../../core/resp/index.ts';
 import type { MissPadding } from '../miss-padding.ts';
 import type { ReplyWriter } from '../reply-writer.ts';
+import type { RespClients } from '../resp-clients.ts';
 import type { Cluster } from '../slot-owners.ts';
 
 /** A client and its store. */
@@ -17,6 +18,14 @@ export interface RespCall {
   readonly wallClock: Clock;
   /** Number of the connection. */
   readonly id: number;
+  /** For CLIENT LIST; see `RespClient`. */
+  readonly address: string;
+  readonly since: number;
+  usedAt: number;
+  library: string;
+  libraryVersion: string;
+  lastCommand: string;
+  readonly clients: RespClients;
   version: RespVersion;
   name: string;
   /** Name of the user as which it is authenticated. */

@@ -15,8 +15,8 @@ import { peerCommands } from './peer.ts';
 import { serverCommands, unknownSubcommand } from './server.ts';
 import { valueCommands } from './values.ts';
 
-/** AUTH, HELLO, RESET and QUIT, which change the connection. */
-const connectionCommands = 4;
+/** AUTH, HELLO, RESET and QUIT, which change the connection, and the five about transactions. */
+const connectionCommands = 9;
 
 const command: RespCommand = {
   min: 0,

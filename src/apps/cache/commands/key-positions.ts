@@ -7,7 +7,16 @@ const one: Positions = [1, 1, 1];
 const all: Positions = [1, -1, 1];
 
 const positions: Readonly<Record<string, Positions>> = {
-  ...{ GET: one, GETDEL: one, GETRANGE: one, SUBSTR: one, STRLEN: one, TYPE: one, PERSIST: one },
+  ...{
+    GET: one,
+    GETDEL: one,
+    GETEX: one,
+    GETRANGE: one,
+    SUBSTR: one,
+    STRLEN: one,
+    TYPE: one,
+    PERSIST: one,
+  },
   ...{ SET: one, SETEX: one, PSETEX: one, SETNX: one, MSET: [1, -1, 2], MGET: all },
   ...{ EXISTS: all, TOUCH: all, DEL: all, UNLINK: all },
   ...{ TTL: one, PTTL: one, EXPIRETIME: one, PEXPIRETIME: one },

@@ -3,6 +3,7 @@ import {
   arrayHead,
   bulk,
   errorReply,
+  globMatcher,
   integerReply,
   nullReply,
   ok,
@@ -55,6 +56,7 @@ export const keyCommands: Readonly<Record<string, RespCommand>> = {
     max: 1,
     run: ({ store }, [key = '']) => simple(store.size(key) === undefined ? 'none' : 'string'),
   },
+  KEYS: { min: 1, max: 1, run: keysMatching },
   SCAN: { min: 1, max: any, run: scan },
   DBSIZE: { min: 0, max: 0, run: ({ store }) => integerReply(store.entries) },
   FLUSHALL: { min: 0, max: any, run: flush },
@@ -132,6 +134,35 @@ function scan({ store }: RespCall, [cursor = '', ...words]: readonly string[]): 
   const found = hasType ? keys.filter(matches) : [];
   const parts = [arrayHead(2), bulk(`${next}`), arrayHead(found.length), ...found.map(bulk)];
   return Buffer.concat(parts);
+}
+
+/** Keys that KEYS looks at: all other clients wait for it. */
+const keysMax = 250_000;
+/** Characters that it compares at most, if a pattern has several `*`. */
+const comparedMax = 100_000_000;
+/** Keys of one step. */
+const stepKeys = 1_000;
+
+function keysMatching({ store }: RespCall, [pattern = '']: readonly string[]): Reply {
+  const isCostly = pattern.split('*').length > 2;
+  const matches = globMatcher(pattern);
+  // From two tiers, a key may come twice.
+  const found = new Set<string>();
+  let [seen, compared] = [0, 0];
+  for (let cursor = 0; ; ) {
+    const { keys, next } = store.scan(cursor, stepKeys);
+    seen += keys.length;
+    for (const key of keys) {
+      if (matches(key)) found.add(key);
+      if (isCostly) compared += key.length * pattern.length;
+    }
+    if (next === 0) break;
+    if (seen >= keysMax || compared > comparedMax) {
+      return errorReply(`ERR there are more keys than KEYS looks at, which are ${seen}; use SCAN`);
+    }
+    cursor = next;
+  }
+  return Buffer.concat([arrayHead(found.size), ...Array.from(found, bulk)]);
 }
 
 function flush({ store }: RespCall, words: readonly string[]): Reply {

@@ -19,7 +19,14 @@ import {
   replyValue,
   type StreamedValue,
 } from './call.ts';
-import { type ExpiryTime, integerIn, noInteger, readSetOptions, readTime } from './set-options.ts';
+import {
+  type ExpiryTime,
+  integerIn,
+  noInteger,
+  readSetOptions,
+  readTime,
+  syntaxError,
+} from './set-options.ts';
 
 export const valueCommands: Readonly<Record<string, RespCommand>> = {
   SET: { min: 2, max: any, run: set },
@@ -43,6 +50,7 @@ export const valueCommands: Readonly<Record<string, RespCommand>> = {
       return reply;
     },
   },
+  GETEX: { min: 1, max: any, run: getAndExpire },
   GETRANGE: { min: 3, max: 3, run: getRange },
   SUBSTR: { min: 3, max: 3, run: getRange },
   STRLEN: {
@@ -69,7 +77,7 @@ const firstKey = (args: readonly string[]) => args.slice(0, 1);
 
 /** The keys whose values a command reads, from the arguments after its name. */
 export const keysRead: Readonly<Record<string, (args: readonly string[]) => readonly string[]>> = {
-  ...{ GET: firstKey, GETDEL: firstKey, GETRANGE: firstKey, SUBSTR: firstKey },
+  ...{ GET: firstKey, GETDEL: firstKey, GETEX: firstKey, GETRANGE: firstKey, SUBSTR: firstKey },
   MGET: (args) => args,
   SET: (args) => (args.slice(2).some((word) => word.toUpperCase() === 'GET') ? firstKey(args) : []),
   // The time of a value is set in memory.
@@ -106,6 +114,22 @@ function set(
   if (old === undefined) return nullReply(version);
   replies.writeValue(bulkHead(old.size), old, lineEnd);
   return undefined;
+}
+
+/** GETEX: its options come before its value. */
+function getAndExpire(call: RespCall, [key = '', ...words]: readonly string[]): Reply {
+  const { store } = call;
+  const [word = '', time] = words;
+  const unit = word.toUpperCase();
+  const isPersisting = unit === 'PERSIST' && words.length === 1;
+  const isTimed = ['EX', 'PX', 'EXAT', 'PXAT'].includes(unit) && words.length === 2;
+  if (words.length > 0 && !isPersisting && !isTimed) return errorReply(syntaxError);
+  const expiry = isTimed ? readTime(time as string, unit, 'getex') : undefined;
+  if (typeof expiry === 'string') return errorReply(expiry);
+  const reply = replyValue(call, key);
+  if (isPersisting) store.expire(key, any);
+  else if (expiry !== undefined) store.expire(key, ttlOf(call, expiry));
+  return reply;
 }
 
 /** SETEX and PSETEX. */
