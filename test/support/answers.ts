@@ -74,3 +74,28 @@ function choice(answer: Json): Choice {
   assert.ok(first);
   return first;
 }
+
+/** Requests vectors, scores and rankings of a model that embeds. */
+export async function embedsAndScores(url: string, model: string): Promise<void> {
+  const { status, body } = await post(`${url}/v1/embeddings`, { model, input: ['One', 'Two'] });
+  assert.equal(status, 200, JSON.stringify(body));
+  assert.equal((body['data'] as readonly unknown[]).length, 2);
+  await scores(url, model);
+}
+
+/** Requests scores and rankings under each of their paths. */
+export async function scores(url: string, model: string): Promise<void> {
+  for (const path of ['/score', '/v1/score']) {
+    const pair = { text_1: 'One', text_2: ['Two', 'Three'] };
+    const { status, body } = await post(`${url}${path}`, { model, ...pair });
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.equal((body['data'] as readonly unknown[]).length, 2);
+  }
+  for (const path of ['/rerank', '/v1/rerank', '/v2/rerank']) {
+    const question = { query: 'One', documents: ['Two', 'One'] };
+    const { status, body } = await post(`${url}${path}`, { model, ...question });
+    assert.equal(status, 200, JSON.stringify(body));
+    const [first] = body['results'] as readonly Json[];
+    assert.equal(first?.['index'], 1);
+  }
+}

@@ -1,4 +1,4 @@
-// A router on a real socket, for what asks routers: models, completions, streams, metrics.
+// A router on a real socket, for what asks routers: models, chats, completions, vectors, streams, metrics.
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -6,6 +6,12 @@ export interface RouterScript {
   readonly models?: readonly string[];
   /** Text of every completion. */
   text?: string;
+  /** Text of every chat. @default that of completions */
+  chatText?: string;
+  /** What the models return. @default 'text' */
+  readonly kind?: 'text' | 'vectors' | 'scores';
+  /** The response to chats, with status 400. @default they are served */
+  readonly chatRefusal?: string;
   /** Engines that respond in turns; without any, responses do not name their engine. */
   engines?: readonly { readonly url: string; readonly name?: string }[];
   /** Status of all completions. @default 200 */
@@ -27,6 +33,11 @@ export interface ScriptedRouter {
   readonly received: readonly string[];
 }
 
+function routesOf({ kind = 'text' }: RouterScript): readonly string[] {
+  if (kind === 'vectors') return ['/v1/embeddings'];
+  return kind === 'scores' ? ['/v1/score'] : ['/v1/chat/completions', '/v1/completions'];
+}
+
 /** Starts a router that is closed when the test ends. The script may be changed meanwhile. */
 export async function scriptedRouter(
   t: { after(close: () => Promise<void>): void },
@@ -43,7 +54,7 @@ export async function scriptedRouter(
       json(401, { error: { message: 'no key' } });
     } else if (request.url === '/v1/models') json(200, { data: models.map((id) => ({ id })) });
     else if (request.url === '/metrics') response.end(metrics);
-    else if (request.url !== '/v1/completions') json(404, {});
+    else if (!routesOf(script).includes(request.url ?? '')) json(404, { detail: 'Not Found' });
     else {
       const { engines = [], text = ' Paris.' } = script;
       const engine = engines[turn++ % engines.length];
@@ -55,6 +66,12 @@ export async function scriptedRouter(
       });
       request.on('end', () => {
         if (script.status) return json(script.status, { error: { message: 'broken' } });
+        if (request.url === '/v1/chat/completions') {
+          const { chatRefusal, chatText = text } = script;
+          if (chatRefusal) return json(400, { error: { message: chatRefusal } });
+          return json(200, { choices: [{ message: { role: 'assistant', content: chatText } }] });
+        }
+        if (request.url !== '/v1/completions') return json(200, { data: [{}] });
         const { stream } = JSON.parse(body) as { readonly stream?: boolean };
         if (!stream) return json(200, { choices: [{ text }] });
         response.writeHead(200, { 'content-type': 'text/event-stream' });

@@ -33,6 +33,16 @@ export interface GivenCacheSettings {
   readonly offloadingBackend?: string | undefined;
 }
 
+/** A model that returns vectors or scores instead of text. */
+export interface PoolingOptions {
+  /** `embed`: vectors, and scores by comparing them. `score`: scores of pairs, by a cross-encoder. */
+  readonly task: 'embed' | 'score';
+  /** Length of a vector. */
+  readonly dimensions: number;
+  /** Lengths to which vectors may be shortened. @default they may not */
+  readonly matryoshka?: 'any' | readonly number[] | undefined;
+}
+
 export interface EngineServerOptions {
   /** @default '127.0.0.1' */
   readonly host?: string;
@@ -55,6 +65,8 @@ export interface EngineServerOptions {
   readonly tokenizerFolder?: string;
   /** Rows of the model's output layer. @default the tokenizer's highest id + 1 */
   readonly vocabularySize?: number;
+  /** Undefined for a model that generates text. */
+  readonly pooling?: PoolingOptions | undefined;
   /** Operations and memory traffic of a step on one GPU. @default not counted */
   readonly stepEstimate?: (load: StepLoad) => {
     readonly flops: number;

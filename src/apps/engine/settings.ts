@@ -8,6 +8,7 @@ import { type EngineSpec, type SchedulerSettings, sizeEngine } from '../../core/
 import { readEngineModel, readGpuSpec } from '../../io/models/index.ts';
 import { readStepCostSource } from '../../io/profile/index.ts';
 import { openModelTokenizer } from './model-tokenizer.ts';
+import { type PoolingFlags, poolingOptions } from './pooling-options.ts';
 import type { EngineServerOptions, SamplingDefaults } from './options.ts';
 import { type TierFlags, tierOptions } from './tiers/tier-options.ts';
 
@@ -18,6 +19,8 @@ export interface EngineSettings
   readonly model: string;
   /** Model or size whose shape the model gets; see `readStandIn`. @default the model's own shape */
   readonly standIn?: string;
+  /** Flags that turn the model into one that returns vectors or scores. */
+  readonly poolingFlags?: PoolingFlags;
   /** A GPU of the catalogue. @default 'H100-80GB' */
   readonly gpu?: string;
   /** Folder or file with measured step times, instead of the roofline. */
@@ -41,6 +44,7 @@ type Resolved = Pick<
   | 'vocabularySize'
   | 'stepEstimate'
   | 'samplingDefaults'
+  | 'pooling'
   | 'tier'
   | 'givenCacheSettings'
 >;
@@ -67,14 +71,17 @@ export async function resolveEngine(settings: EngineSettings): Promise<ResolvedE
   const { tokenizer, folder, isStandIn, note } = await openModelTokenizer(settings);
   const endToken = isStandIn ? 'none' : tokenizer.eosTokenId;
   const samplingDefaults = await readSamplingDefaults(settings.model, endToken);
-  const { profile, tier, config: scheduler, tokenizer: _, standIn: __, ...sizes } = settings;
+  const { profile, tier, config, tokenizer: _, standIn: __, poolingFlags = {}, ...sizes } = settings;
+  const scheduler = given.pooling?.isEncoder ? { ...wholePrompts, ...config } : config;
   const gpu = await readGpuSpec(settings.gpu ?? 'H100-80GB');
   const spec = { ...sizes, scheduler, model: given, gpu };
   const { stepCost } = await readStepCostSource(profile, spec);
   const engine = sizeEngine({ ...spec, stepCost });
-  const { model, config, cost } = engine;
+  const { model, cost } = engine;
+  const pooling = poolingOptions(given, poolingFlags);
   return {
-    ...{ model: settings.model, config, cost },
+    ...{ model: settings.model, config: engine.config, cost },
+    ...(pooling && { pooling }),
     notes: [...(note === undefined ? [] : [note]), ...engine.notes],
     tokenizer,
     tokenizerFolder: folder,
@@ -84,7 +91,7 @@ export async function resolveEngine(settings: EngineSettings): Promise<ResolvedE
     stepEstimate: stepEstimate(model, engine.tensorParallelSize),
     samplingDefaults,
     ...(settings.tensorParallelSize && { tensorParallelSize: settings.tensorParallelSize }),
-    tier: tier && tierOptions(tier, { ...engine, modelName: settings.model }, config.blockSize),
+    tier: tier && tierOptions(tier, { ...engine, modelName: settings.model }, engine.config.blockSize),
     givenCacheSettings: {
       blockSize: scheduler?.blockSize,
       numGpuBlocks: settings.numGpuBlocks,
@@ -95,6 +102,9 @@ export async function resolveEngine(settings: EngineSettings): Promise<ResolvedE
     },
   };
 }
+
+/** An encoder computes a prompt at once, and its KV is of no use to other prompts. */
+const wholePrompts = { enableChunkedPrefill: false, enablePrefixCaching: false } as const;
 
 const samplingDefaultNames = [
   'temperature',

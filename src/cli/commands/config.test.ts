@@ -108,7 +108,6 @@ loraController: {enableLoraController: false}
   assert.deepEqual(err.replaceAll(`${path}:`, '').trimEnd().split('\n'), [
     `5:7: ${spec}[0].requestCPU ${vain}: it is for Kubernetes. The same holds for 1 more entry.`,
     `7:7: ${spec}[0].keda ${vain}: no KEDA, Grafana or Prometheus Operator is started.`,
-    `9:20: ${spec}[0].vllmConfig.runner ${vain}: only text generation is emulated.`,
     `9:38: ${spec}[0].vllmConfig.extraArgs: --enforce-eager has no effect here: step times come from the profile, with or without CUDA graphs.`,
     `9:38: ${spec}[0].vllmConfig.extraArgs: --magic is not a known flag of vLLM 0.32; check its spelling.`,
     `11:66: ${spec}[2].vllmConfig ${vain}: the engine at this URL is already running.`,
@@ -224,7 +223,6 @@ cacheserverSpec: {capacityGB: 1}
   const vain = 'has no effect on Kubernetes';
   assert.deepEqual(err.replaceAll(`${path}:`, '').trimEnd().split('\n'), [
     `10:38: ${spec}[0].vllmConfig.extraArgs: --magic is not a known flag of vLLM 0.32; check its spelling.`,
-    `14:20: ${spec}[1].vllmConfig.runner ${vain}: only text generation is emulated.`,
     `16:14: routerSpec.host ${vain}: a pod listens on all its addresses.`,
     `18:12: spillway.enginePort ${vain}: it is for spillway up; servingEngineSpec.containerPort is the port of engines.`,
     `19:19: cacheserverSpec.capacityGB ${vain}: it is for simulations.`,

@@ -76,6 +76,15 @@ export {
 } from './openai/structured-outputs.ts';
 export { readTokenizeRequest, type TokenizeRequest } from './openai/tokenize-request.ts';
 export { streamUsageObject, type UsageCounts, usageObject } from './openai/usage.ts';
+export {
+  type EmbeddingRequest,
+  type PairSettings,
+  type RerankRequest,
+  readEmbeddingRequest,
+  readRerankRequest,
+  readScoreRequest,
+  type ScoreRequest,
+} from './pooling/pooling-requests.ts';
 export { type ResponsesRequest, readResponsesRequest } from './responses/responses-request.ts';
 export { chatRequestOfResponses } from './responses/to-chat-request.ts';
 export {

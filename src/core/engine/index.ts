@@ -37,6 +37,7 @@ export {
   kvShareRead,
   type ModelSpec,
   modelParameters,
+  type PoolingSpec,
   sharesHeads,
   weightBytes,
 } from './catalogue/model-spec.ts';

@@ -66,7 +66,9 @@ const blockTokens = 16;
 export const gpuNames: readonly string[] = gpus
   .filter(({ memoryBytes }) => memoryBytes !== undefined)
   .map(({ name }) => name);
-export const modelNames: readonly string[] = models.map(({ name }) => name);
+export const modelNames: readonly string[] = models
+  .filter(({ pooling }) => pooling === undefined)
+  .map(({ name }) => name);
 
 /** The entry of the catalogue that is most like a model's name; the first one if nothing in the name helps. */
 export function modelLike(name: string): string {

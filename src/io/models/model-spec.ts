@@ -30,7 +30,10 @@ export function readModelSpec(name: string, beside?: string): ModelSpec {
     if (!isModelPath(name)) return findModel(name);
     throw new UnknownModelError(`There is no ${path} on this machine`, name);
   }
-  return { ...modelFromConfig(modelName(path), configOf(path)), given: name };
+  const spec = { ...modelFromConfig(modelName(path), configOf(path)), given: name };
+  // The modules of a sentence transformer; vLLM serves vectors of such a model, whatever its class.
+  const isEmbedder = existsSync(join(dirname(path), 'modules.json'));
+  return isEmbedder && spec.pooling === undefined ? { ...spec, pooling: { task: 'embed' } } : spec;
 }
 
 /**

@@ -27,7 +27,7 @@ function detailOf({ checks }: SmokeReport, wanted: string): string {
 
 test('a stack that serves passes all checks', async (t) => {
   const report = await tested(t, { engines: [from(a), from(b)] }, [a, b]);
-  assert.equal(resultsOf(report), 'models ok, completion ok, stream ok, routing ok, metrics ok');
+  assert.equal(resultsOf(report), 'models ok, chat ok, completion ok, stream ok, routing ok, metrics ok');
   assert.equal(report.ok, true);
   assert.equal(detailOf(report, 'routing'), 'all of 2 engines responded, after 2 requests');
 });
@@ -84,23 +84,56 @@ test('empty text, cut streams, errors, no models and metrics of others fail, eac
   const cut = await tested(t, { cutsStreams: true });
   assert.equal(
     resultsOf(cut),
-    'models ok, completion ok, stream failed, routing skipped, metrics ok',
+    'models ok, chat ok, completion ok, stream failed, routing skipped, metrics ok',
   );
   const broken = await tested(t, { status: 500, engines: [from(a)] }, [a]);
   assert.equal(
     resultsOf(broken),
-    'models ok, completion failed, stream failed, routing failed, metrics ok',
+    'models ok, chat failed, completion failed, stream failed, routing failed, metrics ok',
   );
   assert.match(detailOf(broken, 'routing'), /^status 500: .*broken/);
   const none = await tested(t, { models: [] }, [a]);
   assert.equal(
     resultsOf(none),
-    'models failed, completion skipped, stream skipped, routing skipped, metrics ok',
+    'models failed, chat skipped, completion skipped, stream skipped, routing skipped, metrics ok',
   );
   assert.equal(none.ok, false);
   assert.match(resultsOf(await tested(t, { metrics: 'other 1\n' })), /metrics failed$/);
   const locked = await tested(t, { apiKey: 'k' });
   assert.match(detailOf(locked, 'models'), /OPENAI_API_KEY/);
+});
+
+test('each generating model gets a chat, which must not be empty', async (t) => {
+  const empty = await tested(t, { chatText: ' ' });
+  assert.equal(detailOf(empty, 'chat'), 'm responded with an empty chat');
+  assert.equal(empty.ok, false);
+  const refused = await tested(t, { chatRefusal: 'Token id 151644 is out of vocabulary' });
+  assert.match(detailOf(refused, 'chat'), /^status 400: .*out of vocabulary/);
+  assert.equal(refused.ok, false);
+});
+
+test('a model without a chat template passes, since vLLM refuses chats with it', async (t) => {
+  const report = await tested(t, {
+    chatRefusal: 'As of transformers v4.44, default chat template is no longer allowed',
+  });
+  assert.equal(detailOf(report, 'chat'), 'm has no chat template, so it refuses chats');
+  assert.equal(report.ok, true);
+});
+
+test('a model that returns vectors or scores gets a request for them', async (t) => {
+  for (const [kind, what] of [
+    ['vectors', /^m: an embedding in \d+ ms$/],
+    ['scores', /^m: a score in \d+ ms$/],
+  ] as const) {
+    const report = await tested(t, { kind, engines: [from(a)] }, [a]);
+    assert.equal(
+      resultsOf(report),
+      'models ok, chat ok, completion skipped, stream skipped, routing ok, metrics ok',
+    );
+    assert.match(detailOf(report, 'chat'), what);
+    assert.equal(detailOf(report, 'stream'), 'no model generates text');
+    assert.equal(report.ok, true);
+  }
 });
 
 test('a router that is not there fails each check with the reason', async () => {

@@ -1,11 +1,11 @@
-// The test of a stack that serves: models, a completion, a stream, routing over all engines, metrics.
+// The test of a stack that serves: models, a chat, a completion, a stream, routing over all engines, metrics.
 import { counted, NoResponseError, withoutCredentials } from '../../core/base/index.ts';
 import { http, type RouterAnswer } from './http-answer.ts';
 
 export type CheckResult = 'ok' | 'failed' | 'skipped';
 
 export interface SmokeCheck {
-  readonly name: 'models' | 'completion' | 'stream' | 'routing' | 'metrics';
+  readonly name: 'models' | 'chat' | 'completion' | 'stream' | 'routing' | 'metrics';
   readonly result: CheckResult;
   /** One phrase. */
   readonly detail: string;
@@ -63,9 +63,13 @@ export async function smoke(options: SmokeOptions): Promise<SmokeReport> {
       ? { result: 'ok', detail: models.join(', ') }
       : { result: 'failed', detail: 'the router serves no model: no engine is ready' };
   });
-  await run('completion', () => each(models, (model) => completion(options, model)));
-  await run('stream', () => each(models, (model) => streamed(options, model)));
-  await run('routing', () => routing(options, models));
+  const kinds = new Map<string, ModelKind>();
+  await run('chat', () => each(models, (model) => chat(options, model, kinds)));
+  const writers = models.filter((model) => (kinds.get(model) ?? 'text') === 'text');
+  const none = models.length === 0 ? 'no model' : 'no model generates text';
+  await run('completion', () => each(writers, (model) => completion(options, model), none));
+  await run('stream', () => each(writers, (model) => streamed(options, model), none));
+  await run('routing', () => routing(options, models, kinds));
   await run('metrics', () => metrics(options));
   return {
     url: withoutCredentials(url),
@@ -93,8 +97,9 @@ type Verdict = Pick<SmokeCheck, 'result' | 'detail'>;
 async function each(
   models: readonly string[],
   work: (model: string) => Promise<string>,
+  none = 'no model',
 ): Promise<Verdict> {
-  if (models.length === 0) return { result: 'skipped', detail: 'no model' };
+  if (models.length === 0) return { result: 'skipped', detail: none };
   const details: string[] = [];
   for (const model of models) details.push(await work(model));
   return { result: 'ok', detail: details.join('; ') };
@@ -108,8 +113,81 @@ export async function listModels(options: SmokeOptions): Promise<readonly string
   return data.flatMap(({ id }) => (typeof id === 'string' ? [id] : []));
 }
 
+/** What a model returns: text, vectors, or scores of pairs of texts. */
+type ModelKind = 'text' | 'vectors' | 'scores';
+
+/** Requests of models that return no text; an engine has the routes of its task only. */
+const otherKinds = [
+  ['vectors', 'an embedding', '/v1/embeddings', { input: prompt }],
+  ['scores', 'a score', '/v1/score', { text_1: prompt, text_2: 'Paris' }],
+] as const;
+
 /**
- * One completion that is not empty.
+ * One chat that is not empty; an embedding or a score, if the model generates no text.
+ *
+ * @param kinds Gets what the model returns.
+ * @throws {Error} If the response is empty, or an error came; the message says which.
+ */
+async function chat(
+  options: SmokeOptions,
+  model: string,
+  kinds: Map<string, ModelKind>,
+): Promise<string> {
+  const started = performance.now();
+  const took = () => `in ${Math.round(performance.now() - started)} ms`;
+  const answer = await ask(options, 'POST', '/v1/chat/completions', {
+    ...{ model, max_tokens: completionTokens, temperature: 0 },
+    messages: [{ role: 'user', content: 'What is the capital of France?' }],
+  });
+  if (answer.status === 200) {
+    kinds.set(model, 'text');
+    if (!saysSomething(parsed(answer))) throw new Error(`${model} responded with an empty chat`);
+    return `${model} ${took()}`;
+  }
+  if (generatesNoText(answer)) {
+    const found = await otherKind(options, model);
+    if (found !== undefined) {
+      kinds.set(model, found.kind);
+      return `${model}: ${found.what} ${took()}`;
+    }
+  }
+  // Base models have none, and vLLM then refuses chats; completions work.
+  if (answer.status === 400 && /chat template/.test(answer.body)) {
+    kinds.set(model, 'text');
+    return `${model} has no chat template, so it refuses chats`;
+  }
+  throw new Error(unexpected(answer));
+}
+
+async function otherKind(
+  options: SmokeOptions,
+  model: string,
+): Promise<{ readonly kind: ModelKind; readonly what: string } | undefined> {
+  for (const [kind, what, path, body] of otherKinds) {
+    const { status } = await ask(options, 'POST', path, { model, ...body });
+    if (status === 200) return { kind, what };
+  }
+  return undefined;
+}
+
+/** An engine without the route, or an older vLLM, which has the route and refuses. */
+function generatesNoText({ status, body }: RouterAnswer): boolean {
+  return status === 404 || (status === 400 && /does not support/i.test(body));
+}
+
+/** Reasoning and tool calls count, too: 16 tokens may not suffice for more. */
+function saysSomething(answer: unknown): boolean {
+  const { choices } = (answer ?? {}) as {
+    readonly choices?: readonly { readonly message?: Readonly<Record<string, unknown>> }[];
+  };
+  const { content, reasoning, reasoning_content, tool_calls } = choices?.[0]?.message ?? {};
+  const isText = (value: unknown) => typeof value === 'string' && value.trim() !== '';
+  const isCall = Array.isArray(tool_calls) && tool_calls.length > 0;
+  return [content, reasoning, reasoning_content].some(isText) || isCall;
+}
+
+/**
+ * One completion that is not empty; an embedding or a score, if the model generates no text.
  *
  * @throws {Error} If it is empty, or an error came; the message says which.
  */
@@ -117,6 +195,10 @@ export async function completion(options: SmokeOptions, model: string): Promise<
   const started = performance.now();
   const answer = await ask(options, 'POST', '/v1/completions', bodyOf(model, prompt, false));
   const text = textOf(parsed(answer));
+  const other = generatesNoText(answer) ? await otherKind(options, model) : undefined;
+  if (other !== undefined) {
+    return `${model}: ${other.what} in ${Math.round(performance.now() - started)} ms`;
+  }
   if (answer.status !== 200) throw new Error(unexpected(answer));
   if (text.trim() === '') throw new Error(`${model} responded with an empty completion`);
   return `${model} in ${Math.round(performance.now() - started)} ms`;
@@ -137,7 +219,11 @@ async function streamed(options: SmokeOptions, model: string): Promise<string> {
 }
 
 /** Sends requests until the headers of the router named each engine, or there were enough. */
-async function routing(options: SmokeOptions, models: readonly string[]): Promise<Verdict> {
+async function routing(
+  options: SmokeOptions,
+  models: readonly string[],
+  kinds: ReadonlyMap<string, ModelKind>,
+): Promise<Verdict> {
   const { engines } = options;
   if (engines === undefined) return { result: 'skipped', detail: 'the engines are not known' };
   if (engines.length === 0) return { result: 'failed', detail: 'no engine is ready' };
@@ -150,7 +236,7 @@ async function routing(options: SmokeOptions, models: readonly string[]): Promis
     const wave = engines.flatMap((_, index) =>
       models.map((model) => {
         const text = `${(sent + index).toString(36)}-${Math.random().toString(36).slice(2)} ${prompt}`;
-        return ask(options, 'POST', '/v1/completions', bodyOf(model, text, false));
+        return ask(options, 'POST', ...smallRequest(model, kinds.get(model), text));
       }),
     );
     sent += wave.length;
@@ -215,6 +301,16 @@ async function metrics(options: SmokeOptions): Promise<Verdict> {
   return /^vllm:/m.test(answer.body)
     ? { result: 'ok', detail: `${families} metrics` }
     : { result: 'failed', detail: '/metrics has no metric of vLLM' };
+}
+
+function smallRequest(
+  model: string,
+  kind: ModelKind | undefined,
+  text: string,
+): readonly [path: string, body: object] {
+  if (kind === 'vectors') return ['/v1/embeddings', { model, input: text }];
+  if (kind === 'scores') return ['/v1/score', { model, text_1: text, text_2: prompt }];
+  return ['/v1/completions', bodyOf(model, text, false)];
 }
 
 function bodyOf(model: string, text: string, stream: boolean): object {

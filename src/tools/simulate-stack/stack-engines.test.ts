@@ -233,7 +233,7 @@ test('what a simulation leaves out is named with the reason', async () => {
       vllmConfig: {runner: generate, v1: 1, extraArgs: [--enforce-eager, --api-key, k, --magic]}}`,
   ]);
   assert.deepEqual(notes, [
-    'qwen: vllmConfig.runner has no effect here: only text generation is emulated.',
+    'qwen: vllmConfig.runner has no effect here: only text generation is simulated.',
     'qwen: --enforce-eager has no effect here: step times come from the profile, with or without CUDA graphs.',
     'qwen: --api-key has no effect here: a simulation has no HTTP server.',
     'qwen: lmcacheConfig.enableNixl has no effect here: it is not simulated.',

@@ -297,7 +297,7 @@ test('from a values file to a smoke test, an upgrade, a rollback, and nothing', 
     (JSON.parse(passed.out) as { checks: { name: string; result: string }[] }).checks.map(
       ({ name, result }) => `${name} ${result}`,
     ),
-    ['models ok', 'completion ok', 'stream ok', 'routing ok', 'metrics ok'],
+    ['models ok', 'chat ok', 'completion ok', 'stream ok', 'routing ok', 'metrics ok'],
   );
 
   // The router's pod stays, since its template does.

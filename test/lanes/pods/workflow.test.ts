@@ -101,7 +101,7 @@ async function assertSmoke(more: NodeJS.ProcessEnv = {}): Promise<void> {
   const { checks } = JSON.parse(smoke.out) as { checks: { name: string; result: string }[] };
   assert.deepEqual(
     checks.map(({ name, result }) => `${name} ${result}`),
-    ['models ok', 'completion ok', 'stream ok', 'routing ok', 'metrics ok'],
+    ['models ok', 'chat ok', 'completion ok', 'stream ok', 'routing ok', 'metrics ok'],
   );
 }
 

@@ -142,7 +142,7 @@ export function checkLogprobs(
 }
 
 /** @throws {ApiError} 400 if a token id is outside the vocabulary. */
-function checkTokenIds(engine: EmbeddedEngine, tokens: readonly number[]): void {
+export function checkTokenIds(engine: EmbeddedEngine, tokens: readonly number[]): void {
   const outside = tokens.find((token) => token < 0 || token >= engine.vocabularySize);
   if (outside !== undefined) throw badRequest(`Token id ${outside} is out of vocabulary`);
 }

@@ -12,6 +12,8 @@ export interface PromptPlan {
   readonly maxTokens: number;
   /** Tokens of which the response consists, if they are fixed. */
   readonly script?: readonly number[] | undefined;
+  /** Whether the prompt is only computed, for a vector or a score. */
+  readonly isPooled?: boolean | undefined;
   /** Whether reasoning comes first. */
   readonly thinks?: boolean | undefined;
 }
@@ -77,6 +79,7 @@ export function startGeneration(options: {
         seed: request.seed ?? undefined,
         script: prompt.script,
         thinks: prompt.thinks === true,
+        isPooled: prompt.isPooled === true,
         logitBias: request.logit_bias ?? undefined,
         allowedTokens: request.allowed_token_ids ?? undefined,
         onDelta: batchDeltas(interval, (delta) => writer.onDelta(index, delta)),

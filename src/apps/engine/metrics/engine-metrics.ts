@@ -23,7 +23,8 @@ export interface FinishedRequest {
   readonly reason: 'stop' | 'length' | 'abort';
   readonly promptTokens: number;
   readonly outputTokens: number;
-  readonly maxTokens: number;
+  /** Undefined for a prompt that is only computed. */
+  readonly maxTokens: number | undefined;
   /** The choices of its prompt. */
   readonly family: SequenceFamily;
   readonly cachedTokens: number;
@@ -175,7 +176,7 @@ export class EngineMetrics {
     page.success[request.reason].inc();
     page.requestPrompt.observe(request.promptTokens);
     page.requestGeneration.observe(request.outputTokens);
-    page.requestMaxTokens.observe(request.maxTokens);
+    if (request.maxTokens !== undefined) page.requestMaxTokens.observe(request.maxTokens);
     page.requestPreemptions.observe(request.preemptions);
     page.requestComputed.observe(request.promptTokens - request.cachedTokens);
     page.e2e.observe(lastTokenSeconds - arrivalSeconds);

@@ -23,14 +23,14 @@ export class IterationStats {
 
   /** Called before a token of the step is sampled. */
   onToken(sequence: GeneratedSequence, nowSeconds: number): void {
-    this.#generatedInStep++;
+    if (!sequence.isPooled) this.#generatedInStep++;
     // A preemption is reported with the request's next token.
     this.#metrics.onPreempted(sequence.seePreemptions());
     if (sequence.output.length === 0) {
       const { promptTokens, cachedTokens, adapter } = sequence;
       this.#prefilledInStep += promptTokens - cachedTokens;
       this.#metrics.onPrefilled(sequence);
-      if (adapter) this.#countAdapter(adapter.name, 1);
+      if (adapter && !sequence.isPooled) this.#countAdapter(adapter.name, 1);
     }
     this.#countInterval(sequence, nowSeconds);
   }
@@ -57,7 +57,7 @@ export class IterationStats {
 
   /** Called at the end of a step, which may have had no tokens. */
   onStep(): void {
-    if (this.#generatedInStep === 0) return;
+    if (this.#generatedInStep + this.#prefilledInStep === 0) return;
     this.#metrics.onIteration(this.#generatedInStep + this.#prefilledInStep);
     this.#metrics.onGenerated(this.#generatedInStep);
     this.#generatedInStep = 0;
@@ -87,7 +87,7 @@ export class IterationStats {
       reason,
       promptTokens: sequence.promptTokens,
       outputTokens: sequence.output.length,
-      maxTokens: sequence.maxTokens,
+      maxTokens: sequence.isPooled ? undefined : sequence.maxTokens,
       family: sequence.family,
       cachedTokens: sequence.cachedTokens,
       preemptions: sequence.preemptions,

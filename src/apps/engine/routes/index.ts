@@ -26,6 +26,7 @@ import type { Faults } from '../faults/faults.ts';
 import { abortRequestsRoute, generateRoute } from '../generate/generate.ts';
 import type { Handler, Routes } from '../http/server.ts';
 import { countTokensRoute, messagesRoute } from '../messages/messages.ts';
+import { poolingRoutes } from '../pooling/index.ts';
 import { ResponseStore } from '../responses/response-store.ts';
 import { responsesRoute } from '../responses/responses.ts';
 import { cancelResponseRoute, storedResponseRoute } from '../responses/stored-responses.ts';
@@ -52,8 +53,6 @@ export function routes(
     tracked(engine, async (exchange) => {
       if (await faults.before(exchange)) await handler(exchange);
     });
-  const scaleOutRoute = (handler: Handler) => ({ POST: scaleOut(engine, handler) });
-  const store = engine.options.responsesStore ? new ResponseStore() : undefined;
   const all: Routes = {
     '/openapi.json': { 'GET,HEAD': openapiRoute(() => all) },
     '/docs': { 'GET,HEAD': swaggerRoute },
@@ -68,6 +67,32 @@ export function routes(
     ...elasticScalingRoutes,
     '/kv_event_sources': { GET: kvEventSourcesRoute(kvEvents) },
     '/v1/models': { GET: modelsRoute(engine) },
+    ...(engine.options.pooling
+      ? poolingRoutes(engine, engine.options.pooling, generation)
+      : textRoutes(engine, generation)),
+    '/tokenize': { POST: tokenizeRoute(engine) },
+    '/detokenize': { POST: detokenizeRoute(engine) },
+    ...(engine.options.tokenizerInfo && {
+      '/tokenizer_info': { GET: tokenizerInfoRoute(engine.options.tokenizerInfo) },
+    }),
+    ...(engine.options.devMode && devRoutes(engine)),
+    ...(engine.options.allowRuntimeLoraUpdating && adapterRoutes(engine)),
+    ...(engine.options.profiler && profileRoutes()),
+    '/spillway/faults': faultsRoutes(faults),
+    ...(engine.options.tokenizerFolder !== undefined &&
+      tokenizerFilesRoutes(engine.options.tokenizerFolder)),
+  };
+  return all;
+}
+
+/** The routes of a model that generates text. @param generation Wraps each handler that generates. */
+function textRoutes(
+  engine: EmbeddedEngine,
+  generation: (handler: Handler) => Handler,
+): Routes {
+  const scaleOutRoute = (handler: Handler) => ({ POST: scaleOut(engine, handler) });
+  const store = engine.options.responsesStore ? new ResponseStore() : undefined;
+  return {
     '/v1/chat/completions': { POST: generation(chatCompletionsRoute(engine)) },
     '/v1/chat/completions/batch': { POST: generation(chatBatchRoute(engine)) },
     '/invocations': { POST: generation(invocationsRoute(engine)) },
@@ -87,17 +112,5 @@ export function routes(
     '/v1/messages/count_tokens': { POST: countTokensRoute(engine) },
     '/v1/systemone': { POST: generation(structuredDecisionsRoute(engine)) },
     '/generative_scoring': { POST: generation(generativeScoringRoute(engine)) },
-    '/tokenize': { POST: tokenizeRoute(engine) },
-    '/detokenize': { POST: detokenizeRoute(engine) },
-    ...(engine.options.tokenizerInfo && {
-      '/tokenizer_info': { GET: tokenizerInfoRoute(engine.options.tokenizerInfo) },
-    }),
-    ...(engine.options.devMode && devRoutes(engine)),
-    ...(engine.options.allowRuntimeLoraUpdating && adapterRoutes(engine)),
-    ...(engine.options.profiler && profileRoutes()),
-    '/spillway/faults': faultsRoutes(faults),
-    ...(engine.options.tokenizerFolder !== undefined &&
-      tokenizerFilesRoutes(engine.options.tokenizerFolder)),
   };
-  return all;
 }

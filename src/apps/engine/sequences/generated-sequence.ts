@@ -56,6 +56,8 @@ export interface SequenceOptions {
   readonly stopTokens: readonly number[];
   readonly includeStop: boolean;
   readonly skipSpecialTokens: boolean;
+  /** Ends with the prefill, without a token. */
+  readonly isPooled: boolean;
   readonly onDelta: (delta: TokenDelta) => void;
   /** Called if the response will not be complete. */
   readonly onFail: () => void;
@@ -76,6 +78,7 @@ export class GeneratedSequence implements EngineRequest {
   readonly family: SequenceFamily;
   readonly adapter: Adapter | undefined;
   readonly adapterId: number | undefined;
+  readonly isPooled: boolean;
   /** Whether its KV goes to another engine, or comes from one. */
   readonly transfer: KvTransfer | undefined;
   /** GPU blocks of its prompt that are kept for another engine. */
@@ -109,6 +112,7 @@ export class GeneratedSequence implements EngineRequest {
     this.adapter = options.adapter;
     this.adapterId = options.adapter?.id;
     this.transfer = options.transfer;
+    this.isPooled = options.isPooled;
     this.maxTokens = options.maxTokens;
     this.priority = options.priority;
     this.arrivalSeconds = options.arrivalSeconds;
@@ -158,6 +162,7 @@ export class GeneratedSequence implements EngineRequest {
 
   /** Samples the next token. @returns Whether the sequence ends with it. */
   sample(): boolean {
+    if (this.isPooled) return this.#endPooled();
     const { source, minTokens, maxTokens, endToken, ignoreEos, stopTokens } = this.#options;
     const tokenId = source.next(this.output);
     this.output.push(tokenId);
@@ -187,6 +192,13 @@ export class GeneratedSequence implements EngineRequest {
       stopReason,
     });
     return isEnd;
+  }
+
+  #endPooled(): boolean {
+    this.finishReason = 'stop';
+    const { onDelta } = this.#options;
+    onDelta({ tokenIds: [], text: '', finishReason: 'stop', stopReason: null });
+    return true;
   }
 
   /** Ends a response without tokens. */

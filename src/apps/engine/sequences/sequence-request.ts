@@ -36,6 +36,8 @@ export interface SequenceRequest {
   readonly seed: number | undefined;
   /** Exact tokens of the response, instead of synthetic text. */
   readonly script: readonly number[] | undefined;
+  /** Whether there is no response: the prompt is only computed. */
+  readonly isPooled: boolean;
   /** Whether reasoning comes before the response. */
   readonly thinks: boolean;
   readonly logitBias: Readonly<Record<string, number>> | undefined;

@@ -60,7 +60,11 @@ export function modelFromConfig(name: string, file: Config): ModelSpec {
     ...windowOf(config, layers),
     vocabSize: need('vocab_size'),
     tiedEmbeddings: isTied === true || isOpt,
-    contextTokensMax: need('max_position_embeddings', 'n_positions', 'max_seq_len', 'seq_length'),
+    contextTokensMax:
+      need('max_position_embeddings', 'n_positions', 'max_seq_len', 'seq_length') -
+      // RoBERTa counts positions from 2.
+      (/roberta$/.test(type) ? 2 : 0),
+    ...poolingOf(config),
     // vLLM loads a float32 checkpoint in 16 bits unless --dtype is given.
     bytesPerValue: 2,
     ...(isMiniMax && { normalizesAllHeads: true }),
@@ -72,7 +76,7 @@ export function modelFromConfig(name: string, file: Config): ModelSpec {
 }
 
 /** The feed-forward part of these models has two matrices, without a gate. */
-const ungated = new Set(['opt', 'gpt2', 'falcon', 'gpt_neox', 'phi', 'starcoder2', 'nemotron']);
+const ungated = new Set(['bert', 'roberta', 'xlm-roberta', 'opt', 'gpt2', 'falcon', 'gpt_neox', 'phi', 'starcoder2', 'nemotron']);
 
 /** Defaults that configs leave to their class in transformers, by `model_type`. */
 const classDefaults: Readonly<Record<string, Readonly<Record<string, number>>>> = {
@@ -84,6 +88,25 @@ const classDefaults: Readonly<Record<string, Readonly<Record<string, number>>>> 
   falcon: { max_position_embeddings: 2048 },
   llama4_text: { n_shared_experts: 1 },
 };
+
+/** A model whose class has no output layer for text. */
+function poolingOf(config: Config): Pick<ModelSpec, 'pooling'> {
+  const [name = ''] = [config['architectures']].flat().map(String);
+  const isEncoder = /bert/i.test(String(config['model_type']));
+  const task = /ForSequenceClassification$/.test(name)
+    ? 'score'
+    : isEncoder || /(Model|EmbeddingModel)$/.test(name)
+      ? 'embed'
+      : undefined;
+  if (task === undefined) return {};
+  const listed = config['matryoshka_dimensions'];
+  const matryoshka = Array.isArray(listed)
+    ? listed.filter((one) => typeof one === 'number')
+    : config['is_matryoshka'] === true
+      ? 'any'
+      : undefined;
+  return { pooling: { task, ...(isEncoder && { isEncoder }), ...(matryoshka && { matryoshka }) } };
+}
 
 function isMap(value: unknown): value is Config {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -18,6 +18,7 @@ export function guessModel(
   const sizes = sizesOf(name);
   const family = familyOf(name);
   if (sizes === undefined || family === undefined || hasOtherLayers(name)) return undefined;
+  if (/embed|rerank|reward/i.test(name)) return undefined;
   const kin = known.filter((model) => {
     const own = familyOf(model.name);
     return own?.maker === family.maker && isOfKind(model, sizes);
@@ -56,8 +57,8 @@ interface Sizes {
   readonly active: number | undefined;
 }
 
-function isOfKind({ experts }: ModelSpec, { active }: Sizes): boolean {
-  return (experts === undefined) === (active === undefined);
+function isOfKind({ experts, pooling }: ModelSpec, { active }: Sizes): boolean {
+  return pooling === undefined && (experts === undefined) === (active === undefined);
 }
 
 function nearestInSize(known: readonly ModelSpec[], sizes: Sizes): ModelSpec | undefined {

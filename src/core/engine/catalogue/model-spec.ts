@@ -39,6 +39,8 @@ export interface ModelSpec {
    * small all-reduce of their own.
    */
   readonly normalizesAllHeads?: boolean;
+  /** What a model returns instead of text: vectors (`embed`), or scores of pairs (`score`). */
+  readonly pooling?: PoolingSpec;
   readonly vocabSize: number;
   /** Whether the output layer shares the embedding's weights. */
   readonly tiedEmbeddings: boolean;
@@ -52,6 +54,15 @@ export interface ModelSpec {
   readonly kvBytesPerValue?: number;
   /** Where these numbers come from. */
   readonly source: string;
+}
+
+/** A model that returns vectors or scores. */
+export interface PoolingSpec {
+  readonly task: 'embed' | 'score';
+  /** Whether each token attends to all others, as in BERT: no KV cache outlives a prompt, which is computed at once. */
+  readonly isEncoder?: boolean;
+  /** Lengths to which vectors may be shortened, as config.json lists them. */
+  readonly matryoshka?: 'any' | readonly number[];
 }
 
 /** Sizes of multi-head latent attention, under the names of DeepSeek's config.json. */

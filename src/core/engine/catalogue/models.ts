@@ -175,7 +175,67 @@ export const models: readonly ModelSpec[] = [
     }),
     latentAttention: deepSeekAttention,
   })),
+  // Models that return vectors or scores. RoBERTa has two more positions than tokens of context; vLLM takes
+  // the context of sentence transformers from their `max_seq_length`.
+  ...(
+    [
+      ['BAAI/bge-m3', 24, 1024, 16, 4096, 250_002, 8192],
+      ['BAAI/bge-large-en-v1.5', 24, 1024, 16, 4096, 30_522, 512],
+      ['BAAI/bge-base-en-v1.5', 12, 768, 12, 3072, 30_522, 512],
+      ['BAAI/bge-small-en-v1.5', 12, 384, 12, 1536, 30_522, 512],
+      ['intfloat/multilingual-e5-large', 24, 1024, 16, 4096, 250_002, 512],
+      ['intfloat/multilingual-e5-large-instruct', 24, 1024, 16, 4096, 250_002, 512],
+      ['intfloat/multilingual-e5-small', 12, 384, 12, 1536, 250_037, 512],
+      ['intfloat/e5-large-v2', 24, 1024, 16, 4096, 30_522, 512],
+      ['thenlper/gte-large', 24, 1024, 16, 4096, 30_522, 512],
+      ['sentence-transformers/all-MiniLM-L6-v2', 6, 384, 12, 1536, 30_522, 256],
+      ['sentence-transformers/all-MiniLM-L12-v2', 12, 384, 12, 1536, 30_522, 128],
+      ['Snowflake/snowflake-arctic-embed-l-v2.0', 24, 1024, 16, 4096, 250_002, 8192],
+    ] as const
+  ).map((row) => encoder(row, 'embed')),
+  ...(
+    [
+      ['BAAI/bge-reranker-v2-m3', 24, 1024, 16, 4096, 250_002, 8192],
+      ['BAAI/bge-reranker-large', 24, 1024, 16, 4096, 250_002, 512],
+      ['BAAI/bge-reranker-base', 12, 768, 12, 3072, 250_002, 512],
+      ['cross-encoder/ms-marco-MiniLM-L-6-v2', 6, 384, 12, 1536, 30_522, 512],
+    ] as const
+  ).map((row) => encoder(row, 'score')),
+  spec('intfloat/e5-mistral-7b-instruct', [32, 4096, 32, 8, 128, 14_336, 32_000, 32_768], {
+    ...{ tied: true, pooling: { task: 'embed' } },
+  }),
+  spec('Alibaba-NLP/gte-Qwen2-1.5B-instruct', [28, 1536, 12, 2, 128, 8960, 151_646, 131_072], {
+    ...{ tied: true, pooling: { task: 'embed' } },
+  }),
+  spec('Alibaba-NLP/gte-Qwen2-7B-instruct', [28, 3584, 28, 4, 128, 18_944, 151_646, 131_072], {
+    ...{ tied: true, pooling: { task: 'embed' } },
+  }),
+  ...(
+    [
+      ['0.6B', [28, 1024, 16, 8, 128, 3072, 151_669, 32_768]],
+      ['4B', [36, 2560, 32, 8, 128, 9728, 151_665, 40_960]],
+      ['8B', [36, 4096, 32, 8, 128, 12_288, 151_665, 40_960]],
+    ] as const
+  ).flatMap(([size, row]) => [
+    spec(`Qwen/Qwen3-Embedding-${size}`, row, { tied: true, pooling: { task: 'embed' } }),
+    spec(`Qwen/Qwen3-Reranker-${size}`, row, { tied: true, pooling: { task: 'score' } }),
+  ]),
 ];
+
+/** Name, layers, hidden size, heads, intermediate size, vocabulary, context. */
+type EncoderRow = readonly [string, number, number, number, number, number, number];
+
+/** BERT or XLM-RoBERTa: a feed-forward part without a gate, and no output layer. */
+function encoder(
+  [name, layers, hidden, heads, intermediate, vocabulary, context]: EncoderRow,
+  task: 'embed' | 'score',
+): ModelSpec {
+  const row = [layers, hidden, heads, heads, hidden / heads, intermediate, vocabulary, context] as const;
+  return {
+    ...spec(name, row, { tied: true, pooling: { task, isEncoder: true } }),
+    feedForwardMatrices: 2,
+  };
+}
 
 /**
  * Finds a model by its id, with or without its owner, in any case; suffixes that name a fine-tuned

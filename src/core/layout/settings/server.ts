@@ -21,7 +21,7 @@ const byUp = {
   chart: none('the chart uses servingEngineSpec.containerPort'),
 } as const;
 const unlogged = none('requests are not logged');
-const pooling = missing('only text generation is emulated');
+const pooling = missing('only text generation is simulated');
 
 export const serverSettings = {
   model: setting({
@@ -206,13 +206,13 @@ export const serverSettings = {
     ...{ flag: '--runner', keys: ['vllmConfig.runner'], defaultText: 'auto' },
     value: choice(['auto', 'draft', 'generate', 'pooling']),
     about: 'task of the model',
-    effects: { engine: pooling, simulate: pooling },
+    effects: { engine: used, simulate: pooling },
   }),
   convert: setting({
     ...{ flag: '--convert', keys: ['vllmConfig.convert'], defaultText: 'auto' },
     value: text(),
-    about: 'turns a generation model into a pooling model',
-    effects: { engine: pooling, simulate: pooling },
+    about: 'turns a generation model into a pooling model: embed, or classify for scores',
+    effects: { engine: used, simulate: pooling },
   }),
   otlpTracesEndpoint: setting({
     ...{ flag: '--otlp-traces-endpoint', value: text('<url>'), defaultText: 'none' },

@@ -1,0 +1,85 @@
+// Runs the prompts of one request through the engine: each is one prefill, without a token of a response.
+import { badRequest, inEngine, type PairSettings } from '../../../core/api/index.ts';
+import { checkPromptText, checkTokenIds, fittingPrompt } from '../generation/limits.ts';
+import { startGeneration } from '../generation/start-generation.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
+
+/**
+ * The tokens of a text.
+ *
+ * @throws {ApiError} 400 if it does not fit the context.
+ */
+export function textTokens(
+  engine: EmbeddedEngine,
+  text: string,
+  settings: PairSettings & { readonly add_special_tokens?: boolean | null | undefined },
+): readonly number[] {
+  checkPromptText(engine, text);
+  const tokens = engine.tokenizer.encode(text, {
+    addSpecialTokens: settings.add_special_tokens !== false,
+  });
+  return fitting(engine, tokens, settings, true);
+}
+
+/** Truncates a prompt as the client requests. @throws {ApiError} 400 if it does not fit the context. */
+export function fitting(
+  engine: EmbeddedEngine,
+  tokens: readonly number[],
+  settings: PairSettings,
+  isText: boolean,
+): readonly number[] {
+  const lengths = {
+    ...{ maxTokens: undefined, maxTokensName: 'max_tokens' },
+    truncateTo: settings.truncate_prompt_tokens,
+    truncationSide: settings.truncation_side,
+  };
+  return fittingPrompt(engine, tokens, lengths, isText);
+}
+
+/**
+ * Computes prompts and then sends a response.
+ *
+ * @throws {ApiError} 400 if the engine refuses one of them.
+ */
+export function computePrompts(options: {
+  readonly engine: EmbeddedEngine;
+  readonly exchange: Exchange;
+  readonly id: string;
+  readonly prompts: readonly (readonly number[])[];
+  readonly settings: PairSettings;
+  readonly onComputed: () => void;
+}): void {
+  const { engine, exchange, id, prompts, settings, onComputed } = options;
+  inEngine(() => {
+    for (const tokens of prompts) {
+      if (tokens.length === 0) throw badRequest('The decoder prompt cannot be empty');
+      checkTokenIds(engine, tokens);
+    }
+  });
+  let open = prompts.length;
+  startGeneration({
+    ...{ engine, exchange, id, isStream: false },
+    prompts: prompts.map((tokens) => ({ tokens, maxTokens: 1, isPooled: true })),
+    request: {
+      model: settings.model,
+      cache_salt: settings.cache_salt,
+      priority: settings.priority,
+    },
+    writer: {
+      start: () => {},
+      onDelta: () => {
+        if (--open === 0) onComputed();
+      },
+    },
+  });
+}
+
+/** The `usage` of a response. */
+export function pooledUsage(prompts: readonly (readonly number[])[]): object {
+  const tokens = prompts.reduce((total, { length }) => total + length, 0);
+  return {
+    ...{ prompt_tokens: tokens, total_tokens: tokens, completion_tokens: 0 },
+    ...{ prompt_tokens_details: null, completion_tokens_details: null },
+  };
+}
