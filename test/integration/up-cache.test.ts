@@ -4,7 +4,9 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { UpProcess } from '../support/up-process.ts';
 
@@ -60,6 +62,45 @@ test('engines read each other’s host memory, with the hit rates of a simulatio
   assert.ok(failed <= 0.1 * read, `${failed} of ${read + failed} chunks did not come`);
   assert.ok(sum('spillway_lmcache_peer_read_bytes_total') > 20e6);
   assert.ok(sum('lmcache:p2p_time_to_transfer_count') > 10);
+  assert.equal(await up.end('SIGINT'), 0);
+});
+
+test('two cache servers keep two copies, so that one may be lost', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'up-cache-'));
+  context.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'values.yaml');
+  await writeFile(file, valuesOf('', '{enabled: true, replicaCount: 2}'));
+  const up = await UpProcess.start(['-f', file, '--json', '--no-dashboard']);
+  context.after(() => up.end('SIGKILL'));
+  await up.ready();
+  const urls = [
+    ...new Set(up.events.filter(({ kind }) => kind === 'embedded').map(({ url }) => url)),
+  ];
+  const pages = () => Promise.all(urls.map(async (url) => (await fetch(`${url}/metrics`)).text()));
+  const valueOn = (page: string, name: string) =>
+    Number(new RegExp(`^${name}\\{[^}]*\\} (\\S+)$`, 'm').exec(page)?.[1]);
+  const ask = async () => {
+    const response = await fetch(`${up.url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        ...{ model: 'Qwen/Qwen3-8B', max_tokens: 1 },
+        prompt: Array.from({ length: 2048 }, (_, i) => 1000 + i),
+      }),
+    });
+    assert.equal(response.status, 200, await response.text());
+  };
+  await ask();
+  const queries = (page: string) => valueOn(page, 'vllm:prefix_cache_queries_total');
+  const first = (await pages()).findIndex((page) => queries(page) > 0);
+  // The server of the engine that answered passes its values on in the background.
+  await sleep(2000);
+  const lost = up.pids.get(`cache-${first + 1}`);
+  assert.ok(lost !== undefined, JSON.stringify([...up.pids]));
+  process.kill(lost, 'SIGKILL');
+  await ask();
+  const other = (await pages())[1 - first] ?? '';
+  assert.ok(valueOn(other, 'vllm:external_prefix_cache_hits_total') >= 1024, other);
   assert.equal(await up.end('SIGINT'), 0);
 });
 

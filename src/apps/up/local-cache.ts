@@ -1,4 +1,4 @@
-// LMCache's services under `spillway up`: the cache server, with its ports and its command, and the ports of the controller.
+// LMCache's services under `spillway up`: the cache servers, with their ports and commands, and the ports of the controller.
 import {
   type CachePorts,
   type ControllerPorts,
@@ -10,11 +10,15 @@ import { freePorts, type ServiceSpec } from '../../io/processes/index.ts';
 
 const startDeadlineMs = 60_000;
 const stopGraceMs = 10_000;
-/** Chooses its ports; undefined if the values do not ask for it. */
-export async function chooseCachePorts(values: Values): Promise<CachePorts | undefined> {
-  if (!values.cacheserverSpec.enabled) return undefined;
-  const [lm = 0, resp = 0, http = 0] = await freePorts(3);
-  return { lm, resp, http };
+/** Chooses the ports of each cache server; none if the values do not ask for one. */
+export async function chooseCachePorts(values: Values): Promise<readonly CachePorts[]> {
+  const { enabled, replicaCount } = values.cacheserverSpec;
+  if (!enabled) return [];
+  const ports = await freePorts(3 * replicaCount);
+  return Array.from({ length: replicaCount }, (_, index) => {
+    const [lm = 0, resp = 0, http = 0] = ports.slice(3 * index);
+    return { lm, resp, http };
+  });
 }
 
 /** Chooses the ports of LMCache's controller that the values do not name; undefined if no engine reports to one. */
@@ -40,18 +44,18 @@ export function cacheNodes({ resp }: CachePorts): string {
   return `127.0.0.1:${resp}`;
 }
 
-/** The process of the cache server. */
-export function cacheService(
+/** The processes of the cache servers. */
+export function cacheServices(
   values: Values,
   [command, ...first]: readonly [string, ...string[]],
-  ports: CachePorts,
-): ServiceSpec {
-  return {
-    name: 'cache',
+  all: readonly CachePorts[],
+): readonly ServiceSpec[] {
+  return all.map((ports, index) => ({
+    name: all.length === 1 ? 'cache' : `cache-${index + 1}`,
     command,
-    args: [...first, 'cache', ...cacheFlags(values, ports)],
+    args: [...first, 'cache', ...cacheFlags(values, ports, all)],
     lifeline: 'pipe',
     healthUrl: `http://127.0.0.1:${ports.http}/ready`,
     ...{ startDeadlineMs, stopGraceMs },
-  };
+  }));
 }

@@ -19,7 +19,7 @@ import { backendOf, type ReachedBackend } from './backends.ts';
 import { chooseEnginePorts } from './engine-ports.ts';
 import {
   cacheNodes,
-  cacheService,
+  cacheServices,
   cacheUrl,
   chooseCachePorts,
   chooseControllerPorts,
@@ -56,7 +56,7 @@ export class RunningStack {
   /** Undefined with `routerSpec.enableRouter: false`. */
   readonly #router: Service | undefined;
   readonly #prometheus: { readonly local: LocalPrometheus; readonly service: Service } | undefined;
-  readonly #cache: { readonly url: string; readonly service: Service } | undefined;
+  readonly #caches: readonly { readonly url: string; readonly service: Service }[];
   readonly #details = new Map<string, string>();
   readonly #client: RouterClient;
   readonly #hasDrainDelay: boolean;
@@ -86,7 +86,7 @@ export class RunningStack {
     return new RunningStack(options, engines, backends, ports, {
       admin: adminPort,
       prometheus: prometheusPort,
-      cache: cachePorts,
+      caches: cachePorts,
       controller: controllerPorts,
     });
   }
@@ -99,7 +99,7 @@ export class RunningStack {
     own: {
       readonly admin: number | undefined;
       readonly prometheus: number | undefined;
-      readonly cache: CachePorts | undefined;
+      readonly caches: readonly CachePorts[];
       readonly controller: ControllerPorts | undefined;
     },
   ) {
@@ -123,18 +123,20 @@ export class RunningStack {
         for (const process of this.#processesOf(service)) hooks.onState(process);
       },
     };
-    if (own.cache !== undefined) {
-      const service = new Service(cacheService(values, options.self, own.cache), serviceHooks);
-      this.#cache = { url: cacheUrl(own.cache), service };
-    }
-    const { controller } = own;
-    const lmcache = {
-      cacheUrl: this.#cache?.url,
-      cacheNodes: own.cache && cacheNodes(own.cache),
-      controller: controller && { host: connectHost(routerSpec.host), ports: controller },
-    };
+    const { controller, caches } = own;
+    this.#caches = cacheServices(values, options.self, caches).map((spec, index) => ({
+      url: cacheUrl(caches[index] as CachePorts),
+      service: new Service(spec, serviceHooks),
+    }));
     const services = new Map<EnginePlan, Service>();
-    for (const group of processGroups(values, engines)) {
+    for (const [index, group] of processGroups(values, engines).entries()) {
+      // Any server has all keys, so the engines are spread over them.
+      const cache = caches[index % caches.length];
+      const lmcache = {
+        cacheUrl: cache && cacheUrl(cache),
+        cacheNodes: cache && cacheNodes(cache),
+        controller: controller && { host: connectHost(routerSpec.host), ports: controller },
+      };
       const ports0 = ports[engines.indexOf(group[0])];
       if (ports0 === undefined) continue;
       const { tls } = backends[engines.indexOf(group[0])] as ReachedBackend;
@@ -161,10 +163,12 @@ export class RunningStack {
 
   /** Names of the child processes. */
   get childNames(): string[] {
-    const others = [this.#router, this.#prometheus?.service, this.#cache?.service].filter(
-      (one) => one !== undefined,
-    );
-    return [...this.#engineServices(), ...others].map(({ spec }) => spec.name);
+    const others = [this.#router, this.#prometheus?.service].filter((one) => one !== undefined);
+    return [
+      ...this.#engineServices(),
+      ...others,
+      ...this.#caches.map(({ service }) => service),
+    ].map(({ spec }) => spec.name);
   }
 
   /** Base URL of the Prometheus that watches the stack, if there is one. */
@@ -172,20 +176,20 @@ export class RunningStack {
     return this.#prometheus?.local.url;
   }
 
-  /** The cache server that its engines share, if there is one. */
+  /** The cache server that its engines share, if there is one; the first of several, which has the keys of all. */
   get cacheUrl(): string | undefined {
-    return this.#cache?.url;
+    return this.#caches[0]?.url;
   }
 
   /**
-   * Starts the cache server, the engines, then the router; resolves when requests can be served. If one fails, it stops
+   * Starts the cache servers, the engines, then the router; resolves when requests can be served. If one fails, it stops
    * all of them and throws the reason.
    *
    * @throws {ChildError} One sentence.
    */
   async start(): Promise<void> {
     try {
-      await this.#cache?.service.start();
+      await Promise.all(this.#caches.map(({ service }) => service.start()));
       await Promise.all(this.#engineServices().map((service) => service.start()));
       await this.#router?.start();
       await this.#prometheus?.service.start();
@@ -204,7 +208,7 @@ export class RunningStack {
   async stop(hurry?: AbortSignal, drains = false): Promise<void> {
     await this.#router?.stop(hurry, this.#hasDrainDelay && !drains ? 'SIGINT' : 'SIGTERM');
     await Promise.all(this.#engineServices().map((service) => service.stop(hurry)));
-    await this.#cache?.service.stop(hurry);
+    await Promise.all(this.#caches.map(({ service }) => service.stop(hurry)));
     await this.#prometheus?.service.stop(hurry);
     this.#prometheus?.local.remove();
   }
@@ -253,12 +257,9 @@ export class RunningStack {
         url: this.prometheusUrl ?? '',
         service: this.#prometheus?.service,
       },
-      {
-        name: 'cache',
-        kind: 'cache',
-        url: this.#cache?.url ?? '',
-        service: this.#cache?.service,
-      },
+      ...this.#caches.map(({ url, service }) => ({
+        ...({ name: service.spec.name, kind: 'cache', url, service } as const),
+      })),
     ] as const;
     return [
       ...engines,
@@ -269,7 +270,8 @@ export class RunningStack {
   }
 
   #processesOf(service: Service): ProcessSnapshot[] {
-    if ([this.#router, this.#prometheus?.service, this.#cache?.service].includes(service)) {
+    const caches = this.#caches.map((cache) => cache.service);
+    if ([this.#router, this.#prometheus?.service, ...caches].includes(service)) {
       return this.#processes().filter(({ name }) => name === service.spec.name);
     }
     return this.members

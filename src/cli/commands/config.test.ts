@@ -96,7 +96,7 @@ test('validate names each key that "spillway up" does not use, with the reason',
       vllmConfig: {runner: generate, extraArgs: [--enforce-eager, --magic]}
     - {name: b, modelURL: org/b, kind: vllm, requestCPU: 4, lmcacheConfig: {enabled: true}}
     - {name: c, modelURL: org/c, urls: ["http://10.0.0.1:8000"], vllmConfig: {seed: 1}}
-cacheserverSpec: {enabled: true, replicaCount: 2}
+cacheserverSpec: {enabled: true, serde: naive}
 grafanaDashboards: {enabled: true}
 loraController: {enableLoraController: false}
 `,
@@ -111,7 +111,7 @@ loraController: {enableLoraController: false}
     `9:38: ${spec}[0].vllmConfig.extraArgs: --enforce-eager has no effect here: step times come from the profile, with or without CUDA graphs.`,
     `9:38: ${spec}[0].vllmConfig.extraArgs: --magic is not a known flag of vLLM 0.32; check its spelling.`,
     `11:66: ${spec}[2].vllmConfig ${vain}: the engine at this URL is already running.`,
-    `12:34: cacheserverSpec.replicaCount ${vain}: spillway up runs one cache server.`,
+    `12:34: cacheserverSpec.serde ${vain}: embedded engines send the bytes of a chunk as they are.`,
     `13:1: grafanaDashboards ${vain}: no KEDA, Grafana or Prometheus Operator is started.`,
   ]);
   const json = JSON.parse((await run('validate', '-f', path, '--json', '--for', 'up')).out);

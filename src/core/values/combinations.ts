@@ -8,7 +8,19 @@ import { pathText } from './tree.ts';
 
 /** Returns all conflicts of the values, whatever program uses them. */
 export function checkCombinations(values: Values): Conflict[] {
-  return [...engineConflicts(values), ...routerConflicts(values)];
+  return [...engineConflicts(values), ...routerConflicts(values), ...cacheConflicts(values)];
+}
+
+function cacheConflicts({ cacheserverSpec }: Values): Conflict[] {
+  const { enabled, copies = 1, replicaCount } = cacheserverSpec;
+  if (!enabled || copies <= Math.max(1, replicaCount)) return [];
+  return [
+    {
+      path: ['cacheserverSpec', 'copies'],
+      others: [['cacheserverSpec', 'replicaCount']],
+      sentence: `cacheserverSpec.copies (${copies}) must not be above replicaCount (${replicaCount}): each copy is on a server of its own`,
+    },
+  ];
 }
 
 function routerConflicts({ routerSpec, loraController }: Values): Conflict[] {

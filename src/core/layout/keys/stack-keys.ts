@@ -215,12 +215,12 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
   ]),
   'cacheserverSpec.byteShare': { up: used, simulate: none('a simulation moves no bytes') },
   'cacheserverSpec.copies': {
-    up: missing('spillway up runs one cache server'),
+    up: used,
     simulate: none('in a simulation the store loses no server'),
   },
   'cacheserverSpec.replicaCount': {
-    up: missing('spillway up runs one cache server'),
-    simulate: kubernetes,
+    up: used,
+    simulate: none('a simulation has one store, of capacityGB'),
   },
   'cacheserverSpec.serde': {
     up: none('embedded engines send the bytes of a chunk as they are'),
