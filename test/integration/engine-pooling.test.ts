@@ -58,7 +58,8 @@ test('vectors are normalized, constant, as long as the model is wide, and near f
     data.map(({ index, object }) => [index, object]),
     [0, 1, 2].map((index) => [index, 'embedding']),
   );
-  const dot = (x: number[], y: number[]) => x.reduce((sum, value, i) => sum + value * (y[i] ?? 0), 0);
+  const dot = (x: number[], y: number[]) =>
+    x.reduce((sum, value, i) => sum + value * (y[i] ?? 0), 0);
   assert.deepEqual([a.length, Math.round(1e6 * dot(a, a)) / 1e6], [1024, 1]);
   assert.ok(dot(a, b) > dot(a, c) + 0.2, `${dot(a, b)} ${dot(a, c)}`);
   const floats = await client.embeddings.create({ model, input, encoding_format: 'float' });
@@ -155,11 +156,11 @@ test('a prompt that is only computed counts as a prompt, not as a generated toke
   const { body } = await post(`${url}/v1/embeddings`, { input: ['One', 'Two words'] });
   const tokens = (body['usage'] as Json)['prompt_tokens'];
   const text = await (await fetch(`${url}/metrics`)).text();
-  const valueOf = (name: string) =>
+  const metric = (name: string) =>
     Number(new RegExp(`^vllm:${name}\\{.*\\} (\\S+)$`, 'm').exec(text)?.[1]);
-  assert.equal(valueOf('prompt_tokens_total'), tokens);
-  assert.equal(valueOf('generation_tokens_total'), 0);
-  assert.equal(valueOf('time_to_first_token_seconds_count'), 2);
+  assert.equal(metric('prompt_tokens_total'), tokens);
+  assert.equal(metric('generation_tokens_total'), 0);
+  assert.equal(metric('time_to_first_token_seconds_count'), 2);
   assert.match(text, /request_success_total\{.*finished_reason="stop".*\} 2(\.0)?\n/);
 });
 

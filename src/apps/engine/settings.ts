@@ -8,8 +8,8 @@ import { type EngineSpec, type SchedulerSettings, sizeEngine } from '../../core/
 import { readEngineModel, readGpuSpec } from '../../io/models/index.ts';
 import { readStepCostSource } from '../../io/profile/index.ts';
 import { openModelTokenizer } from './model-tokenizer.ts';
-import { type PoolingFlags, poolingOptions } from './pooling-options.ts';
 import type { EngineServerOptions, SamplingDefaults } from './options.ts';
+import { type PoolingFlags, poolingOptions } from './pooling-options.ts';
 import { type TierFlags, tierOptions } from './tiers/tier-options.ts';
 
 /** Sizes have the names and meaning of `EngineSpec`. */
@@ -71,7 +71,15 @@ export async function resolveEngine(settings: EngineSettings): Promise<ResolvedE
   const { tokenizer, folder, isStandIn, note } = await openModelTokenizer(settings);
   const endToken = isStandIn ? 'none' : tokenizer.eosTokenId;
   const samplingDefaults = await readSamplingDefaults(settings.model, endToken);
-  const { profile, tier, config, tokenizer: _, standIn: __, poolingFlags = {}, ...sizes } = settings;
+  const {
+    profile,
+    tier,
+    config,
+    tokenizer: _,
+    standIn: __,
+    poolingFlags = {},
+    ...sizes
+  } = settings;
   const scheduler = given.pooling?.isEncoder ? { ...wholePrompts, ...config } : config;
   const gpu = await readGpuSpec(settings.gpu ?? 'H100-80GB');
   const spec = { ...sizes, scheduler, model: given, gpu };
@@ -91,7 +99,8 @@ export async function resolveEngine(settings: EngineSettings): Promise<ResolvedE
     stepEstimate: stepEstimate(model, engine.tensorParallelSize),
     samplingDefaults,
     ...(settings.tensorParallelSize && { tensorParallelSize: settings.tensorParallelSize }),
-    tier: tier && tierOptions(tier, { ...engine, modelName: settings.model }, engine.config.blockSize),
+    tier:
+      tier && tierOptions(tier, { ...engine, modelName: settings.model }, engine.config.blockSize),
     givenCacheSettings: {
       blockSize: scheduler?.blockSize,
       numGpuBlocks: settings.numGpuBlocks,

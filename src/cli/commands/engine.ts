@@ -138,7 +138,11 @@ async function engineOptions(
     given({
       ...{ model, gpu: flags.gpu, profile: flags.profile, tokenizer: flags.tokenizer },
       standIn: flags.standIn,
-      poolingFlags: { runner: flags.runner, convert: flags.convert, hfOverrides: flags.hfOverrides },
+      poolingFlags: {
+        runner: flags.runner,
+        convert: flags.convert,
+        hfOverrides: flags.hfOverrides,
+      },
       ...sizes,
       // In vLLM, overrides of the position embeddings allow a longer context.
       allowsLongContext: flags.hfOverrides !== undefined || isSet('VLLM_ALLOW_LONG_MAX_MODEL_LEN'),

@@ -27,7 +27,10 @@ function detailOf({ checks }: SmokeReport, wanted: string): string {
 
 test('a stack that serves passes all checks', async (t) => {
   const report = await tested(t, { engines: [from(a), from(b)] }, [a, b]);
-  assert.equal(resultsOf(report), 'models ok, chat ok, completion ok, stream ok, routing ok, metrics ok');
+  assert.equal(
+    resultsOf(report),
+    'models ok, chat ok, completion ok, stream ok, routing ok, metrics ok',
+  );
   assert.equal(report.ok, true);
   assert.equal(detailOf(report, 'routing'), 'all of 2 engines responded, after 2 requests');
 });

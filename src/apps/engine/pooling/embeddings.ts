@@ -1,5 +1,9 @@
 // POST /v1/embeddings
-import { badRequest, type EmbeddingRequest, readEmbeddingRequest } from '../../../core/api/index.ts';
+import {
+  badRequest,
+  type EmbeddingRequest,
+  readEmbeddingRequest,
+} from '../../../core/api/index.ts';
 import { chatPrompt } from '../chat/chat-prompt.ts';
 import { createdSeconds } from '../generation/response-writer.ts';
 import { checkModel } from '../generation/server-checks.ts';

@@ -80,7 +80,9 @@ function computeScores(
     first.map((text) => textTokens(engine, text, settings)),
     second.map((text) => textTokens(engine, text, settings)),
   ] as const;
-  const pairs = right.map((b, index) => [left[index] ?? (left[0] as readonly number[]), b] as const);
+  const pairs = right.map(
+    (b, index) => [left[index] ?? (left[0] as readonly number[]), b] as const,
+  );
   const isCrossEncoder = pooling.task === 'score';
   // A bi-encoder computes each text by itself, and vLLM counts the token that pads the pair.
   const counted = pairs.map(([a, b]) => [...a, ...(isCrossEncoder ? [] : [0]), ...b]);

@@ -86,10 +86,7 @@ export function routes(
 }
 
 /** The routes of a model that generates text. @param generation Wraps each handler that generates. */
-function textRoutes(
-  engine: EmbeddedEngine,
-  generation: (handler: Handler) => Handler,
-): Routes {
+function textRoutes(engine: EmbeddedEngine, generation: (handler: Handler) => Handler): Routes {
   const scaleOutRoute = (handler: Handler) => ({ POST: scaleOut(engine, handler) });
   const store = engine.options.responsesStore ? new ResponseStore() : undefined;
   return {

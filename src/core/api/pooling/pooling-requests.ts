@@ -106,10 +106,12 @@ export interface RerankRequest extends PairSettings {
 /** @throws {ApiError} 400, as Pydantic in vLLM reports it. */
 export function readRerankRequest(body: unknown): RerankRequest {
   checkCacheSalt(body);
-  const { query, documents, top_n: topCount, ...rest } = readBody(body, rerankFields, [
-    'query',
-    'documents',
-  ]);
+  const {
+    query,
+    documents,
+    top_n: topCount,
+    ...rest
+  } = readBody(body, rerankFields, ['query', 'documents']);
   return { ...rest, query: query ?? '', documents: listOf(documents), topCount: topCount ?? 0 };
 }
 

@@ -76,7 +76,18 @@ export function modelFromConfig(name: string, file: Config): ModelSpec {
 }
 
 /** The feed-forward part of these models has two matrices, without a gate. */
-const ungated = new Set(['bert', 'roberta', 'xlm-roberta', 'opt', 'gpt2', 'falcon', 'gpt_neox', 'phi', 'starcoder2', 'nemotron']);
+const ungated = new Set([
+  'bert',
+  'roberta',
+  'xlm-roberta',
+  'opt',
+  'gpt2',
+  'falcon',
+  'gpt_neox',
+  'phi',
+  'starcoder2',
+  'nemotron',
+]);
 
 /** Defaults that configs leave to their class in transformers, by `model_type`. */
 const classDefaults: Readonly<Record<string, Readonly<Record<string, number>>>> = {

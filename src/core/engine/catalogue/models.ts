@@ -230,7 +230,16 @@ function encoder(
   [name, layers, hidden, heads, intermediate, vocabulary, context]: EncoderRow,
   task: 'embed' | 'score',
 ): ModelSpec {
-  const row = [layers, hidden, heads, heads, hidden / heads, intermediate, vocabulary, context] as const;
+  const row = [
+    layers,
+    hidden,
+    heads,
+    heads,
+    hidden / heads,
+    intermediate,
+    vocabulary,
+    context,
+  ] as const;
   return {
     ...spec(name, row, { tied: true, pooling: { task, isEncoder: true } }),
     feedForwardMatrices: 2,
