@@ -100,7 +100,7 @@ test('wrong input is status 2, a server that is away 4, each in one sentence', a
     [
       [],
       2,
-      /^Give what to compare: two URLs, two values files, group:a and group:b, or the folders of/m,
+      /^Give what to compare: two URLs, two values files, group:a and group:b, the folders of two runs, or two results of vllm/m,
     ],
     [[scripted.url], 2, /^Give what to compare/m],
     [['x', scripted.url], 2, /^There is no x: give two URLs such as/m],
