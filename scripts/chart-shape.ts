@@ -1,6 +1,11 @@
 // What the chart's templates need of the values schema to read a file as "spillway up" does: the form of each key and the defaults that a
 // null leaves in place (templates/_values-shape.tpl), and the schema with the spellings that are then converted (values.schema.json).
-import { type SchemaNode, valuesJsonSchema, valuesRoot } from '../src/core/values/index.ts';
+import {
+  allKeys,
+  type SchemaNode,
+  valuesJsonSchema,
+  valuesRoot,
+} from '../src/core/values/index.ts';
 
 /** Keys whose values go elsewhere as they are: to subcharts, or to Kubernetes. */
 const foreign = ['extraObjects', 'kube-prometheus-stack', 'prometheus-adapter', 'global'];
@@ -24,8 +29,24 @@ export function valuesShape(): string {
   return [
     '{{/* Written by "npm run docs" from src/core/values; do not edit. scripts/chart-shape.ts explains the letters. */}}',
     ...['{{- define "spillway.values-shape" -}}', JSON.stringify(shape), '{{- end }}'],
-    ...['{{- define "spillway.values-defaults" -}}', JSON.stringify(defaults), '{{- end }}', ''],
+    ...['{{- define "spillway.values-defaults" -}}', JSON.stringify(defaults), '{{- end }}'],
+    ...[
+      '{{- define "spillway.values-ignored" -}}',
+      JSON.stringify(ignoredKeys()),
+      '{{- end }}',
+      '',
+    ],
   ].join('\n');
+}
+
+/** Keys that are accepted without effect, with what to use instead. */
+function ignoredKeys(): readonly object[] {
+  return allKeys()
+    .filter(({ node }) => node['x-ignored'])
+    .map(({ path, node }) => ({
+      ...{ path, steps: path.replaceAll('[]', '.[]').split('.') },
+      reason: node.description,
+    }));
 }
 
 function shapeOf(key: string, node: SchemaNode): Shape | undefined {

@@ -110,3 +110,16 @@ checked. Takes the root.
 {{- end -}}
 {{- end -}}
 {{- end }}
+
+{{/* Whether a key is set anywhere. Takes value and steps, the parts of its path, with "[]" for each item of a list. */}}
+{{- define "spillway.values-has" -}}
+{{- $steps := .steps -}}
+{{- if not $steps }}true
+{{- else if eq (first $steps) "[]" -}}
+{{- if kindIs "slice" .value -}}
+{{- range .value }}{{ include "spillway.values-has" (dict "value" . "steps" (rest $steps)) }}{{ end -}}
+{{- end -}}
+{{- else if kindIs "map" .value -}}
+{{- if hasKey .value (first $steps) }}{{ include "spillway.values-has" (dict "value" (get .value (first $steps)) "steps" (rest $steps)) }}{{ end -}}
+{{- end -}}
+{{- end }}

@@ -452,3 +452,13 @@ test('the notes say how the API is reached, and what has no effect', async () =>
     /The router is lmcache\/lmstack-router:pd: .* routerSpec\.serviceDiscovery: external-only yet/,
   );
 });
+
+test('the notes name the keys without effect, with what to use instead', async () => {
+  const notes = await notesOf({
+    ...engines({ ...embedded, imagePullPolicy: 'Always' }),
+    cacheserverSpec: { tag: 'v1' },
+  });
+  assert.match(notes, /modelSpec\[\]\.imagePullPolicy: .*Use servingEngineSpec\.imagePullPolicy/);
+  assert.match(notes, /cacheserverSpec\.tag: .*Use image\.tag/);
+  assert.ok(!notes.includes('cacheserverSpec.repository'));
+});
