@@ -2,6 +2,7 @@
 import { counted } from '../core/base/index.ts';
 import { listenerFault } from '../core/launch/index.ts';
 import {
+  type EngineFault,
   engineFaults,
   refusedArguments,
   type Target,
@@ -23,6 +24,34 @@ import {
 } from '../core/values/index.ts';
 import { loadCatalogue } from '../io/models/index.ts';
 import type { LoadOptions } from '../io/values/index.ts';
+
+function faultsBy(catalogue: Awaited<ReturnType<typeof loadCatalogue>>) {
+  return (values: Values): readonly EngineFault[] =>
+    engineFaults(
+      values,
+      (name, { standIn }) =>
+        catalogue.findEngineModel(name, '', { always: standIn, unknown: values.spillway.standIn }),
+      engineKind,
+    );
+}
+
+/**
+ * Whether vLLM in a pod decides: the model's files, which its image reads, may allow a longer context than the catalogue has.
+ */
+function isForImage({ isByContext, path }: EngineFault, values: Values): boolean {
+  const entry = values.servingEngineSpec.modelSpec[Number(path[2])];
+  return isByContext === true && entry !== undefined && kindInChart(entry) === 'vllm';
+}
+
+/** Faults that are none of the values for Kubernetes, but that the image's vLLM will have unless its model says otherwise. */
+export async function imageNotes({ values, written }: ResolvedValues): Promise<readonly Problem[]> {
+  return faultsBy(await loadCatalogue())(values)
+    .filter((fault) => isForImage(fault, values))
+    .map(({ path, sentence }) => ({
+      place: placeAt(written, path),
+      sentence: `${sentence}; "spillway up" does not start with it, nor does vLLM unless the model's own files allow more`,
+    }));
+}
 
 /** What values are checked for: one target, or both. */
 export type CheckTarget = Target | 'both';
@@ -47,19 +76,12 @@ export async function valuesChecks(
   // Loaded only here, since every start reads values.
   const deploy = target === 'up' ? undefined : await import('../core/deploy/index.ts');
   const kindOf = target === 'kubernetes' ? kindInChart : engineKind;
+  const faultsOf = faultsBy(catalogue);
   const isEmulated = (entry: ModelEntry): boolean =>
     kindOf(entry) === 'embedded' && !(onHosts && /^[./~]/.test(entry.modelURL ?? ''));
   const check = (values: Values) => [
     ...[
-      ...engineFaults(
-        values,
-        (name, { standIn }) =>
-          catalogue.findEngineModel(name, '', {
-            always: standIn,
-            unknown: values.spillway.standIn,
-          }),
-        engineKind,
-      ),
+      ...faultsOf(values).filter((fault) => target === 'up' || !isForImage(fault, values)),
       ...(deploy?.nameFaults(values, kindInChart) ?? []).map((fault) =>
         target === 'both'
           ? {
@@ -118,8 +140,14 @@ function runsOwnRouter({ routerSpec: { repository, digest, serviceDiscovery } }:
   );
 }
 
+/** Returns the keys without effect in a target, and what an image decides, one sentence each. */
+export async function notesFor(read: ResolvedValues, target: Target): Promise<readonly Problem[]> {
+  const notes = keysWithoutEffect(read, target);
+  return target === 'up' ? notes : [...notes, ...(await imageNotes(read))];
+}
+
 /** Returns the keys without effect in a target, one sentence each, from top to bottom. */
-export function keysWithoutEffect(
+function keysWithoutEffect(
   { values, written }: ResolvedValues,
   target: Target,
 ): readonly Problem[] {
@@ -176,7 +204,7 @@ export async function notesForBoth(read: ResolvedValues): Promise<{
     (entry) => entry.enabled && engineKind(entry) !== kindInChart(entry),
   );
   return {
-    problems,
+    problems: [...problems, ...(await imageNotes(read))],
     lines: [
       ...(undecided.length === 0
         ? []

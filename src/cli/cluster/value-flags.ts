@@ -7,7 +7,7 @@ import { InputError } from '../../core/base/index.ts';
 import { findPreset, problemLines, toPlain } from '../../core/values/index.ts';
 import { readValues } from '../../io/values/index.ts';
 import { collect } from '../arguments/lists.ts';
-import { checkRouterArguments, valuesChecks } from '../values-checks.ts';
+import { checkRouterArguments, imageNotes, valuesChecks } from '../values-checks.ts';
 
 export interface ValueFlags {
   readonly file?: readonly string[];
@@ -77,6 +77,8 @@ export async function checkedValues(flags: ValueFlags): Promise<unknown> {
   });
   await checkRouterArguments(read, 'kubernetes');
   const { written, warnings } = read;
-  for (const line of problemLines(warnings)) process.stderr.write(`warning: ${line}\n`);
+  const notes = await imageNotes(read);
+  for (const line of problemLines([...warnings, ...notes]))
+    process.stderr.write(`warning: ${line}\n`);
   return toPlain(written);
 }

@@ -115,7 +115,7 @@ loraController: {enableLoraController: false}
     `13:1: grafanaDashboards ${vain}: no KEDA, Grafana or Prometheus Operator is started.`,
   ]);
   const json = JSON.parse((await run('validate', '-f', path, '--json', '--for', 'up')).out);
-  assert.equal(json.warnings.length, 9);
+  assert.equal(json.warnings.length, 8);
   assert.deepEqual(json.warnings[0], {
     ...{ source: path, line: 5, column: 7 },
     sentence: `${spec}[0].requestCPU ${vain}: it is for Kubernetes`,
@@ -145,7 +145,6 @@ spillway: {enginePort: 8100}
   assert.deepEqual(err.replaceAll(`${path}:`, '').trimEnd().split('\n'), [
     `9:20: ${words}: --max-model-length is not a known flag of vLLM 0.32; did you mean --max-model-len?`,
     `9:20: ${words}: --enforce-eager has no effect here: step times come from the profile, with or without CUDA graphs.`,
-    '11:34: cacheserverSpec.replicaCount has no effect under "spillway up": spillway up runs one cache server.',
     '1 entry of modelSpec without kind: emulated under "spillway up", vLLM on Kubernetes; kind: embedded or kind: vllm makes both alike.',
     '4 keys are for Kubernetes (repository, tag, requestCPU), without effect under "spillway up".',
     '1 key has no effect under "spillway up" (keda); "--for up" gives the reasons.',
@@ -264,14 +263,6 @@ test('validate refuses what vLLM would refuse', async () => {
   const refused: readonly (readonly [yaml: string, expected: RegExp])[] = [
     ['vllmConfig: {dtype: foo}', /vllmConfig\.dtype is "foo"; it must be one of auto, half,/],
     [
-      'vllmConfig: {maxModelLen: 50000}',
-      /maxModelLen \(50000\) must not be above the 40960 tokens/,
-    ],
-    [
-      'vllmConfig: {extraArgs: [--max-model-len, 1M]}',
-      /extraArgs: --max-model-len \(1048576\) must/,
-    ],
-    [
       'vllmConfig: {extraArgs: [--max-model-len, 8KB]}',
       /--max-model-len is "8KB"; it must be an int/,
     ],
@@ -287,6 +278,30 @@ test('validate refuses what vLLM would refuse', async () => {
     assert.deepEqual([status, out], [2, ''], yaml);
     assert.match(err, expected);
     assert.match(err, /^\S+refused\.yaml:1:\d+: .*\.\n$/);
+  }
+});
+
+test('a context above the model’s is refused under "spillway up", and a note where an image reads the model', async () => {
+  const contexts: readonly (readonly [yaml: string, expected: RegExp])[] = [
+    ['{maxModelLen: 50000}', /maxModelLen \(50000\) must not be above the 40960 tokens/],
+    ['{maxModelLen: "1048576"}', /maxModelLen \(1048576\) must not be above the 40960/],
+    ['{extraArgs: [--max-model-len, 1M]}', /extraArgs: --max-model-len \(1048576\) must/],
+  ];
+  const values = (yaml: string, kind: string) =>
+    file(
+      'context.yaml',
+      `servingEngineSpec: {modelSpec: [{name: m, modelURL: Qwen/Qwen3-8B${kind}, vllmConfig: ${yaml}}]}\n`,
+    );
+  for (const [yaml, expected] of contexts) {
+    const refused = await run('validate', '--for', 'up', '-f', values(yaml, ''));
+    assert.deepEqual([refused.status, refused.out], [2, ''], yaml);
+    assert.match(refused.err, expected);
+    const embedded = await run('validate', '-f', values(yaml, ', kind: embedded'));
+    assert.equal(embedded.status, 2, yaml);
+    const noted = await run('validate', '-f', values(yaml, ''));
+    assert.deepEqual([noted.status, noted.out], [0, 'valid\n'], yaml);
+    assert.match(noted.err, expected);
+    assert.match(noted.err, /"spillway up" does not start with it, nor does vLLM unless/);
   }
 });
 

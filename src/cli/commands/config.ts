@@ -18,12 +18,7 @@ import {
 import { type LoadOptions, readValues } from '../../io/values/index.ts';
 import { collect } from '../arguments/lists.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
-import {
-  checkRouterArguments,
-  keysWithoutEffect,
-  notesForBoth,
-  valuesChecks,
-} from '../values-checks.ts';
+import { checkRouterArguments, notesFor, notesForBoth, valuesChecks } from '../values-checks.ts';
 
 interface SourceFlags {
   readonly subchart?: string;
@@ -82,11 +77,11 @@ export function configCommand(
         await checkRouterArguments(read, target);
         if (flags.json) {
           const targets: readonly Target[] = flags.for ? [flags.for] : ['up', 'kubernetes'];
-          const notes = targets.flatMap((one) => keysWithoutEffect(read, one));
-          const warnings = [...read.warnings, ...notes].map(flat);
+          const notes = await Promise.all(targets.map((one) => notesFor(read, one)));
+          const warnings = [...read.warnings, ...notes.flat()].map(flat);
           output.write(`${JSON.stringify({ valid: true, problems: [], warnings }, null, 2)}\n`);
         } else if (flags.for) {
-          warn([...read.warnings, ...keysWithoutEffect(read, flags.for)]);
+          warn([...read.warnings, ...(await notesFor(read, flags.for))]);
           output.write('valid\n');
         } else {
           const { problems, lines } = await notesForBoth(read);

@@ -13,6 +13,8 @@ export interface EngineFault {
   readonly path: readonly (string | number)[];
   /** A sentence without its full stop. */
   readonly sentence: string;
+  /** By the context that the catalogue has for the model; that of the model's own files, which vLLM reads, may be longer. */
+  readonly isByContext?: boolean;
 }
 
 /**
@@ -42,11 +44,11 @@ export function engineFaults(
         ? []
         : modelFaults(settings, model, allowsLongContext(entry, values))),
       ...schedulerFaults(settings, (name) => (sources.get(name) ?? '').startsWith('-')),
-    ].map(({ name, sentence }) => {
+    ].map(({ name, sentence, isByContext = false }) => {
       const source = sources.get(name) ?? '';
       const key = source.startsWith('-') ? extraArgs : source;
       const where = source.startsWith('-') ? `${base}.${extraArgs}: ${source}` : `${base}.${key}`;
-      return { path: path(key), sentence: `${where} ${sentence}` };
+      return { path: path(key), sentence: `${where} ${sentence}`, isByContext };
     });
   });
 }
@@ -57,6 +59,7 @@ const extraArgs = 'vllmConfig.extraArgs';
 interface SettingFault {
   readonly name: SettingName;
   readonly sentence: string;
+  readonly isByContext?: boolean;
 }
 
 /** @see vllm/config/model.py, verify_with_parallel_config and get_and_verify_max_len */
@@ -74,7 +77,7 @@ function modelFaults(
   }
   if (typeof maxModelLen === 'number' && maxModelLen > contextTokensMax && !isLongAllowed) {
     faults.push({
-      name: 'maxModelLen',
+      ...{ name: 'maxModelLen', isByContext: true },
       sentence: `(${maxModelLen}) must not be above the ${contextTokensMax} tokens of context of ${model}; lower it, or set VLLM_ALLOW_LONG_MAX_MODEL_LEN to 1 in env`,
     });
   }
