@@ -21,10 +21,16 @@ const deepSeekAttention: LatentAttention = {
  * the time is ignored.
  */
 export const models: readonly ModelSpec[] = [
-  {
-    ...spec('facebook/opt-125m', [12, 768, 12, 12, 64, 3072, 50_272, 2048], { tied: true }),
-    feedForwardMatrices: 2,
-  },
+  ...(
+    [
+      ['facebook/opt-125m', [12, 768, 12, 12, 64, 3072, 50_272, 2048]],
+      ['facebook/opt-1.3b', [24, 2048, 32, 32, 64, 8192, 50_272, 2048]],
+      ['distilbert/distilgpt2', [6, 768, 12, 12, 64, 3072, 50_257, 1024]],
+    ] as const
+  ).map(([name, row]) => ({ ...spec(name, row, { tied: true }), feedForwardMatrices: 2 as const })),
+  spec('HuggingFaceTB/SmolLM2-135M', [30, 576, 9, 3, 64, 1536, 49_152, 8192], { tied: true }),
+  spec('HuggingFaceTB/SmolLM2-360M', [32, 960, 15, 5, 64, 2560, 49_152, 8192], { tied: true }),
+  spec('HuggingFaceTB/SmolLM2-1.7B', [24, 2048, 32, 32, 64, 8192, 49_152, 8192], { tied: true }),
   spec('Qwen/Qwen3-0.6B', [28, 1024, 16, 8, 128, 3072, 151_936, 40_960], { tied: true }),
   spec('Qwen/Qwen3-1.7B', [28, 2048, 16, 8, 128, 6144, 151_936, 40_960], { tied: true }),
   spec('Qwen/Qwen3-4B', [36, 2560, 32, 8, 128, 9728, 151_936, 40_960], { tied: true }),
@@ -131,6 +137,9 @@ export const models: readonly ModelSpec[] = [
   spec('codellama/CodeLlama-34b', [48, 8192, 64, 8, 128, 22_016, 32_000, 16_384]),
   spec('ibm-granite/granite-3.1-8b', [40, 4096, 32, 8, 128, 12_800, 49_155, 131_072], {
     tied: true,
+  }),
+  spec('ibm-granite/granite-3.0-3b-a800m', [32, 1536, 24, 8, 64, 512, 49_155, 4096], {
+    ...{ tied: true, experts: { count: 40, perToken: 8 } },
   }),
   // GLM's first layers (1 to 3) are dense, like DeepSeek's.
   ...['zai-org/GLM-4.5', 'zai-org/GLM-4.6', 'zai-org/GLM-4.7'].map((name) =>
