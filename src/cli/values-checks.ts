@@ -245,13 +245,19 @@ function isForPods({ kind, reason }: VainKey): boolean {
 
 /** Returns one line for several keys: their number, and the names of the first. */
 function countLine(
-  keys: readonly { readonly path: VainKey['path'] }[],
+  keys: readonly { readonly path: VainKey['path']; readonly reason?: string }[],
   one: string,
   several: string,
   end: string,
 ): readonly string[] {
   if (keys.length === 0) return [];
-  const names = [...new Set(keys.map(({ path }) => path.at(-1)))];
+  const names = [
+    ...new Set(
+      keys.flatMap(({ path, reason = '' }) =>
+        isArgument(path) ? (/^.*?(?= ha(?:s|ve) )/.exec(reason)?.[0] ?? 'extraArgs') : path.at(-1),
+      ),
+    ),
+  ];
   const shown = names.slice(0, keysShownMax).join(', ');
   const more = names.length > keysShownMax ? ', …' : '';
   return [

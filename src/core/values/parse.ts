@@ -188,7 +188,10 @@ class TreeBuilder {
     for (const { key, value } of pairs) {
       const keyPlace = this.#placeOf(key.range[0]);
       if (!isScalar(key)) {
-        this.#complain(keyPlace, 'a key must be a text, not a list or a map');
+        this.#complain(
+          keyPlace,
+          'a key must be a text, not a list or a map; {{ … }} of a template is filled in before the file is read',
+        );
         continue;
       }
       // The key as written: `on` is a key name here, although it would be a boolean as a value.

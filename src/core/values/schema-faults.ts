@@ -71,11 +71,35 @@ function hint(value: unknown, path: Path, { written, root }: CheckedFile): strin
     const flag = treeAt(written, path)?.place.line === undefined;
     return flag ? '; use --set-string for a string' : '; put it in quotes';
   }
+  if (typeof value === 'string' && node !== undefined) {
+    const written = writtenInstead(value, node);
+    if (written !== undefined) return `; ${written}`;
+  }
+  if (typeof value === 'object' && value !== null && node?.type === 'array') {
+    return Array.isArray(value) ? '' : '; begin each item with "- "';
+  }
   if (typeof value === 'string' && node?.enum) {
     const near = nearest(value, node.enum.map(String));
     if (near !== undefined) return `; did you mean ${near}?`;
   }
   return '';
+}
+
+/** Maximum length of a text that is repeated as a list. */
+const wordsShownMax = 60;
+
+/** What to write instead of a text that is nearly right. */
+function writtenInstead(text: string, node: SchemaNode): string | undefined {
+  if (node.type === 'boolean' && /^(true|false)$/i.test(text)) return 'remove the quotes';
+  const isNumber = node.type === 'integer' || node.type === 'number';
+  const [, seconds] = /^(\d+)\s*s(?:ec(?:onds?)?)?$/.exec(text) ?? [];
+  if (isNumber && seconds !== undefined) return `write ${seconds}`;
+  const isShort =
+    text !== '' && text.length <= wordsShownMax && !/key|token|secret|pass/i.test(text);
+  if (node.type === 'array' && node.items?.type === 'string' && isShort) {
+    return `write a list: ${JSON.stringify(text.trim().split(/\s+/))}`;
+  }
+  return undefined;
 }
 
 /** Returns the value at a path of plain data. */

@@ -14,6 +14,8 @@ const otherWords: Readonly<Record<string, string>> = {
   engines: 'replicaCount',
   image: 'repository',
   model: 'modelURL',
+  modelName: 'modelURL',
+  modelPath: 'modelURL',
   policy: 'routingLogic',
   port: 'containerPort',
   replicas: 'replicaCount',
@@ -33,7 +35,9 @@ export function unknownKeySentence(path: Path, key: string, root = valuesRoot())
     ({ key: other, node }) => other === key && !node['x-ignored'],
   );
   if (places.length > 0 && places.length <= placesShownMax) {
-    const elsewhere = places.map((place) => place.path).join(' and ');
+    const elsewhere = places
+      .map((place) => (place.path === key ? 'the top' : place.path))
+      .join(' and ');
     return `${full} is not a known key; ${key} is known at ${elsewhere}`;
   }
   const similar = nearest(key, known);
@@ -41,5 +45,8 @@ export function unknownKeySentence(path: Path, key: string, root = valuesRoot())
   const where = path.length === 0 ? 'at the top' : `below ${pathText(path)}`;
   const rest = known.length - keysShownMax;
   const more = rest > 0 ? `, … (${known.length} in all)` : '';
-  return `${full} is not a known key; known ${where}: ${known.slice(0, keysShownMax).join(', ')}${more}`;
+  const list = `${full} is not a known key; known ${where}: ${known.slice(0, keysShownMax).join(', ')}${more}`;
+  return path.length === 0 && root === valuesRoot()
+    ? `${list}. The name of a key that only holds anchors begins with x-`
+    : list;
 }

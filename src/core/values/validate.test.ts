@@ -49,7 +49,7 @@ test('reports an unknown key with its place and the key that was meant', () => {
     // Known in too many places to list them.
     [
       'spillway: {extraArgs: []}',
-      'my.yaml:1:12: spillway.extraArgs is not a known key; known below spillway: dashboard, enginePort, engineProcesses, vllmCommand, routingLogic, observability, bareMetal, image, prometheusRule, networkPolicy, gate, thresholds.',
+      'my.yaml:1:12: spillway.extraArgs is not a known key; known below spillway: dashboard, enginePort, engineProcesses, standIn, vllmCommand, routingLogic, observability, bareMetal, image, prometheusRule, networkPolicy, gate, … (13 in all).',
     ],
     [
       entry('vllmConfig: {max-model-len: 8}'),
@@ -65,7 +65,7 @@ test('reports an unknown key with its place and the key that was meant', () => {
     ],
     [
       'monitoring: {enabled: true}',
-      'my.yaml:1:1: monitoring is not a known key; known at the top: servingEngineSpec, routerSpec, cacheserverSpec, loraAdapters, loraController, sharedPvcStorage, extraObjects, grafanaDashboards, kube-prometheus-stack, prometheus-adapter, global, spillway, … (13 in all).',
+      'my.yaml:1:1: monitoring is not a known key; known at the top: servingEngineSpec, routerSpec, cacheserverSpec, loraAdapters, loraController, sharedPvcStorage, extraObjects, grafanaDashboards, kube-prometheus-stack, prometheus-adapter, global, spillway, … (13 in all). The name of a key that only holds anchors begins with x-.',
     ],
   ];
   for (const [text, expected] of table) assert.deepEqual(refusal(text), [expected]);
@@ -89,7 +89,7 @@ test('reports a wrong value with what is allowed and what was given', () => {
     ],
     [
       'routerSpec: {enableRouter: "true"}',
-      'my.yaml:1:28: routerSpec.enableRouter must be true or false, not the text "true".',
+      'my.yaml:1:28: routerSpec.enableRouter must be true or false, not the text "true"; remove the quotes.',
     ],
     [
       'routerSpec: {tag: 1.37}',
@@ -106,11 +106,27 @@ test('reports a wrong value with what is allowed and what was given', () => {
     ['routerSpec: []', 'my.yaml:1:13: routerSpec must be a map, not an empty list.'],
     [
       'servingEngineSpec: {modelSpec: {name: m}}',
-      'my.yaml:1:32: servingEngineSpec.modelSpec must be a list of maps, not a map.',
+      'my.yaml:1:32: servingEngineSpec.modelSpec must be a list of maps, not a map; begin each item with "- ".',
     ],
     [
       'servingEngineSpec: {modelSpec: [{replicaCount: 1}]}',
       'my.yaml:1:33: servingEngineSpec.modelSpec[0].name is missing; it must be a text that is not empty.',
+    ],
+    [
+      'routerSpec: {engineScrapeInterval: 30s}',
+      'my.yaml:1:36: routerSpec.engineScrapeInterval must be a whole number of at least 1, not the text "30s"; write 30.',
+    ],
+    [
+      'routerSpec: {extraArgs: "--log-level debug"}',
+      'my.yaml:1:25: routerSpec.extraArgs must be a list of texts, not the text "--log-level debug"; write a list: ["--log-level","debug"].',
+    ],
+    [
+      'servingEngineSpec: {env: {A: b}}',
+      'my.yaml:1:26: servingEngineSpec.env must be a list of maps, not a map; begin each item with "- ".',
+    ],
+    [
+      'servingEngineSpec: {cacheserverSpec: {}}',
+      'my.yaml:1:21: servingEngineSpec.cacheserverSpec is not a known key; cacheserverSpec is known at the top.',
     ],
     [
       'servingEngineSpec: {labels: {a: [1]}}',
@@ -139,7 +155,7 @@ test('reports a wrong value with what is allowed and what was given', () => {
     ],
     [
       entry('vllmConfig: {extraArgs: "--a"}'),
-      'my.yaml:4:31: servingEngineSpec.modelSpec[0].vllmConfig.extraArgs must be a list of texts, not the text "--a".',
+      'my.yaml:4:31: servingEngineSpec.modelSpec[0].vllmConfig.extraArgs must be a list of texts, not the text "--a"; write a list: ["--a"].',
     ],
   ];
   for (const [text, expected] of table) assert.deepEqual(refusal(text), [expected]);
