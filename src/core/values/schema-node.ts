@@ -216,3 +216,9 @@ function findKeys(root: SchemaNode): readonly KnownKey[] {
   walk(root, '');
   return found;
 }
+
+/** Whether it accepts texts that are not in a list, so that a number in quotes may be meant as a text. */
+export function acceptsAnyText(node: SchemaNode): boolean {
+  if (node.anyOf) return node.anyOf.some(acceptsAnyText);
+  return accepts(node, 'string') && node.enum === undefined && node.const === undefined;
+}

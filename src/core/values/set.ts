@@ -1,7 +1,7 @@
 // Parses and applies the `--set a.b[0].c=v` grammar of Helm.
 
 import { type Problem, withoutSecrets } from './problem.ts';
-import { accepts, schemaAt } from './schema-node.ts';
+import { accepts, acceptsAnyText, schemaAt } from './schema-node.ts';
 import {
   type Dictionary,
   type Path,
@@ -156,7 +156,7 @@ function typed(text: string, path: Path, flag: string): Scalar {
   // The schema below is that of the values file; no key of a workload is a text of digits.
   if (numeric && flag === '--set-workload') return Number(text);
   const node = schemaAt(path);
-  if (numeric && node && accepts(node, 'number') && !accepts(node, 'string')) return Number(text);
+  if (numeric && node && accepts(node, 'number') && !acceptsAnyText(node)) return Number(text);
   return text;
 }
 

@@ -1,5 +1,5 @@
 // Spellings that people use where Helm's templates print the same: numbers in quotes, numbers and booleans among texts.
-import { accepts, childSchema, type SchemaNode } from './schema-node.ts';
+import { accepts, acceptsAnyText, childSchema, type SchemaNode } from './schema-node.ts';
 
 /** A whole number in quotes: without sign, and without a zero in front, which YAML reads as octal. */
 const quotedWhole = /^(?:0|[1-9][0-9]*)$/;
@@ -47,7 +47,7 @@ function namedKeys(node: SchemaNode): ReadonlySet<string> {
 }
 
 function asNumber(text: string, node: SchemaNode): unknown {
-  if (!accepts(node, 'number') || accepts(node, 'string')) return text;
+  if (!accepts(node, 'number') || acceptsAnyText(node)) return text;
   const isWhole = !(node.anyOf ?? [node]).some(({ type }) => type === 'number');
   return (isWhole ? quotedWhole : quotedNumber).test(text) ? Number(text) : text;
 }

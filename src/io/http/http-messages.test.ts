@@ -326,7 +326,7 @@ const smuggling: readonly (readonly [string, string, number])[] = [
   ['HTTP/0.9', 'GET /\r\n\r\n', 400],
   ['HTTP/2', 'GET / HTTP/2.0\r\nHost: h\r\n\r\n', 505],
   ['HTTP/1.2', 'GET / HTTP/1.2\r\nHost: h\r\n\r\n', 505],
-  ['the HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 501],
+  ['the HTTP/2 preface', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
   ['fragment in the target', 'GET /#x HTTP/1.1\r\nHost: h\r\n\r\n', 400],
   ['byte above ASCII in the target', 'GET /\xff HTTP/1.1\r\nHost: h\r\n\r\n', 400],
   ['relative target', 'GET x HTTP/1.1\r\nHost: h\r\n\r\n', 400],
