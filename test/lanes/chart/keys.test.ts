@@ -11,6 +11,10 @@ type Json = Record<string, unknown>;
 const image = { repository: 'vllm/vllm-openai', tag: 'v0.32.0' };
 const resources = { requestCPU: 4, requestMemory: '16Gi', requestGPU: 1 };
 const lmcacheConfig = { enabled: true, cpuOffloadingBufferSize: 20 };
+const withPeersPorts = {
+  ...{ ...lmcacheConfig, enableController: true, controllerPort: 9000, controllerReplyPort: 9001 },
+  ...{ workerPorts: '8100,8101', p2pInitPorts: '8200,8201', p2pLookupPorts: '8300,8301' },
+};
 const vllm = {
   ...{ name: 'm', kind: 'vllm', modelURL: 'org/model-8b', replicaCount: 2, ...image, ...resources },
   ...{ vllmConfig: { maxModelLen: 8192, tensorParallelSize: 2 }, lmcacheConfig },
@@ -91,6 +95,10 @@ const stacks: readonly Json[] = [
       modelSpec: [{ name: 'u', kind: 'url', urls: ['http://a'], modelURL: 'm' }],
     },
     routerSpec: { serviceDiscovery: 'static' },
+  },
+  // P2P needs a controller and all of its ports.
+  {
+    servingEngineSpec: { modelSpec: [{ ...pinned, lmcacheConfig: withPeersPorts }] },
   },
 ];
 
