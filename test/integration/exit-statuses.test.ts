@@ -133,7 +133,9 @@ test('unknown flags, commands and policies are bad input', async () => {
   await expect(2, /^spillway: required option '--image <image>' not specified/, [
     'operator manifests',
   ]);
-  await expect(2, /^spillway: required option '-f, --file <file>' not specified/, ['deploy']);
+  await expect(2, /^spillway: deploy needs the values of a stack: give a file with -f,/, [
+    'deploy',
+  ]);
   await expect(2, /unknown option '--num-prompts'; .* equals sign: --bench="--num-prompts"/, [
     'deploy -f x --bench --num-prompts',
   ]);

@@ -78,6 +78,7 @@ export function deployCommand(): Command {
       '--bench [flags]',
       'send it a load and print the figures; --bench="--num-prompts 200" gives it flags of "spillway bench serve" (default: 120 prompts of 300 and 40 tokens, 4 per second)',
     )
+    .hook('preAction', (given) => checkValuesGiven(given.opts<Flags>()))
     .action(run);
   const { outputError } = command.configureOutput();
   command.configureOutput({
@@ -98,13 +99,16 @@ function withBenchHint(text: string): string {
   );
 }
 
-/** @throws {InputError} Without values, and for a test of what is not deployed. */
-function checkFlags({ file, preset, dryRun, diff, smoke, bench }: Flags): void {
-  if (file === undefined && preset === undefined) {
-    throw new InputError(
-      'deploy needs the values of a stack: give a file with -f, or a preset with --preset ("spillway config presets" lists them).',
-    );
-  }
+/** @throws {InputError} Without values. */
+function checkValuesGiven({ file, preset }: Flags): void {
+  if (file !== undefined || preset !== undefined) return;
+  throw new InputError(
+    'deploy needs the values of a stack: give a file with -f, or a preset with --preset ("spillway config presets" lists them).',
+  );
+}
+
+/** @throws {InputError} For a test of what is not deployed. */
+function checkFlags({ dryRun, diff, smoke, bench }: Flags): void {
   if (!(dryRun || diff) || !(smoke || bench)) return;
   const [test, dry] = [smoke ? '--smoke' : '--bench', dryRun ? '--dry-run' : '--diff'];
   throw new InputError(`${test} tests what has been deployed; leave out ${dry}.`);
