@@ -10,10 +10,11 @@ const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const sentence =
   /^\{"message":"This server speaks HTTP\/1\.1, not HTTP\/2: send the request with HTTP\/1\.1/;
 
-async function listen(t: TestContext): Promise<number> {
+async function listen(t: TestContext, limits = {}): Promise<number> {
   const ticker = new Ticker({ tickMs: 20 });
   const server = new HttpServer({
     ticker,
+    limits,
     onRequest: (exchange) => {
       exchange.begin('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n', undefined);
       exchange.end();
@@ -74,6 +75,14 @@ test('a client that waits for the server’s settings gets them, in whatever par
   const greeting = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
   assert.deepEqual(await answered(port, [preface]), greeting);
   assert.deepEqual(await answered(port, [preface.slice(0, 2), preface.slice(2)]), greeting);
+});
+
+test('a client that sends no request until the deadline is sent away in HTTP/2', async (t) => {
+  const port = await listen(t, { headTimeoutMs: 40 });
+  const text = (await answered(port, [preface])).toString('latin1');
+  assert.ok(text.startsWith('\0\0\0\x04\0\0\0\0\0'), text);
+  assert.match(text, /This server speaks HTTP\/1\.1/);
+  assert.doesNotMatch(text, /HTTP\/1\.1 408/);
 });
 
 test('a flood of frames without a request ends, and a mere likeness is HTTP/1.1', async (t) => {

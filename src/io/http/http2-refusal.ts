@@ -31,7 +31,15 @@ export function http2Greeting(): Buffer {
  */
 export function http2Refusal(bytes: Buffer, body: string): Buffer | undefined {
   const stream = firstStream(bytes);
-  if (stream === undefined) return undefined;
+  return stream === undefined ? undefined : http2End(stream, body);
+}
+
+/**
+ * The end of a connection.
+ *
+ * @param stream The first request, which gets the error; 0 if none has arrived.
+ */
+export function http2End(stream: number, body: string): Buffer {
   const text = Buffer.from(body);
   const parts = [frame(frameTypes.settings, flags.ack, 0, noBytes)];
   if (stream > 0) {

@@ -5,7 +5,13 @@ import type { BodyBudget, BodyHolder } from './body-budget.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { ChunkedReader } from './chunked-reader.ts';
-import { beginsAsHttp2, http2Greeting, http2Preface, http2Refusal } from './http2-refusal.ts';
+import {
+  beginsAsHttp2,
+  http2End,
+  http2Greeting,
+  http2Preface,
+  http2Refusal,
+} from './http2-refusal.ts';
 import { readInto } from './read-into.ts';
 import { parseRequestHead, type RequestHead } from './request-head.ts';
 import { type ExchangeOwner, ServerExchange } from './server-exchange.ts';
@@ -324,14 +330,19 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
     if (this.#input.length < http2Preface.length) return false;
     if (!this.#isHttp2) this.socket.write(http2Greeting());
     this.#isHttp2 = true;
-    const text = this.#context.refusal(505, http2Message, undefined);
-    const refusal = http2Refusal(this.#input, text.slice(text.indexOf('\r\n\r\n') + 4));
+    const refusal = http2Refusal(this.#input, this.#http2Error());
     if (refusal === undefined) return false;
     this.#closing = true;
     this.#sinceTick = this.#context.ticker.now;
     this.#input = noBytes;
     this.socket.end(refusal);
     return false;
+  }
+
+  /** The error for such a client, as JSON. */
+  #http2Error(): string {
+    const text = this.#context.refusal(505, http2Message, undefined);
+    return text.slice(text.indexOf('\r\n\r\n') + 4);
   }
 
   /** @returns Whether the body is complete. */
@@ -388,7 +399,9 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
     this.#head = undefined;
     this.#input = noBytes;
     this.#body.release();
-    this.socket.end(this.#context.refusal(error.status, error.message, target), 'latin1');
+    // Plain text among frames of HTTP/2 would be read as frames.
+    if (this.#isHttp2) this.socket.end(http2End(0, this.#http2Error()));
+    else this.socket.end(this.#context.refusal(error.status, error.message, target), 'latin1');
   }
 
   /**

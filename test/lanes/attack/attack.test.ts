@@ -222,7 +222,6 @@ const tricks: readonly (readonly [string, string])[] = [
     'a chunk size with a sign',
     'POST /v1/completions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n+1\r\nx\r\n0\r\n\r\n',
   ],
-  ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
   ['CONNECT', 'CONNECT engine:8000 HTTP/1.1\r\nHost: a\r\n\r\n'],
   ...[
     ...[
@@ -236,7 +235,6 @@ const tricks: readonly (readonly [string, string])[] = [
     ...[
       '/reset_prefix_cache',
       '/V1/COMPLETIONS',
-      '/v1/completions/',
       '/v1/completions;a',
       '/v1//completions',
       '/v1/completions%00',
@@ -250,6 +248,21 @@ const tricks: readonly (readonly [string, string])[] = [
   ),
 ];
 
+test('a client that speaks HTTP/2 gets frames of HTTP/2 only, whatever it sends', async (t) => {
+  const target = await startTarget(t);
+  const request = '\0\0\0\x01\x05\0\0\0\x01';
+  for (const rest of [request, 'GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n']) {
+    const socket = target.attack();
+    const answer = answerOf(socket);
+    socket.write(`PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${rest}`, 'latin1');
+    const seen = await answer;
+    assert.ok(seen.startsWith('\0\0\0\x04\0\0\0\0\0'), rest);
+    assert.match(seen, /This server speaks HTTP\/1\.1, not HTTP\/2/);
+    assert.doesNotMatch(seen, /HTTP\/1\.1 \d/);
+  }
+  assert.equal(target.engine.received.length, 0);
+});
+
 test('requests that could be read in two ways, and paths that mean others', async (t) => {
   const target = await startTarget(t);
   for (const [what, bytes] of tricks) {
@@ -260,6 +273,13 @@ test('requests that could be read in two ways, and paths that mean others', asyn
     assert.match(seen, /^HTTP\/1\.1 (4\d\d|501|505) /, what);
     assert.equal(seen.match(/HTTP\/1\.1 \d/g)?.length, 1, `${what}: one response`);
   }
+  // The client is sent to the path without the slash, on the same host whatever it calls that.
+  const slash = target.attack();
+  const redirect = answerOf(slash);
+  slash.write(
+    'POST /v1/completions/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}',
+  );
+  assert.match(await redirect, /^HTTP\/1\.1 307 [\s\S]*\r\nLocation: \/v1\/completions\r\n/);
   assert.deepEqual(
     target.engine.received.map(({ target: path }) => path),
     [],
