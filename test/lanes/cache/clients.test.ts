@@ -245,9 +245,14 @@ test('Redis still replies as recorded', { skip: redisMissing }, async (t) => {
     received = '';
     socket.write(Buffer.from(`${send}\r\n`, 'latin1'));
     await until(() => isClosed || (received.length >= reply.length && !closes));
-    assert.equal(received, reply, send);
+    assert.equal(withoutAverage(received), withoutAverage(reply), send);
     if (!isClosed) continue;
     socket = connect(port, '127.0.0.1');
     listen();
   }
 });
+
+/** A reply without the mean lifetime of keys, which Redis estimates as it samples expired ones, and without its length. */
+function withoutAverage(reply: string): string {
+  return reply.replace(/^\$\d+(\r\n# Keyspace\r\n.*avg_ttl=)\d+/, '$$…$10');
+}
