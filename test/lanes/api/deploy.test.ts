@@ -201,7 +201,7 @@ test('wrong input ends with status 2, a cluster that is not there with status 4'
     [4, /Cannot reach the cluster/, ['doctor'], away],
     [4, /Cannot reach the cluster/, ['teardown', ...helmFlag], away],
     [
-      1,
+      2,
       /Helm 3\.14 or newer is needed, and "helm-x" is not on the PATH/,
       ['deploy', '-f', file, '--helm', 'helm-x'],
       {},
@@ -218,7 +218,8 @@ test('the doctor names what is missing, in the values and in the cluster', async
     const ran = await spillway(['doctor', '-f', await valuesFile(values), '--json']);
     assert.ok(ran.status === 0 || ran.status === 1, ran.err);
     const { checks } = JSON.parse(ran.out) as { checks: { name: string; result: string }[] };
-    const results = checks.filter(({ name }) => name !== 'ports');
+    // What this machine has is not the test's.
+    const results = checks.filter(({ name }) => name !== 'ports' && name !== 'helm');
     return [ran.status, ...results.map(({ name, result }) => `${name} ${result}`)];
   };
   // The cluster has 8 GPUs on one node, and no StorageClass.
