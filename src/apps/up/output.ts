@@ -15,7 +15,7 @@ export interface ReadyStack {
   readonly cacheUrl?: string | undefined;
   readonly models: readonly string[];
   readonly curl: string;
-  readonly openaiNode: readonly string[];
+  readonly nodeLines: readonly string[];
   readonly startSeconds: number;
 }
 

@@ -51,7 +51,7 @@ const router = routerView({
 
 const ready = {
   ...{ apiUrl: 'http://h/v1', pageUrl: undefined, models: ['m'], curl: 'curl', startSeconds: 1 },
-  openaiNode: ['import OpenAI'],
+  nodeLines: ['import OpenAI'],
 };
 
 test('lines for a slow reader are buffered up to a bound, then dropped and counted', () => {

@@ -73,7 +73,7 @@ export function readyLines(stack: ReadyStack): string[] {
     '',
     stack.curl,
     '',
-    ...stack.openaiNode,
+    ...stack.nodeLines,
     '',
   ];
 }

@@ -111,7 +111,7 @@ test('up reports its start, when it can serve, its state twice a second, and its
   assert.ok(
     ready.curl.startsWith(`curl ${url}/v1/chat/completions `) && ready.curl.includes('org/m'),
   );
-  assert.ok(ready.openaiNode.some((line) => line.includes(`${url}/v1`)));
+  assert.ok(ready.nodeLines.some((line) => line.includes(`${url}/v1`)));
   const seconds = ready.startSeconds;
   assert.ok(seconds > 0.02 && seconds < 60, `${seconds} s`);
   assert.equal(output.snapshots[0]?.router?.policy, 'no key');

@@ -1,13 +1,14 @@
 // `spillway up`: starts the stack, reports when it can serve, shows it, and stops it.
 
-import { counted, type SpillwayError } from '../../core/base/index.ts';
+import { counted, engineAddress, type SpillwayError } from '../../core/base/index.ts';
 import type { EnginePlan } from '../../core/launch/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import { announceStack } from '../../io/local-stacks/index.ts';
 import { delay } from '../../io/processes/index.ts';
 import type { StopSignals } from '../../io/signals/index.ts';
+import { type AnsweredApi, answeredApi } from './answered-api.ts';
 import { ChildLogs } from './child-logs.ts';
-import { curlLine, keyVariableOf, openaiNodeLines } from './connect-help.ts';
+import { curlLine, keyVariableOf, nodeLines } from './connect-help.ts';
 import type { ReadyStack, UpOutput } from './output.ts';
 import { RunningStack } from './stack.ts';
 
@@ -111,13 +112,14 @@ async function readyStack(
   const [first] = stack.members;
   const url = hasRouter ? stack.url : first?.backend.url;
   const target = {
-    baseUrl: `${url}/v1`,
+    baseUrl: url ?? '',
     model: models[0] ?? '',
+    api: await firstApi(stack, options),
     keyVariable: keyVariableOf(options.values, options.environment),
     certificate: hasRouter ? options.values.routerSpec.tls.cert : certificateOf(first?.engine),
   };
   return {
-    apiUrl: hasRouter ? target.baseUrl : undefined,
+    apiUrl: hasRouter ? `${target.baseUrl}/v1` : undefined,
     engines: hasRouter
       ? undefined
       : stack.members.map(({ backend: { name, url, model } }) => ({ name, url, model })),
@@ -126,9 +128,29 @@ async function readyStack(
     cacheUrl: stack.cacheUrl,
     models,
     curl: curlLine(target),
-    openaiNode: openaiNodeLines(target),
+    nodeLines: nodeLines(target),
     startSeconds: (performance.now() - startedAt) / 1000,
   };
+}
+
+/** What the model of the first engine answers; the engine itself knows. */
+async function firstApi(stack: RunningStack, options: UpOptions): Promise<AnsweredApi> {
+  const [first] = stack.members;
+  if (first === undefined) return 'chat';
+  const { backend, engine } = first;
+  const given = engine.kind === 'url' ? (engine.given ?? engine.url) : backend.url;
+  const { authorization } = engineAddress(given);
+  const key = authorization === undefined ? engineKeyOf(options) : undefined;
+  const tls = backend.tls ?? options.values.routerSpec.engineTls;
+  const { url, model } = backend;
+  return answeredApi({ url, model, key, authorization, tls }, options.signals.stop);
+}
+
+/** The key that engines want: that of the values, or else the environment's. */
+function engineKeyOf({ values, environment }: UpOptions): string | undefined {
+  const { vllmApiKey } = values.servingEngineSpec;
+  const isGiven = typeof vllmApiKey === 'string' && vllmApiKey !== '';
+  return isGiven ? vllmApiKey : environment.VLLM_API_KEY;
 }
 
 function certificateOf(engine: EnginePlan | undefined): string | undefined {

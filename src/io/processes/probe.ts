@@ -1,4 +1,4 @@
-// Sends small GET requests to our own children and to engines, each with a deadline.
+// Sends small requests to our own children and to engines, each with a deadline.
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
@@ -36,9 +36,11 @@ export interface ProbeOptions {
   /** Value of `Authorization`, in place of the key. */
   readonly authorization?: string | undefined;
   readonly tls?: ProbeTls | undefined;
+  /** Body of a POST. @default none, for a GET */
+  readonly json?: string | undefined;
 }
 
-/** Sends GET `url` on a new connection. Rejects on any failure, and after `timeoutMs`. */
+/** Sends GET or POST `url` on a new connection. Rejects on any failure, and after `timeoutMs`. */
 export async function probe(url: string, options: ProbeOptions): Promise<ProbeAnswer> {
   const deadline = AbortSignal.timeout(options.timeoutMs);
   const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
@@ -52,7 +54,9 @@ export async function probe(url: string, options: ProbeOptions): Promise<ProbeAn
         ...(secure && { host: target.host }),
         ...(options.key ? { authorization: `Bearer ${options.key}` } : {}),
         ...(options.authorization && { authorization: options.authorization }),
+        ...(options.json !== undefined && { 'content-type': 'application/json' }),
       },
+      ...(options.json !== undefined && { method: 'POST' }),
       // No agent: a keep-alive connection would keep a stopping child open.
       ...(secure ? { createConnection: () => secure } : { agent: false }),
     };
@@ -71,7 +75,7 @@ export async function probe(url: string, options: ProbeOptions): Promise<ProbeAn
       response.on('error', reject);
     });
     call.on('error', reject);
-    call.end();
+    call.end(options.json);
   });
 }
 
