@@ -16,7 +16,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { calibrationFile } from '../src/io/profile/index.ts';
 import { calibrate, calibrationText } from '../src/tools/calibrate/index.ts';
-import { simulateRun } from '../src/tools/simulate/index.ts';
+import { simulateRun } from '../src/tools/simulate-engine/index.ts';
 import { writeTinyModel } from '../test/lanes/vllm/tiny-model.ts';
 
 /** A result of `vllm bench serve --save-detailed`. */

@@ -2,7 +2,6 @@
 // response.
 import { randomExponential, seededRandom } from '../../src/core/base/index.ts';
 import { findGpu, findModel } from '../../src/core/engine/index.ts';
-import { sizeEngine } from '../../src/core/layout/index.ts';
 import {
   fleetOf,
   type SimulatedEngine,
@@ -10,6 +9,7 @@ import {
   traceBlockTokens,
   withSessions,
 } from '../../src/core/simulation/index.ts';
+import { sizeEngine } from '../../src/core/sizing/index.ts';
 import { sliceTrace, type TraceRequest } from '../../src/core/traces/index.ts';
 import { parseWorkload, startWorkload } from '../../src/core/workload/index.ts';
 import { loadTrace } from '../../src/io/traces/index.ts';

@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { reportOf, type ServeReport } from '../../src/core/stats/index.ts';
-import { type SimulatedRun, simulateRun } from '../../src/tools/simulate/index.ts';
+import { type SimulatedRun, simulateRun } from '../../src/tools/simulate-engine/index.ts';
 import { readRecordedRun } from './run.ts';
 
 /** A recorded run: its files, and the allowed error of the prediction. */

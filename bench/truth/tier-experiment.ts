@@ -12,9 +12,9 @@ import {
   nativeOffloadFor,
   rooflineCost,
 } from '../../src/core/engine/index.ts';
-import { sizeEngine } from '../../src/core/layout/index.ts';
 import { llmdTiered } from '../../src/core/peer-policies/index.ts';
 import { simulateFleet } from '../../src/core/simulation/index.ts';
+import { sizeEngine } from '../../src/core/sizing/index.ts';
 import { percentile } from '../../src/core/stats/index.ts';
 import { startWorkload } from '../../src/core/workload/index.ts';
 

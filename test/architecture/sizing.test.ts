@@ -1,5 +1,5 @@
 // Engines are sized in one room: what KV blocks, defaults and step costs are made of is called in
-// core/layout only, so that no two programs can size the same engine differently.
+// core/sizing only, so that no two programs can size the same engine differently.
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,9 +22,9 @@ const allowed: Readonly<Record<string, string>> = {
   'bench/truth/tier-experiment.ts': 'its constants are fitted to the experiment that it replays',
 };
 
-test('what an engine is made of is called in core/layout only', () => {
+test('what an engine is made of is called in core/sizing only', () => {
   const files = globSync('{src,bench}/**/*.ts', { cwd: root }).filter(
-    (file) => !/\.test\.ts$|^src\/core\/(engine|layout)\//.test(file),
+    (file) => !/\.test\.ts$|^src\/core\/(engine|sizing)\//.test(file),
   );
   const call = new RegExp(`\\b(${makings.join('|')})\\(`, 'g');
   const found = files.flatMap((file) => {

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import { kvBytesPerTokenPerGpu, type ModelSpec, modelParameters } from '../../core/engine/index.ts';
-import { type EngineSpec, type SchedulerSettings, sizeEngine } from '../../core/layout/index.ts';
+import { type EngineSpec, type SchedulerSettings, sizeEngine } from '../../core/sizing/index.ts';
 import { readEngineModel, readGpuSpec } from '../../io/models/index.ts';
 import { readStepCostSource } from '../../io/profile/index.ts';
 import { openModelTokenizer } from './model-tokenizer.ts';

@@ -59,7 +59,7 @@ async function runHits(flags: HitsFlags): Promise<void> {
   if (pooled && cpuCapacities.length === 0) {
     throw new InputError('--pooled requires --cpu-capacity, the size of the tier.');
   }
-  const { hitsJson, hitsTable, simulateHits } = await import('../../tools/simulate/index.ts');
+  const { hitsJson, hitsTable, simulateHits } = await import('../../tools/simulate-hits/index.ts');
   const rows = await simulateHits({
     ...{
       trace,

@@ -1,5 +1,9 @@
 // `spillway simulate --trace … --engine-args …`: one recorded vLLM server.
-import { simulatedRunJson, simulatedRunTable, simulateRun } from '../../tools/simulate/index.ts';
+import {
+  simulatedRunJson,
+  simulatedRunTable,
+  simulateRun,
+} from '../../tools/simulate-engine/index.ts';
 import { perRequestLines } from '../../tools/simulate-report/index.ts';
 import { writeOutput } from '../write-output.ts';
 import { checkEngineFlags, type SimulateFlags } from './flags.ts';

@@ -1,7 +1,7 @@
 // `spillway simulate --trace … --engines N`: a fleet of the catalogue.
 import { InputError } from '../../core/base/index.ts';
 import { defaultPolicyName, unusedParameters } from '../../core/routing/index.ts';
-import { fleetRunJson, fleetRunTable, simulateFleetRun } from '../../tools/simulate/index.ts';
+import { fleetRunJson, fleetRunTable, simulateFleetRun } from '../../tools/simulate-fleet/index.ts';
 import { perRequestLines } from '../../tools/simulate-report/index.ts';
 import { admissionFrom } from '../admission-flags.ts';
 import { policyParametersFrom, unusedFlagText } from '../policy-flags.ts';

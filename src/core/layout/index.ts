@@ -1,14 +1,8 @@
-// Engine settings and their results: the table of settings, its readers, command lines, and the
-// size of an engine on its GPUs.
+// Engine settings: the table, its readers, and the command lines that they become.
 export { refusedArguments } from './argument-notes.ts';
 export { entryWords, podKvEvents, type StartedProgram, wordOrder } from './command-line.ts';
 export { effectNotes, vainSettings } from './effect-notes.ts';
 export { type EngineFault, engineFaults } from './engine-faults.ts';
-export {
-  type EngineSpec,
-  engineShape,
-  type SchedulerSettings,
-} from './engine-spec.ts';
 export { engineKeys } from './keys/engine-keys.ts';
 export { stackKeys, subchartKeys, vainChartKeys } from './keys/stack-keys.ts';
 export { vainEntryKeys } from './keys/vain-entry-keys.ts';
@@ -25,12 +19,8 @@ export {
 export { hasMultiprocessServer } from './lmcache-server.ts';
 export { allowsLongContext } from './long-context.ts';
 export { type ReadSettings, readEntry, readKwargs, readWords } from './read-settings.ts';
-export { type ServingPointSpec, sizeServingPoint } from './serving-point.ts';
 export type { Effect, Program, Setting } from './setting.ts';
-export { dtypeNotes, gpusPerNode, type SizedEngine, sizeEngine } from './size-engine.ts';
 export { type SizingSettings, sizingSettings } from './sizing-settings.ts';
-export { adjustedStepCost, lockstepCost, profileHost } from './step-cost.ts';
-export type { HostOverrides, StepCostSource } from './step-cost-source.ts';
 export {
   type SettingName,
   type Settings,

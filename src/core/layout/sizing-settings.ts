@@ -1,5 +1,5 @@
 // Converts settings to the fields of `EngineSpec` that determine an engine's size.
-import type { EngineSpec, SchedulerSettings } from './engine-spec.ts';
+import type { EngineSpec, SchedulerSettings } from '../sizing/index.ts';
 import type { Settings } from './table.ts';
 
 /** Sizes and scheduler settings; unset ones are undefined. */

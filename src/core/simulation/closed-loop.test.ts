@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findGpu, findModel, rooflineCost, type StepLoad } from '../engine/index.ts';
-import { sizeEngine } from '../layout/index.ts';
+import { sizeEngine } from '../sizing/index.ts';
 import type { Times } from '../stats/index.ts';
 import type { Trace } from '../traces/index.ts';
 import { closedLoop, replayRun } from './index.ts';

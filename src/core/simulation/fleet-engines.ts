@@ -8,7 +8,7 @@ import {
   nativeOffloadFor,
   type StepCostModel,
 } from '../engine/index.ts';
-import { type StepCostSource, sizeEngine } from '../layout/index.ts';
+import { type StepCostSource, sizeEngine } from '../sizing/index.ts';
 import type { TraceRequest } from '../traces/index.ts';
 import type { SimulatedRequest } from './fleet-options.ts';
 import type { SimulatedEngine } from './simulated-engine.ts';

@@ -13,7 +13,7 @@ import {
   engineShape,
   profileHost,
   type StepCostSource,
-} from '../../core/layout/index.ts';
+} from '../../core/sizing/index.ts';
 import type { MeasuredEngine } from './calibration-reader.ts';
 import { readEngineProfile } from './engine-profile.ts';
 

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { InputError } from '../../core/base/index.ts';
 import { engineCost, findGpu, findModel, shippedEngineConstants } from '../../core/engine/index.ts';
-import { sizeEngine } from '../../core/layout/index.ts';
 import { closedLoop } from '../../core/simulation/index.ts';
+import { sizeEngine } from '../../core/sizing/index.ts';
 import { calibrationFile, readStepCostSource } from '../../io/profile/index.ts';
 import { calibrate, calibrationText } from './index.ts';
 

@@ -12,7 +12,7 @@ import {
   type PredictionErrors,
   shippedEngineConstants,
 } from '../../core/engine/index.ts';
-import { sizeEngine } from '../../core/layout/index.ts';
+import { sizeEngine } from '../../core/sizing/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { interruptible } from '../../io/signals/index.ts';
 import { percent, textTable } from '../report/index.ts';

@@ -12,7 +12,7 @@ import {
   type SizedEngine,
   sizeEngine,
   gpusPerNode as usualGpusPerNode,
-} from '../../core/layout/index.ts';
+} from '../../core/sizing/index.ts';
 import type { MeasuredEngine } from '../../io/profile/index.ts';
 import { gpuPrice } from './gpu-prices.ts';
 import { parallelismOf } from './parallelism.ts';

@@ -1,6 +1,6 @@
 // Parallelism of an engine: tensor parallel within a node, pipeline parallel across nodes.
 import { type AttentionShape, sharesHeads } from '../../core/engine/index.ts';
-import { gpusPerNode as usualGpusPerNode } from '../../core/layout/index.ts';
+import { gpusPerNode as usualGpusPerNode } from '../../core/sizing/index.ts';
 
 export interface Parallelism {
   /** Number of GPUs that share each layer. */

@@ -6,7 +6,6 @@ import {
   pointCalibration,
   type StepCostModel,
 } from '../../core/engine/index.ts';
-import { adjustedStepCost } from '../../core/layout/index.ts';
 import { llmdTiered } from '../../core/peer-policies/index.ts';
 import { type OffloadKind, routingOfLlmd } from '../../core/plan/index.ts';
 import {
@@ -14,6 +13,7 @@ import {
   type PolicyChoice,
   simulateFleet,
 } from '../../core/simulation/index.ts';
+import { adjustedStepCost } from '../../core/sizing/index.ts';
 import { startWorkload } from '../../core/workload/index.ts';
 import type { EngineLayout } from './layout.ts';
 import type { ModelError } from './model-errors.ts';

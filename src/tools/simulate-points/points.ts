@@ -5,12 +5,12 @@ import {
   pointCalibration,
   type StepCostModel,
 } from '../../core/engine/index.ts';
-import { sizeServingPoint } from '../../core/layout/index.ts';
 import {
   type ClosedLoopOptions,
   type ClosedLoopResult,
   closedLoop,
 } from '../../core/simulation/index.ts';
+import { sizeServingPoint } from '../../core/sizing/index.ts';
 import {
   attentionBytes,
   gpuOf,

@@ -1,6 +1,7 @@
 // One engine of a simulated stack, with the details for the report.
-import type { SizedEngine } from '../../core/layout/index.ts';
+
 import type { SimulatedEngine } from '../../core/simulation/index.ts';
+import type { SizedEngine } from '../../core/sizing/index.ts';
 
 /** One engine, with the details for the report. */
 export interface StackEngine extends SimulatedEngine, Omit<SizedEngine, 'config' | 'cost'> {

@@ -5,14 +5,12 @@ import {
   effectNotes,
   type ReadSettings,
   readEntry,
-  type SizedEngine,
-  type StepCostSource,
-  sizeEngine,
   sizingSettings,
   vainEntryKeys,
   vainSettings,
 } from '../../core/layout/index.ts';
 import { checkEngineCount } from '../../core/simulation/index.ts';
+import { type SizedEngine, type StepCostSource, sizeEngine } from '../../core/sizing/index.ts';
 import {
   engineCount,
   engineKind,

@@ -11,12 +11,8 @@ import {
   onlyCheaperLoads,
   type StepCostModel,
 } from '../../core/engine/index.ts';
-import {
-  kvTierCosts,
-  lmcacheSizes,
-  type SizedEngine,
-  sharesWithPeers,
-} from '../../core/layout/index.ts';
+import { kvTierCosts, lmcacheSizes, sharesWithPeers } from '../../core/layout/index.ts';
+import type { SizedEngine } from '../../core/sizing/index.ts';
 import type { ModelEntry } from '../../core/values/index.ts';
 import type { OffloadSettings, SecondaryTier } from './offload-settings.ts';
 import type { DiskLinks, SharedStores } from './shared-stores.ts';

@@ -5,13 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { InputError } from '../../core/base/index.ts';
 import { perRequestLines } from '../simulate-report/index.ts';
-import {
-  hitsJson,
-  simulatedRunJson,
-  simulatedRunTable,
-  simulateHits,
-  simulateRun,
-} from './index.ts';
+import { simulatedRunJson, simulatedRunTable, simulateRun } from './index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-simulate-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -321,19 +315,19 @@ test('a second pipeline stage halves the weights per GPU, and nearly doubles the
   assert.equal(two.config.maxNumBatchedTokens, 2 * one.config.maxNumBatchedTokens);
 });
 
-test('hits have one row per capacity', async () => {
-  const rows = await simulateHits({
-    ...{ trace, blockTokens: 16, engines: 1, policy: 'roundrobin' },
-    capacities: [1, Number.POSITIVE_INFINITY],
+test('one recorded engine reports the tokens that its preemptions cost', async () => {
+  const data = join(import.meta.dirname, '../../../bench/data/vllm-runs/rtx4090-llama31-8b');
+  const run = await simulateRun({
+    ...{ trace: `${data}.jsonl.gz`, engineArgs: `${data}.meta.json`, percentiles: [50] },
   });
-  assert.deepEqual(rows.map(hitsJson), [
-    {
-      ...{ capacity: 1, engines: 1, policy: 'roundrobin' },
-      ...{ block_hit: 0.125, token_hit: 0.125, max_over_mean_computed: 1 },
-    },
-    {
-      ...{ capacity: 'inf', engines: 1, policy: 'roundrobin' },
-      ...{ block_hit: 0.25, token_hit: 0.25, max_over_mean_computed: 1 },
-    },
-  ]);
+  const { recomputed_tokens } = simulatedRunJson(run)['spillway'] as {
+    readonly recomputed_tokens: Record<string, number>;
+  };
+  const { after_preemption = 0, after_eviction, share = 0 } = recomputed_tokens;
+  assert.ok(run.result.preemptions > 0);
+  assert.ok(after_preemption > 0);
+  assert.ok(share > 0 && share < 1);
+  assert.equal(after_preemption, run.result.recomputedAfterPreemption);
+  assert.equal(after_eviction, run.result.recomputedAfterEviction);
+  assert.match(simulatedRunTable(run), /\nRedundant prefill: .* after preemptions\).*\.\n$/);
 });

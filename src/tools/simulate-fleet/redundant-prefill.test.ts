@@ -1,17 +1,10 @@
-// Redundant prefill in the reports of a fleet and of one recorded engine.
+// Redundant prefill in the report of a fleet.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import {
-  fleetRunJson,
-  fleetRunTable,
-  simulatedRunJson,
-  simulatedRunTable,
-  simulateFleetRun,
-  simulateRun,
-} from './index.ts';
+import { fleetRunJson, fleetRunTable, simulateFleetRun } from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'redundant-prefill-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -59,21 +52,4 @@ test('a fleet reports the prompts that it computed again after they were evicted
 test('a fleet that computes nothing twice has no line about it', async () => {
   const run = await fleetOn([1, 2, 1]);
   assert.doesNotMatch(fleetRunTable(run), /Redundant/);
-});
-
-test('one recorded engine reports the tokens that its preemptions cost', async () => {
-  const data = join(import.meta.dirname, '../../../bench/data/vllm-runs/rtx4090-llama31-8b');
-  const run = await simulateRun({
-    ...{ trace: `${data}.jsonl.gz`, engineArgs: `${data}.meta.json`, percentiles: [50] },
-  });
-  const { recomputed_tokens } = simulatedRunJson(run)['spillway'] as {
-    readonly recomputed_tokens: Record<string, number>;
-  };
-  const { after_preemption = 0, after_eviction, share = 0 } = recomputed_tokens;
-  assert.ok(run.result.preemptions > 0);
-  assert.ok(after_preemption > 0);
-  assert.ok(share > 0 && share < 1);
-  assert.equal(after_preemption, run.result.recomputedAfterPreemption);
-  assert.equal(after_eviction, run.result.recomputedAfterEviction);
-  assert.match(simulatedRunTable(run), /\nRedundant prefill: .* after preemptions\).*\.\n$/);
 });

@@ -11,6 +11,8 @@ import {
   type LockstepCostModel,
   type ModelSpec,
 } from '../../core/engine/index.ts';
+import { sizingSettings } from '../../core/layout/index.ts';
+import { type RunResult, recordOf, replayRun, type Timing } from '../../core/simulation/index.ts';
 import {
   dtypeNotes,
   type EngineSpec,
@@ -20,9 +22,7 @@ import {
   type SizedEngine,
   type StepCostSource,
   sizeEngine,
-  sizingSettings,
-} from '../../core/layout/index.ts';
-import { type RunResult, recordOf, replayRun, type Timing } from '../../core/simulation/index.ts';
+} from '../../core/sizing/index.ts';
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
 import type { TimeUnit } from '../../core/traces/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
