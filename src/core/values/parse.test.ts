@@ -107,6 +107,18 @@ test('refuses an anchor that contains itself', () => {
   assert.match(problems('a: &a\n  b: *a\n')[0] ?? '', /not valid YAML|contains itself/);
 });
 
+test('braces that nest too deeply for the reader of its tokens are one problem, too', () => {
+  const said = problems(`{${'"a":'.repeat(20_000)}}`);
+  assert.equal(said.length, 1);
+  assert.match(said[0] ?? '', /^my\.yaml:1:1: not valid YAML: it is nested too deeply\.$/);
+});
+
+test('of a file that is nothing but errors, the first hundred are reported', () => {
+  const said = problems(`a: 1\n${']'.repeat(200_000)}`);
+  assert.match(said.at(-1) ?? '', /80 more/);
+  assert.match(said[0] ?? '', /^my\.yaml:2:1: not valid YAML: /);
+});
+
 test('a file that is nested too deeply for the parser is reported in one sentence', () => {
   const said = problems(`a: ${'['.repeat(20_000)}${']'.repeat(20_000)}\n`);
   assert.equal(said.length, 1, said.join('\n'));

@@ -1,6 +1,8 @@
 // Parses the text of a values file, with places and comments.
 import {
   type Alias,
+  Composer,
+  type CST,
   type Document,
   isAlias,
   isMap,
@@ -9,9 +11,10 @@ import {
   LineCounter,
   type Pair,
   type ParsedNode,
-  parseDocument,
+  Parser,
   type SchemaOptions,
   type YAMLError,
+  YAMLParseError,
   Scalar as YamlScalar,
 } from 'yaml';
 import type { Problem } from './problem.ts';
@@ -41,6 +44,8 @@ export interface ParsedValues {
  * multiply their size.
  */
 const nodesMax = 100_000;
+/** Errors of YAML that are reported of one file: those behind them are mostly consequences. */
+const errorsMax = 100;
 /** Maximum nesting; also stops an anchor that contains itself. */
 const depthMax = 100;
 
@@ -62,12 +67,13 @@ export function parseValues(
     const { line, col } = lines.linePos(offset);
     return { source, line, column: col };
   };
-  const document = parseDocument(text, {
-    ...dialect,
-    lineCounter: lines,
-    prettyErrors: false,
-    uniqueKeys: false,
-  });
+  const none = { tree: emptyMap(source), warnings: [] };
+  const document = withoutStacks(() => composed(text, lines, dialect));
+  if (document === undefined) {
+    const place = { source, line: 1, column: 1 };
+    const sentence = `not valid YAML: ${tooDeep}`;
+    return { ...none, problems: [{ place, sentence }], readable: false };
+  }
   const errors = [...document.errors, ...document.warnings];
   const deep = errors.find(isTooDeep);
   // The parser goes on after it has run out of stack, with errors that say nothing.
@@ -75,7 +81,6 @@ export function parseValues(
     place: placeOf(error.pos[0]),
     sentence: `not valid YAML: ${yamlSentence(error)}`,
   }));
-  const none = { tree: emptyMap(source), warnings: [] };
   if (faults.length > 0) return { ...none, problems: faults, readable: false };
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
@@ -96,6 +101,49 @@ export function parseValues(
   if (tree.kind === 'leaf' && tree.value === null) return { ...none, problems, readable: true };
   problems.push({ place: tree.place, sentence: 'the file must contain a map of keys' });
   return { ...none, problems, readable: false };
+}
+
+/** The first document of a text; what follows it is an error of it. */
+function composed(text: string, lines: LineCounter, dialect: SchemaOptions): Document.Parsed {
+  const parser = new Parser(lines.addNewLine);
+  const composer = new Composer({ ...dialect, prettyErrors: false, uniqueKeys: false });
+  const tokens = firstErrors(parser.parse(text));
+  const [first, second] = composer.compose(tokens, true, text.length);
+  const document = first as Document.Parsed;
+  if (second !== undefined) {
+    const [from, to] = second.range;
+    document.errors.push(new YAMLParseError([from, to], 'MULTIPLE_DOCS', 'more than one document'));
+  }
+  return document;
+}
+
+/**
+ * Runs a parser whose errors become sentences: the stack of each would cost more than the parsing.
+ *
+ * @returns undefined if the parser has run out of stack.
+ */
+function withoutStacks<T>(parse: () => T): T | undefined {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+/**
+ * Passes on the first errors of the parser only: of a megabyte of `]`, each byte is one, and each costs what an `Error`
+ * with its stack costs.
+ */
+function* firstErrors(tokens: Iterable<CST.Token>): Generator<CST.Token> {
+  let errors = 0;
+  for (const token of tokens) {
+    if (token.type !== 'error' || ++errors <= errorsMax) yield token;
+  }
 }
 
 /** A key that a map has twice. */

@@ -13,6 +13,7 @@ import { ManualClock } from '../../../src/core/base/index.ts';
 import { MemoryStore, TenantStore, TieredStore } from '../../../src/core/cache/index.ts';
 import { lmLayouts } from '../../../src/core/lm/index.ts';
 import { RespSyntaxError } from '../../../src/core/resp/index.ts';
+import { cpuMs } from './target.ts';
 
 /** Small, so that values are evicted and refused, too. */
 const memoryBytes = 192 << 10;
@@ -76,11 +77,6 @@ export async function respReplies(
   }
   connection.close();
   return { text: ended(store, written), longestMs };
-}
-
-function cpuMs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
 }
 
 /** The replies to a client of `lm://`. */

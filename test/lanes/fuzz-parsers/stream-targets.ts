@@ -8,7 +8,7 @@ import {
   TranscriptBudget,
   UsualEvents,
 } from '../../../src/core/migration/index.ts';
-import { check, type Target, target } from './target.ts';
+import { check, cpuMs, type Target, target } from './target.ts';
 
 const lastChunk = Buffer.from('0\r\n\r\n');
 const chatBody = Buffer.from(
@@ -53,62 +53,75 @@ function dataOf(chunks: Buffer): string {
   return text;
 }
 
-/** Follows a stream, whole or in reads of so many chunks, and the same one again from another engine. */
-function follow(
-  plan: StreamPlan,
-  bytes: Buffer,
-  chunksPerRead: number,
-  isContinued: boolean,
-): string {
-  const budget = new TranscriptBudget();
-  const stream = followStream(plan, budget, new UsualEvents());
-  const chunks = [...chunksOf(bytes), lastChunk];
-  let seen = read(stream, chunks, chunksPerRead, isContinued);
-  for (let i = 0; i < 2 && isContinued; i++) {
-    if (stream.closing(true) !== undefined) break;
-    const body = plan.kind === 'messages' || plan.kind === 'responses' ? namedBody : chatBody;
-    if (typeof stream.continuation(body, tokens) === 'string') break;
-    stream.continueAt();
-    seen += read(stream, chunks, chunksPerRead, isContinued);
-  }
-  seen += dataOf(Buffer.from(stream.release() ?? lastChunk));
-  stream.close();
-  check(budget.bytes === 0, 'all memory returned');
-  return seen;
-}
+/** Follows one stream: whole or in reads of so many chunks, and the same one again from another engine. */
+class Follower {
+  readonly #plan: StreamPlan;
+  readonly #chunks: readonly Buffer[];
+  /** The longest time on the processor that one read of the router took. */
+  longestMs = 0;
 
-/** @param leaves Whether an engine that reports a fault is left; otherwise its report is passed on. */
-function read(
-  stream: FollowedStream,
-  chunks: readonly Buffer[],
-  chunksPerRead: number,
-  leaves: boolean,
-): string {
-  let seen = '';
-  for (let at = 0; at < chunks.length; at += chunksPerRead) {
-    const bytes = Buffer.concat(chunks.slice(at, at + chunksPerRead));
-    const taken = stream.take(bytes, true, at + chunksPerRead >= chunks.length);
-    if (taken !== undefined) seen += dataOf(Buffer.from(taken));
-    if (stream.fault === undefined) continue;
-    if (leaves) break;
-    seen += dataOf(Buffer.from(stream.release() ?? lastChunk));
+  constructor(plan: StreamPlan, bytes: Buffer) {
+    this.#plan = plan;
+    this.#chunks = [...chunksOf(bytes), lastChunk];
   }
-  return seen;
+
+  follow(chunksPerRead: number, isContinued: boolean): string {
+    const { kind } = this.#plan;
+    const budget = new TranscriptBudget();
+    const stream = followStream(this.#plan, budget, new UsualEvents());
+    let seen = this.#read(stream, chunksPerRead, isContinued);
+    for (let i = 0; i < 2 && isContinued; i++) {
+      if (stream.closing(true) !== undefined) break;
+      const body = kind === 'messages' || kind === 'responses' ? namedBody : chatBody;
+      const continuation = this.#timed(() => stream.continuation(body, tokens));
+      if (typeof continuation === 'string') break;
+      stream.continueAt();
+      seen += this.#read(stream, chunksPerRead, isContinued);
+    }
+    seen += dataOf(Buffer.from(this.#timed(() => stream.release()) ?? lastChunk));
+    stream.close();
+    check(budget.bytes === 0, 'all memory returned');
+    return seen;
+  }
+
+  /** @param leaves Whether an engine that reports a fault is left; otherwise its report is passed on. */
+  #read(stream: FollowedStream, chunksPerRead: number, leaves: boolean): string {
+    let seen = '';
+    for (let at = 0; at < this.#chunks.length; at += chunksPerRead) {
+      const bytes = Buffer.concat(this.#chunks.slice(at, at + chunksPerRead));
+      const isLast = at + chunksPerRead >= this.#chunks.length;
+      const taken = this.#timed(() => stream.take(bytes, true, isLast));
+      if (taken !== undefined) seen += dataOf(Buffer.from(taken));
+      if (stream.fault === undefined) continue;
+      if (leaves) break;
+      seen += dataOf(Buffer.from(this.#timed(() => stream.release()) ?? lastChunk));
+    }
+    return seen;
+  }
+
+  #timed<T>(work: () => T): T {
+    const startMs = cpuMs();
+    const result = work();
+    this.longestMs = Math.max(this.longestMs, cpuMs() - startMs);
+    return result;
+  }
 }
 
 function streamTarget(plan: StreamPlan, dictionary: readonly string[]): Target {
   const folder = `stream-${plan.kind}`;
   return target(`stream of ${plan.kind}`, {
     ...{ form: 'text', weight: 2, folder, dictionary, bytesMax: 16 * 1024, refusals: [] },
-    run: (bytes) => {
-      const whole = follow(plan, bytes, Number.POSITIVE_INFINITY, false);
-      const pieces = follow(plan, bytes, 1 + (bytes.length % 5), false);
+    run: async (bytes) => {
+      const follower = new Follower(plan, bytes);
+      const whole = follower.follow(Number.POSITIVE_INFINITY, false);
+      const pieces = follower.follow(1 + (bytes.length % 5), false);
       // What is withheld after a fault is read as text, and without hidden ids, which later reads have.
       const hasIds = plan.hidesIds && /abort|error/.test(bytes.toString('latin1'));
       check(hasIds || !isUtf8(bytes) || whole === pieces, 'the same stream, however it is read');
       // What is not rewritten must pass byte for byte; the ids of tokens are overwritten.
       if (!plan.hidesIds && isUtf8(bytes)) check(whole === bytes.toString('latin1'), 'all bytes');
-      follow(plan, bytes, Number.POSITIVE_INFINITY, true);
+      follower.follow(Number.POSITIVE_INFINITY, true);
+      return follower.longestMs;
     },
   });
 }

@@ -87,6 +87,12 @@ export function pieceBytesOf({ length }: Buffer, pieceBytesMax: number): number 
 /** Lets streams end their writes: what they hold would pile up over cases. */
 export const turnOfLoop = () => new Promise<void>((resolve) => setImmediate(resolve));
 
+/** Time on the processor so far: on a busy machine, only that is the parser's. */
+export function cpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}
+
 /** A result that no valid input explains. */
 export class WrongResult extends Error {
   override readonly name = 'WrongResult';
