@@ -122,7 +122,8 @@ async function runCase(
   let longestMs: number | undefined;
   try {
     const result = target.run(bytes);
-    if (result !== undefined) longestMs = await settled(result);
+    if (typeof result === 'number') longestMs = result;
+    else if (result !== undefined) longestMs = await settled(result);
   } catch (error) {
     isRefused = true;
     if (!target.isRefusal(error)) what = textOf(error);

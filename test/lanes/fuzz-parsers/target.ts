@@ -12,7 +12,7 @@ export interface Target extends Mutable {
    *
    * @returns The longest time in ms without a turn of the event loop, if the parser divides its work; else the whole time counts.
    */
-  readonly run: (bytes: Buffer) => void | Promise<void> | Promise<number>;
+  readonly run: (bytes: Buffer) => void | number | Promise<void> | Promise<number>;
   /** Whether an error is how the parser refuses input. */
   readonly isRefusal: (error: unknown) => boolean;
 }
@@ -91,6 +91,28 @@ export const turnOfLoop = () => new Promise<void>((resolve) => setImmediate(reso
 export function cpuMs(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
+}
+
+/** Parts of the time that reading in pieces may take: no router reads them all in one turn, but their sum must not be quadratic. */
+const piecesShare = 1 / 4;
+
+/**
+ * Checks that a parser makes the same of bytes that come at once and in pieces.
+ *
+ * @returns The longest time in ms on the processor without a turn of the event loop.
+ */
+export function sameInPieces(
+  bytes: Buffer,
+  pieceBytes: number,
+  read: (bytes: Buffer, pieceBytes: number) => unknown,
+): number {
+  const startMs = cpuMs();
+  const whole = read(bytes, bytes.length || 1);
+  const wholeMs = cpuMs() - startMs;
+  const pieces = read(bytes, pieceBytes);
+  const piecesMs = cpuMs() - startMs - wholeMs;
+  check(whole === pieces, 'the same, however the bytes are split');
+  return Math.max(wholeMs, piecesMs * piecesShare);
 }
 
 /** A result that no valid input explains. */
