@@ -5,8 +5,11 @@
 # last line says why), anything else failed. Of several lanes, those that failed run once more at the end.
 #
 #   scripts/lane.sh NAME…     these lanes
-#   scripts/lane.sh --all     every lane, but those with a file BY-HAND, which says why
-#   scripts/lane.sh           lists them
+#   scripts/lane.sh --commit  those of this tier: test/lanes/tiers.txt has the table
+#   scripts/lane.sh --land    those of the tiers commit and land
+#   scripts/lane.sh --night   those of the tier night
+#   scripts/lane.sh --all     every lane
+#   scripts/lane.sh           lists them all
 #
 # LANE_SECONDS_MAX bounds one lane (default 1200). NODE is the Node that lanes run.
 set -u
@@ -15,12 +18,15 @@ cd "$(dirname "$0")/.." || exit 1
 lanes=()
 for script in test/lanes/*/lane.sh; do lanes+=("$(basename "$(dirname "$script")")"); done
 
+# The lanes of the tiers that the pattern $1 names.
+in_tiers() { awk -v tiers="^($1)\$" '$1 ~ tiers { print $2 }' test/lanes/tiers.txt; }
+# shellcheck disable=SC2046
 case "${1:-}" in
   '') printf '%s\n' "${lanes[@]}"; exit 0 ;;
-  --all)
-    set --
-    for lane in "${lanes[@]}"; do [ -f "test/lanes/$lane/BY-HAND" ] || set -- "$@" "$lane"; done
-    ;;
+  --commit) set -- $(in_tiers commit) ;;
+  --land) set -- $(in_tiers 'commit|land') ;;
+  --all) set -- "${lanes[@]}" ;;
+  --night) set -- $(in_tiers night) ;;
 esac
 
 node_version_ok='const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 19) ? 0 : 1)'

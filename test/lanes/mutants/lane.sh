@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The lane "mutants": small mistakes planted in the code, one at a time, of which `npm test` should
-# notice nine of ten. Run by hand, for it takes minutes per room: `scripts/lane.sh --all` leaves it out.
+# notice nine of ten. Run by night or by hand, for it takes minutes per room.
 # run.ts says more; arguments go by the environment:
 #
 #   MUTANTS="--rooms core/values --sample 40 --seed 1" scripts/lane.sh mutants
