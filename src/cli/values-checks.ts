@@ -1,6 +1,5 @@
 // Checks of a values file beyond its schema, and notes about keys without effect.
 import { counted } from '../core/base/index.ts';
-import { listenerFault } from '../core/launch/index.ts';
 import {
   type EngineFault,
   engineFaults,
@@ -20,10 +19,10 @@ import {
   type ResolvedValues,
   toPlain,
   type Values,
-  ValuesError,
 } from '../core/values/index.ts';
 import { loadCatalogue } from '../io/models/index.ts';
 import type { LoadOptions } from '../io/values/index.ts';
+import { type CheckTarget, routerNotes } from './router-arguments.ts';
 
 function faultsBy(catalogue: Awaited<ReturnType<typeof loadCatalogue>>) {
   return (values: Values): readonly EngineFault[] =>
@@ -52,9 +51,6 @@ export async function imageNotes({ values, written }: ResolvedValues): Promise<r
       sentence: `${sentence}; "spillway up" does not start with it, nor does vLLM unless the model's own files allow more`,
     }));
 }
-
-/** What values are checked for: one target, or both. */
-export type CheckTarget = Target | 'both';
 
 interface ChecksOptions {
   readonly anyModel?: boolean;
@@ -110,39 +106,9 @@ function embeddedFaults(values: Values) {
   });
 }
 
-/**
- * Checks routerSpec.extraArgs by the router's own command line.
- *
- * @throws {ValuesError} If the router would not start with them.
- */
-export async function checkRouterArguments(
-  { values, written }: ResolvedValues,
-  target: CheckTarget,
-): Promise<void> {
-  const { enableRouter, extraArgs } = values.routerSpec;
-  if (!enableRouter || extraArgs.length === 0) return;
-  if (target === 'kubernetes' && !runsOwnRouter(values)) return;
-  const { routerArgumentFault } = await import('./router/argument-fault.ts');
-  const fault =
-    routerArgumentFault(extraArgs) ?? (target === 'up' ? listenerFault(extraArgs) : undefined);
-  if (fault === undefined) return;
-  const path = ['routerSpec', 'extraArgs'];
-  throw new ValuesError([
-    { place: placeAt(written, path), sentence: `${pathText(path)}: ${fault}` },
-  ]);
-}
-
-/** Whether the chart runs Spillway's router, as its template spillway.router.is-own decides. */
-function runsOwnRouter({ routerSpec: { repository, digest, serviceDiscovery } }: Values): boolean {
-  const upstream = ['lmcache/lmstack-router', 'ghcr.io/vllm-project/production-stack/router'];
-  return (
-    upstream.includes(repository) && digest === undefined && serviceDiscovery !== 'external-only'
-  );
-}
-
-/** Returns the keys without effect in a target, and what an image decides, one sentence each. */
+/** Returns the keys and the router's arguments without effect in a target, and what an image decides, one sentence each. */
 export async function notesFor(read: ResolvedValues, target: Target): Promise<readonly Problem[]> {
-  const notes = keysWithoutEffect(read, target);
+  const notes = [...keysWithoutEffect(read, target), ...(await routerNotes(read, target))];
   return target === 'up' ? notes : [...notes, ...(await imageNotes(read))];
 }
 
@@ -204,7 +170,7 @@ export async function notesForBoth(read: ResolvedValues): Promise<{
     (entry) => entry.enabled && engineKind(entry) !== kindInChart(entry),
   );
   return {
-    problems: [...problems, ...(await imageNotes(read))],
+    problems: [...problems, ...(await routerNotes(read, 'both')), ...(await imageNotes(read))],
     lines: [
       ...(undecided.length === 0
         ? []

@@ -123,3 +123,22 @@ test('status shows the stacks of this machine', async (t) => {
   assert.equal(locked.status, 1);
   assert.match(locked.out, /its router wants a key: set OPENAI_API_KEY$/m);
 });
+
+test('hosts are not asked for a router that would not start', async () => {
+  const file = join(home, 'hosts.yaml');
+  writeFileSync(
+    file,
+    `spillway: {bareMetal: {hosts: [192.0.2.1]}}
+servingEngineSpec: {modelSpec: [{name: a, modelURL: Qwen/Qwen3-8B}]}
+routerSpec: {extraArgs: [--request-timout, 60]}
+`,
+  );
+  for (const end of ['', ' --dry-run']) {
+    const { status, error } = await spillway(`deploy --target bare-metal -f ${file}${end}`);
+    assert.equal(status, 2, error);
+    assert.match(
+      error,
+      /hosts\.yaml:3:25: .*--request-timout is not a flag of the router; did you/,
+    );
+  }
+});

@@ -11,6 +11,7 @@ import {
 } from '../../tools/deploy/index.ts';
 import { benchAt, readBenchFlags } from '../cluster/deploy-bench.ts';
 import { apiKeyOf, printJson, progressOf, type StackFlags } from '../cluster/stack-flags.ts';
+import { checkRouterArguments, routerNotes } from '../router-arguments.ts';
 import { valuesChecks } from '../values-checks.ts';
 import { withHosts } from './hosts-flags.ts';
 import { smokeOnHosts } from './smoke-on-hosts.ts';
@@ -37,10 +38,13 @@ export async function runDeployOnHosts(flags: HostsDeployFlags): Promise<void> {
   }
   const { file, set, setString, preset, release } = flags;
   const checks = await valuesChecks('up', { onHosts: true });
-  const { values, warnings } = await readValues({
+  const read = await readValues({
     ...{ files: file, sets: set, setStrings: setString, preset, ...checks },
   });
-  for (const line of problemLines(warnings)) process.stderr.write(`warning: ${line}\n`);
+  await checkRouterArguments(read, 'up');
+  const { values, warnings } = read;
+  for (const line of problemLines([...warnings, ...(await routerNotes(read, 'up'))]))
+    process.stderr.write(`warning: ${line}\n`);
   const load = flags.bench === undefined ? undefined : readBenchFlags(flags.bench);
   const print = progressOf(flags);
   const work = async (session: Parameters<typeof smokeOnHosts>[0]['session']) => {

@@ -7,7 +7,8 @@ import { InputError } from '../../core/base/index.ts';
 import { findPreset, problemLines, toPlain } from '../../core/values/index.ts';
 import { readValues } from '../../io/values/index.ts';
 import { collect } from '../arguments/lists.ts';
-import { checkRouterArguments, imageNotes, valuesChecks } from '../values-checks.ts';
+import { checkRouterArguments, routerNotes } from '../router-arguments.ts';
+import { imageNotes, valuesChecks } from '../values-checks.ts';
 
 export interface ValueFlags {
   readonly file?: readonly string[];
@@ -77,7 +78,7 @@ export async function checkedValues(flags: ValueFlags): Promise<unknown> {
   });
   await checkRouterArguments(read, 'kubernetes');
   const { written, warnings } = read;
-  const notes = await imageNotes(read);
+  const notes = [...(await routerNotes(read, 'kubernetes')), ...(await imageNotes(read))];
   for (const line of problemLines([...warnings, ...notes]))
     process.stderr.write(`warning: ${line}\n`);
   return toPlain(written);

@@ -184,6 +184,71 @@ test('arguments of the router are checked by its own command line', async () => 
   assert.equal((await run('validate', '-f', own, '--for', 'kubernetes')).status, 0);
 });
 
+test('arguments of the router without effect are notes, at their words, and no more than that', async () => {
+  const path = file(
+    'vain.yaml',
+    `routerSpec:
+  extraArgs:
+    - --log-stats
+    - --static-model-types
+    - chat
+    - --k8s-label-selector
+    - app=vllm
+`,
+  );
+  const types = `${path}:4:7: routerSpec.extraArgs: --static-model-types has no effect: `;
+  const selector = `${path}:6:7: routerSpec.extraArgs: --k8s-label-selector has no effect under "spillway up"`;
+  for (const [target, shown] of [
+    [[], [types, selector]],
+    [
+      ['--for', 'up'],
+      [types, selector],
+    ],
+    [['--for', 'kubernetes'], [types]],
+  ] as const) {
+    const { out, err, status } = await run('validate', '-f', path, ...target);
+    assert.deepEqual([out, status], ['valid\n', 0], err);
+    const lines = err.split('\n').filter((line) => line.includes('routerSpec.extraArgs'));
+    assert.deepEqual(
+      lines.map((line, i) => line.slice(0, shown[i]?.length)),
+      shown,
+    );
+  }
+  const json = await run('validate', '-f', path, '--json', '--for', 'up');
+  const { warnings } = JSON.parse(json.out) as { warnings: readonly { line: number }[] };
+  assert.deepEqual(
+    warnings.map(({ line }) => line),
+    [4, 6],
+  );
+});
+
+test('a port that only the arguments of the router name is refused: nothing would ask there', async () => {
+  const valid = file('port.yaml', 'routerSpec: {extraArgs: ["--port=8000"]}\n');
+  assert.equal((await run('validate', '-f', valid)).status, 0);
+  const path = file('other-port.yaml', 'routerSpec: {extraArgs: [--port, 9000]}\n');
+  for (const target of [[], ['--for', 'up'], ['--for', 'kubernetes']]) {
+    const { err, status } = await run('validate', '-f', path, ...target);
+    assert.equal(status, 2);
+    assert.match(
+      err,
+      /other-port\.yaml:1:25: .*--port 9000 is not routerSpec\.containerPort \(8000\)/,
+    );
+  }
+});
+
+test('what keeps the router of "up" from starting is a fault there, and a note for both', async () => {
+  const text = `servingEngineSpec: {modelSpec: [{name: a, modelURL: Qwen/Qwen3-8B}]}
+routerSpec: {extraArgs: [--static-aliases, "a:b,b:c"]}
+`;
+  const path = file('aliases.yaml', text);
+  const alone = await run('validate', '-f', path, '--for', 'up');
+  assert.equal(alone.status, 2);
+  assert.match(alone.err, /aliases\.yaml:2:25: routerSpec\.extraArgs: .*"b" is an alias itself/);
+  const both = await run('validate', '-f', path);
+  assert.equal(both.status, 0);
+  assert.match(both.err, /the router does not start under "spillway up": .*"b" is an alias/);
+});
+
 test('--subchart reads the part of a chart below, and show prints it as a file', async () => {
   const path = file('umbrella.yaml', 'vllm: {routerSpec: {replicaCount: 2}}\n');
   assert.equal((await run('validate', '-f', path)).status, 2);

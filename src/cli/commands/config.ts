@@ -18,7 +18,8 @@ import {
 import { type LoadOptions, readValues } from '../../io/values/index.ts';
 import { collect } from '../arguments/lists.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
-import { checkRouterArguments, notesFor, notesForBoth, valuesChecks } from '../values-checks.ts';
+import { checkRouterArguments } from '../router-arguments.ts';
+import { notesFor, notesForBoth, valuesChecks } from '../values-checks.ts';
 
 interface SourceFlags {
   readonly subchart?: string;

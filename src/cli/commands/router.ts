@@ -30,6 +30,7 @@ import {
 } from '../router/disaggregation-flags.ts';
 import {
   addDiscoveryFlags,
+  checkDiscovery,
   type DiscoveryFlags,
   discoveryFrom,
 } from '../router/discovery-flags.ts';
@@ -95,7 +96,7 @@ const logStatsDefaultSeconds = 10;
 
 const seconds = duration('s', { min: 0, max: timeoutSecondsMax });
 
-export function routerCommand(): Command {
+export function routerCommand(): UpstreamCommand {
   const command = new UpstreamCommand('router')
     .description(
       'Run the router: an OpenAI-compatible reverse proxy that sends each request to the engine that is expected to respond first.',
@@ -217,6 +218,17 @@ async function webpage(log: Logger): Promise<ReadonlyMap<string, WebpageFile>> {
   if ('directory' in page) return loadWebpage(page.directory);
   log.warning(`The router serves no web page: ${page.problem}.`);
   return new Map();
+}
+
+/** @throws {InputError} If flags contradict each other, or one lacks another. Reads nothing outside. */
+export function checkTogether(flags: Flags): void {
+  listenersFrom(flags);
+  checkDiscovery(flags);
+  knowledgeFrom(flags);
+  lmcacheFrom(flags, flags.host);
+  disaggregationFrom(flags);
+  admissionFrom(flags);
+  hedgingFrom(flags);
 }
 
 async function run(flags: Flags, command: UpstreamCommand): Promise<void> {

@@ -34,7 +34,8 @@ import { readValues } from '../../io/values/index.ts';
 import { collect, httpUrl } from '../arguments/lists.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
 import { integer, port, positiveOrInfinite } from '../arguments/numbers.ts';
-import { checkRouterArguments, upNotes, valuesChecks } from '../values-checks.ts';
+import { checkRouterArguments } from '../router-arguments.ts';
+import { upNotes, valuesChecks } from '../values-checks.ts';
 
 interface UpFlags extends Omit<UpOverrides, 'engineUrls'> {
   readonly file?: readonly string[];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { routerArgumentFault } from './argument-fault.ts';
+import { readRouterArguments, routerArgumentFault } from './argument-fault.ts';
 
 test('arguments that the router accepts have no fault', () => {
   assert.equal(routerArgumentFault([]), undefined);
@@ -30,4 +30,26 @@ test('values are checked as the router checks them', () => {
   assert.match(routerArgumentFault(['--request-timeout']) ?? '', /argument missing/);
   assert.match(routerArgumentFault(['stray']) ?? '', /"stray"/);
   assert.match(routerArgumentFault(['--help']) ?? '', /print its help and end/);
+});
+
+test('words without effect are noted where they stand, in any spelling of upstream’s', () => {
+  const words = ['--log-stats', '--static-model-types', 'chat', '--sentry_dsn=x', '--no-migration'];
+  const { fault, notes } = readRouterArguments(words);
+  assert.equal(fault, undefined);
+  assert.deepEqual(
+    notes.map(({ index, clause }) => [index, clause.split(':')[0]]),
+    [
+      [1, '--static-model-types has no effect'],
+      [3, '--sentry-dsn has no effect'],
+    ],
+  );
+});
+
+test('behind the flags of a stack, arguments that contradict them are faults', () => {
+  const stack = ['--service-discovery', 'static', '--static-backends', 'http://a'];
+  assert.equal(readRouterArguments(['--log-stats'], stack).fault, undefined);
+  const faultOf = (...words: string[]) => readRouterArguments(words, stack).fault ?? '';
+  assert.match(faultOf('--engines-dns', 'x'), /exclude each other/);
+  assert.match(faultOf('--static-aliases', 'a:b,b:c'), /"b" is an alias itself/);
+  assert.match(faultOf('--admin-host', 'x'), /--admin-host needs --admin-port/);
 });

@@ -2,10 +2,32 @@
 import { CommanderError } from 'commander';
 import { InputError, nearest } from '../../core/base/index.ts';
 import { withoutLabels } from '../../core/launch/index.ts';
-import { routerCommand } from '../commands/router.ts';
+import { checkTogether, routerCommand } from '../commands/router.ts';
+import type { UpstreamCommand } from './upstream-arguments.ts';
+
+/** What the router makes of arguments. */
+export interface ReadArguments {
+  /** A clause without its full stop; undefined if the router accepts the arguments. */
+  readonly fault: string | undefined;
+  /** The words that have no effect, as they are written, each with a clause that gives the reason. */
+  readonly notes: readonly { readonly index: number; readonly clause: string }[];
+}
 
 /** Returns a clause without its full stop; undefined if the router accepts the arguments. */
 export function routerArgumentFault(extraArgs: readonly string[]): string | undefined {
+  return readRouterArguments(extraArgs).fault;
+}
+
+/**
+ * Reads arguments as the router does, without running it.
+ *
+ * @param before Flags that a stack gives its router, and that come first; if they are given, arguments that contradict them or each
+ *   other are faults, too.
+ */
+export function readRouterArguments(
+  extraArgs: readonly string[],
+  before: readonly string[] = [],
+): ReadArguments {
   const command = routerCommand();
   const quiet = (): void => undefined;
   command
@@ -13,19 +35,26 @@ export function routerArgumentFault(extraArgs: readonly string[]): string | unde
     .exitOverride()
     .configureOutput({ writeOut: quiet, writeErr: quiet, outputError: quiet });
   try {
-    command.parse(withoutLabels(extraArgs), { from: 'user' });
+    command.parse([...before, ...withoutLabels(extraArgs)], { from: 'user' });
+    if (before.length > 0) checkTogether(command.opts());
   } catch (error) {
-    if (error instanceof CommanderError) return sentenceOf(error, knownFlags());
-    if (error instanceof InputError) return error.message.replace(/\.$/, '');
-    throw error;
+    return { fault: faultOf(error, command), notes: [] };
   }
-  return undefined;
+  const notes = [...command.notes].map(([name, { text }]) => {
+    const index = extraArgs.findLastIndex((word) => command.flagOf(word) === name);
+    return { index, clause: text.replace(/\.$/, '') };
+  });
+  return { fault: undefined, notes: notes.toSorted((a, b) => a.index - b.index) };
+}
 
-  function knownFlags(): readonly string[] {
-    return command.options.flatMap(({ long }) =>
-      long === undefined || long === null ? [] : [long],
-    );
+/** @throws What is no fault of the arguments. */
+function faultOf(error: unknown, command: UpstreamCommand): string {
+  if (error instanceof CommanderError) {
+    const known = command.options.flatMap(({ long }) => (long ? [long] : []));
+    return sentenceOf(error, known);
   }
+  if (error instanceof InputError) return error.message.replace(/\.$/, '');
+  throw error;
 }
 
 function sentenceOf({ code, message }: CommanderError, known: readonly string[]): string {

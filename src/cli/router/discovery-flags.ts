@@ -103,21 +103,28 @@ export function discoveryFrom(
   RouterOptions,
   'engines' | 'aliases' | 'discovery' | 'dynamicConfig' | 'healthIntervalMs' | 'healthTimeoutMs'
 > {
+  const { discovery, isExternal, list, aliases } = checkDiscovery(flags);
+  if (isExternal) log.warning(externalOnlyNote);
+  const path = flags.dynamicConfigYaml ?? flags.dynamicConfigJson;
+  const { backendHealthCheckTimeoutSeconds: timeout } = flags;
+  return {
+    engines: openSource(discovery, flags, log) ?? list,
+    aliases,
+    discovery,
+    dynamicConfig: path === undefined ? undefined : { path },
+    healthIntervalMs: flags.staticBackendHealthCheckInterval * 1000,
+    healthTimeoutMs: 1000 * (timeout ?? flags.staticBackendHealthCheckTimeoutSeconds),
+  };
+}
+
+/**
+ * What the flags name, without a look at it.
+ *
+ * @throws {InputError} If no flag, or more than one, names the engines.
+ */
+export function checkDiscovery(flags: DiscoveryFlags) {
+  checkPairs(flags);
   const { staticBackends, staticModels, staticNames, staticModelLabels } = flags;
-  const { dynamicConfigYaml, dynamicConfigJson } = flags;
-  if (dynamicConfigYaml !== undefined && dynamicConfigJson !== undefined) {
-    throw new InputError('--dynamic-config-yaml and --dynamic-config-json exclude each other.');
-  }
-  if (staticNames !== undefined && staticBackends === undefined) {
-    throw new InputError('--static-names names the engines of --static-backends: give both.');
-  }
-  if (staticModelLabels !== undefined && staticBackends === undefined) {
-    throw new InputError(
-      '--static-model-labels labels the engines of --static-backends: give both.',
-    );
-  }
-  const path = dynamicConfigYaml ?? dynamicConfigJson;
-  const dynamicConfig = path === undefined ? undefined : { path };
   const given = [
     ...(staticBackends === undefined ? [] : [{ kind: 'static', flag: '--static-backends' }]),
     ...discoveries.flatMap(({ kind, flags: own }) => {
@@ -131,7 +138,6 @@ export function discoveryFrom(
   }
   const [source] = given;
   const isExternal = isExternalOnly(flags, source?.kind);
-  if (isExternal) log.warning(externalOnlyNote);
   const named = flags.serviceDiscovery === externalOnly ? undefined : flags.serviceDiscovery;
   const discovery = named ?? source?.kind ?? 'static';
   const needed = namingFlags.get(discovery);
@@ -141,22 +147,40 @@ export function discoveryFrom(
     throw new InputError(`--service-discovery ${discovery} ${instead}.`);
   }
   // The dynamic configuration may name the engines of a static list.
-  const mayBeEmpty = discovery === 'static' && (dynamicConfig !== undefined || isExternal);
+  const isDynamic = (flags.dynamicConfigYaml ?? flags.dynamicConfigJson) !== undefined;
+  const mayBeEmpty = discovery === 'static' && (isDynamic || isExternal);
   if (source === undefined && needed !== undefined && !mayBeEmpty) {
     throw new InputError(`No engines are named: give ${needed}.`);
   }
-  const { backendHealthCheckTimeoutSeconds: timeout } = flags;
-  const list = () =>
-    namedByModel(
-      listedEngines(staticBackends ?? [], staticModels, listFlags, staticNames, staticModelLabels),
-    );
+  const isListed = discoveries.every(({ kind }) => kind !== discovery);
   return {
-    engines: openSource(discovery, flags, log) ?? list(),
+    ...{ discovery, isExternal },
+    list: isListed
+      ? namedByModel(
+          listedEngines(
+            ...([staticBackends ?? [], staticModels, listFlags, staticNames] as const),
+            staticModelLabels,
+          ),
+        )
+      : [],
     aliases: listedAliases(flags.staticAliases ?? [], listFlags),
-    ...{ discovery, dynamicConfig },
-    healthIntervalMs: flags.staticBackendHealthCheckInterval * 1000,
-    healthTimeoutMs: 1000 * (timeout ?? flags.staticBackendHealthCheckTimeoutSeconds),
   };
+}
+
+/** @throws {InputError} For a flag without the one that it belongs to, or beside one that it excludes. */
+function checkPairs(flags: DiscoveryFlags): void {
+  const { staticBackends, staticNames, staticModelLabels } = flags;
+  if (flags.dynamicConfigYaml !== undefined && flags.dynamicConfigJson !== undefined) {
+    throw new InputError('--dynamic-config-yaml and --dynamic-config-json exclude each other.');
+  }
+  if (staticNames !== undefined && staticBackends === undefined) {
+    throw new InputError('--static-names names the engines of --static-backends: give both.');
+  }
+  if (staticModelLabels !== undefined && staticBackends === undefined) {
+    throw new InputError(
+      '--static-model-labels labels the engines of --static-backends: give both.',
+    );
+  }
 }
 
 /** @returns Undefined for a static list. */

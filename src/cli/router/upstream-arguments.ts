@@ -7,6 +7,9 @@ import {
   upstreamRouterFlags,
 } from '../../core/upstream/index.ts';
 
+/** A flag, with its value behind an equals sign. */
+const flagPattern = /^--([a-z][\w-]*)(=.*)?$/is;
+
 /** A command that accepts the command lines of upstream's router. */
 export class UpstreamCommand extends Command {
   /** What is logged about flags without effect, once each, in the order of the command line. */
@@ -31,9 +34,14 @@ export class UpstreamCommand extends Command {
     if (note !== undefined) this.notes.set(name, note);
   }
 
+  /** The name of the flag that a word of a command line is, in full and without its dashes; undefined for other words. */
+  flagOf(word: string): string | undefined {
+    return flagPattern.exec(this.#inFull(word))?.[1];
+  }
+
   /** A flag with underscores, or abbreviated as argparse accepts it, in full. Flags of this command come first. */
   #inFull(word: string): string {
-    const [, given = '', rest = ''] = /^--([a-z][\w-]*)(=.*)?$/is.exec(word) ?? [];
+    const [, given = '', rest = ''] = flagPattern.exec(word) ?? [];
     if (given === '' || this.#has(given)) return word;
     const name = given.replaceAll('_', '-');
     const full = this.#has(name) ? name : fullFlagName(name);

@@ -104,6 +104,10 @@ test('flags that move what "up" reads from the router are refused', () => {
   }
 });
 
+test('arguments that find engines in a cluster are left out: the engines are listed', () => {
+  assert.doesNotMatch(flagsOf('routerSpec: { extraArgs: [--k8s-namespace, x] }'), /k8s/);
+});
+
 test('the keys of TLS are flags of the router', () => {
   assert.doesNotMatch(flagsOf(''), /tls/);
   assert.match(

@@ -9,6 +9,7 @@ import {
 } from '../routing/index.ts';
 import { engineTlsSettings, listenerTlsSettings, type TlsSetting } from '../tls/index.ts';
 import { policyParametersOf, type Values } from '../values/index.ts';
+import { withoutClusterArguments } from './cluster-arguments.ts';
 import { withoutLabels } from './engine-role.ts';
 import { type ControllerPorts, controllerFlags } from './lmcache-controller.ts';
 
@@ -113,7 +114,7 @@ export function routerFlags(
     String(routerSpec.drainDelay ?? 0),
     '--shutdown-timeout',
     String((routerSpec.drainDelay ?? 0) + routerStopSeconds),
-    ...withoutLabels(routerSpec.extraArgs),
+    ...withoutLabels(withoutClusterArguments(routerSpec.extraArgs)),
   ];
 }
 
