@@ -9,7 +9,7 @@ export {
   storeVariable,
 } from './front/index.ts';
 export { membershipOf } from './membership.ts';
-export { type ClusterRedirects, clusterRedirects } from './resp-connection.ts';
+export { type ClusterRedirects, clusterRedirects } from './resp-service.ts';
 export { type CacheOptions, type CacheServer, startCache } from './server.ts';
 export type { CacheBucket, CacheDisk } from './tiers.ts';
 export { type CacheUser, defaultUser } from './users.ts';

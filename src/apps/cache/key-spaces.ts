@@ -5,7 +5,7 @@ import type { CacheProtocol } from './cache-metrics.ts';
 import { tracedLoader } from './load-spans.ts';
 import { type LoadValues, valueLoader } from './loading.ts';
 import { ValueSizes } from './miss-padding.ts';
-import type { RespSpace } from './resp-connection.ts';
+import type { RespSpace } from './resp-service.ts';
 
 interface SpaceOptions {
   readonly readTimeoutMs: number;

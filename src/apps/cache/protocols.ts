@@ -8,7 +8,8 @@ import type { KeySpaces } from './key-spaces.ts';
 import { LmConnection, type LmService } from './lm-connection.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 import type { RespClient } from './resp-clients.ts';
-import { RespConnection, type RespService, type RespSession } from './resp-connection.ts';
+import { RespConnection } from './resp-connection.ts';
+import type { RespService, RespSession } from './resp-service.ts';
 import { TransactionMemory } from './transaction.ts';
 
 export interface SpokenOptions

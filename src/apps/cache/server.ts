@@ -23,7 +23,7 @@ import type { StoreLink } from './front/index.ts';
 import { KeySpaces } from './key-spaces.ts';
 import { declarePeers, type PeerOptions, Peers } from './peers.ts';
 import { spoken } from './protocols.ts';
-import type { ClusterRedirects } from './resp-connection.ts';
+import type { ClusterRedirects } from './resp-service.ts';
 import { type CacheBucket, type CacheDisk, openTiers } from './tiers.ts';
 import { listenOnPath } from './unix-socket.ts';
 import { type CacheUser, Users } from './users.ts';

@@ -55,6 +55,9 @@ export interface RespCommand {
   run(call: RespCall, args: readonly string[], streamed?: StreamedValue): Reply;
 }
 
+/** Redis' error for a client that has to say who it is. */
+export const noAuthentication = 'NOAUTH Authentication required.';
+
 export const any = Number.POSITIVE_INFINITY;
 
 /** Redis' error for a number of arguments. @param command In any case; a subcommand after a `|`. */
