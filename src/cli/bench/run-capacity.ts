@@ -10,8 +10,9 @@ import {
 } from '../../tools/capacity/index.ts';
 import type { SloFlags } from './capacity-flags.ts';
 import { withProgress } from './run-measured.ts';
-import type { LoadFlags, TargetFlags } from './serve-flags.ts';
+import type { LoadFlags } from './serve-flags.ts';
 import { limitsOf, serveOptions, trafficOf, urlOf } from './serve-options.ts';
+import type { TargetFlags } from './target-flags.ts';
 
 /** Duration of one run without --duration and --num-prompts, in seconds. */
 const runSecondsDefault = 20;

@@ -11,7 +11,8 @@ import {
 } from '../../tools/benchmark/index.ts';
 import { durationIn } from '../arguments/quantities.ts';
 import { apiKeyOf } from './run-measured.ts';
-import type { LoadFlags, TargetFlags } from './serve-flags.ts';
+import type { LoadFlags } from './serve-flags.ts';
+import type { TargetFlags } from './target-flags.ts';
 
 /** Number of requests of `--duration` that differ in length; they are repeated with other words until its end. */
 const lapRequestsMax = 10_000;

@@ -18,18 +18,14 @@ import { loadPage, responsesOf } from '../../tools/runs/index.ts';
 import { collect } from '../arguments/lists.ts';
 import { besideJson, besideTable, type Simulated } from '../bench/beside-table.ts';
 import { addSloFlags, type SloFlags } from '../bench/capacity-flags.ts';
+import { addClientsFlag } from '../bench/measurement-flags.ts';
 import { preparesLoad } from '../bench/prepare-load.ts';
 import { checkHasNoLoad } from '../bench/run-capacity.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { checkWritable, runMeasured } from '../bench/run-measured.ts';
-import {
-  addClientsFlag,
-  addLoadFlags,
-  addTargetFlags,
-  type LoadFlags,
-  type TargetFlags,
-} from '../bench/serve-flags.ts';
+import { addLoadFlags, type LoadFlags } from '../bench/serve-flags.ts';
 import { pairsOf, serveOptions, trafficOf, urlOf } from '../bench/serve-options.ts';
+import { addTargetFlags, type TargetFlags } from '../bench/target-flags.ts';
 import { VllmBenchCommand } from '../bench/vllm-bench-arguments.ts';
 import { search } from './bench-sweep.ts';
 

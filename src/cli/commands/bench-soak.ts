@@ -18,17 +18,13 @@ import { readEnvironment } from '../../tools/environment/index.ts';
 import type { RunFolder } from '../../tools/runs/index.ts';
 import { duration } from '../arguments/quantities.ts';
 import { share } from '../bench/capacity-flags.ts';
+import { addClientsFlag } from '../bench/measurement-flags.ts';
 import { preparesLoad } from '../bench/prepare-load.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { checkWritable, interruptible, withProgress } from '../bench/run-measured.ts';
-import {
-  addClientsFlag,
-  addLoadFlags,
-  addTargetFlags,
-  type LoadFlags,
-  type TargetFlags,
-} from '../bench/serve-flags.ts';
+import { addLoadFlags, type LoadFlags } from '../bench/serve-flags.ts';
 import { serveOptions, trafficOf, urlOf } from '../bench/serve-options.ts';
+import { addTargetFlags, type TargetFlags } from '../bench/target-flags.ts';
 import { VllmBenchCommand } from '../bench/vllm-bench-arguments.ts';
 
 interface SoakFlags extends LoadFlags, TargetFlags, RunDirFlags {

@@ -19,6 +19,7 @@ import { readEnvironment } from '../../tools/environment/index.ts';
 import type { RunFolder } from '../../tools/runs/index.ts';
 import { positive, positiveInteger } from '../arguments/numbers.ts';
 import { addSloFlags, loadList, type SloFlags } from '../bench/capacity-flags.ts';
+import { addClientsFlag } from '../bench/measurement-flags.ts';
 import { preparesLoad } from '../bench/prepare-load.ts';
 import {
   type CapacityFlags,
@@ -29,8 +30,9 @@ import {
 } from '../bench/run-capacity.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { checkWritable, interruptible } from '../bench/run-measured.ts';
-import { addClientsFlag, addLoadFlags, addTargetFlags } from '../bench/serve-flags.ts';
+import { addLoadFlags } from '../bench/serve-flags.ts';
 import { limitsOf, urlOf } from '../bench/serve-options.ts';
+import { addTargetFlags } from '../bench/target-flags.ts';
 import { VllmBenchCommand } from '../bench/vllm-bench-arguments.ts';
 
 interface OutputFlags extends RunDirFlags {
