@@ -13,6 +13,7 @@ import {
   secureSocket,
 } from './client-reads.ts';
 import {
+  type ClientState,
   type Conversation,
   converse,
   type OpenConversation,
@@ -61,8 +62,8 @@ export type Speak = (
 export interface HandedOver {
   /** Of `Conversation.session`. */
   readonly session: unknown;
-  /** Called before and after each request in progress. @default not called */
-  readonly mark: ((isBusy: boolean) => void) | undefined;
+  /** Called with each new state; the first one is idle. @default not called */
+  readonly mark: ((state: ClientState) => void) | undefined;
   /** Called when the client has left or was disconnected. */
   readonly closed: () => void;
 }
@@ -70,6 +71,8 @@ export interface HandedOver {
 export interface AdoptedClient {
   /** Calls `then` once no request is in progress; never if the client leaves before. */
   release(then: (handle: ClientHandle, session: unknown) => void): void;
+  /** Disconnects it. */
+  close(): void;
 }
 
 /** The connections of all clients. */
@@ -150,6 +153,7 @@ export class Clients {
           isReleased = true;
           then(detached(client.socket), opened.conversation.session);
         }),
+      close: () => client.socket.destroy(),
     };
   }
 
@@ -158,7 +162,7 @@ export class Clients {
     protocol: CacheProtocol,
     speak: Speak,
     client: ClientSocket,
-    mark?: (isBusy: boolean) => void,
+    mark?: (state: ClientState) => void,
   ): { open: OpenConversation; conversation: Conversation } | undefined {
     const metrics = this.metrics.of(protocol);
     const { socket, output } = client;

@@ -16,6 +16,8 @@ export interface Conversation {
   readonly isBusy: boolean;
   /** Called when it is no longer busy. */
   whenReady: () => void;
+  /** Called before the reply to a client that has sent nothing after its request, and never sends anything before it has the reply. */
+  whenReplying: () => void;
   /** Requests that have begun. */
   readonly requests: number;
   /** Whether the last of them is not complete. */
@@ -35,6 +37,12 @@ export interface RequestDeadlines {
   readonly unreadMs: number;
 }
 
+/**
+ * What a client waits for if this process ends now: for nothing, for a reply, or for nothing if the kernel has already taken the reply
+ * that is just being written.
+ */
+export type ClientState = 'idle' | 'busy' | 'replying';
+
 /** Why the server closed a connection. */
 export type CloseReason = 'stalled' | 'too slow' | 'unread' | 'syntax';
 
@@ -49,14 +57,14 @@ export interface OpenConversation {
  * Connects a socket with its protocol.
  *
  * @param onClosing Called when the server closes the connection on its own.
- * @param mark Called before and after each request in progress.
+ * @param mark Called with each new state of the client.
  */
 export function converse(
   { socket, output, endSoon, queuedBytes, start }: ClientSocket,
   conversation: Conversation,
   deadlines: RequestDeadlines,
   onClosing: (reason: CloseReason) => void,
-  mark: (isBusy: boolean) => void = () => {},
+  mark: (state: ClientState) => void = () => {},
 ): OpenConversation {
   /** What happens between two requests, once. */
   let atEnd: (() => void) | undefined;
@@ -70,15 +78,22 @@ export function converse(
       if (!error) setImmediate(then);
     });
   };
-  let isMarked = false;
+  let marked: ClientState = 'idle';
+  const markAs = (state: ClientState) => {
+    if (state === marked) return;
+    marked = state;
+    mark(state);
+  };
   const unmark = () => {
-    if (!isMarked || !isIdle()) return;
-    if (output.writableLength > 0) afterReplies(unmark);
+    if (marked === 'idle' || !isIdle()) return;
+    if (output.writableLength === 0) markAs('idle');
     else {
-      isMarked = false;
-      mark(false);
+      // The client waits for the rest of a value.
+      markAs('busy');
+      afterReplies(unmark);
     }
   };
+  conversation.whenReplying = () => markAs('replying');
   const closeFor = (reason: CloseReason) => {
     onClosing(reason);
     socket.destroy();
@@ -156,8 +171,7 @@ export function converse(
   };
   const take = (step: () => boolean) => {
     if (!output.writable) return;
-    if (!isMarked) mark(true);
-    isMarked = true;
+    markAs('busy');
     guarded(step);
     unmark();
     watch();

@@ -36,6 +36,10 @@ export class LmConnection {
   /** Called when it is no longer busy. */
   whenReady = () => {};
   #isBusy = false;
+  /** Called before each reply to a client that waits for it. */
+  whenReplying = () => {};
+  /** Whether the client has ever sent a request before the reply to another one, as LMCache never does. */
+  #isPipelining = false;
 
   constructor(service: LmService, replies: ReplyWriter) {
     const { store, load, layout, watchesChains, requested } = service;
@@ -104,7 +108,9 @@ export class LmConnection {
     this.#headLength += part.length;
     if (this.#headLength === this.#head.length) {
       this.#headLength = 0;
-      this.#request(this.#layout.readRequest(this.#head));
+      const request = this.#layout.readRequest(this.#head);
+      if (request.command !== 'put' && part.length < bytes.length) this.#isPipelining = true;
+      this.#request(request);
     }
     return part.length;
   }
@@ -137,10 +143,10 @@ export class LmConnection {
         else this.#exist(key);
         return;
       case 'health':
-        this.#replies.write(this.#layout.reply(200));
+        this.#reply(200);
         return;
       case 'list':
-        if (this.#layout.refusesList) this.#replies.write(this.#layout.reply(400));
+        if (this.#layout.refusesList) this.#reply(400);
         return;
       case undefined:
         // The reference server sends nothing, so no client waits for a reply.
@@ -175,16 +181,26 @@ export class LmConnection {
   #exist(key: string): void {
     const isThere = this.#has(key) && this.#store.exists(key);
     this.#chains?.saw('look up', key, isThere);
-    this.#replies.write(this.#layout.reply(isThere ? 200 : 400));
+    this.#reply(isThere ? 200 : 400);
   }
 
   #get(key: string): void {
     const value = this.#has(key) ? this.#store.lease(key) : undefined;
     this.#chains?.saw('load', key, value !== undefined);
     if (value === undefined) {
-      this.#replies.write(this.#layout.reply(400));
+      this.#reply(400);
       return;
     }
+    this.#announceReply();
     this.#replies.writeValue(this.#layout.reply(200, value.size, value.label), value);
+  }
+
+  #reply(status: 200 | 400): void {
+    this.#announceReply();
+    this.#replies.write(this.#layout.reply(status));
+  }
+
+  #announceReply(): void {
+    if (!this.#isPipelining) this.whenReplying();
   }
 }

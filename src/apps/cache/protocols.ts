@@ -74,6 +74,9 @@ function lmConversation(service: LmService, replies: ReplyWriter): Conversation 
     set whenReady(ready: () => void) {
       connection.whenReady = ready;
     },
+    set whenReplying(replying: () => void) {
+      connection.whenReplying = replying;
+    },
     session: undefined,
     close: () => connection.close(),
   };
@@ -112,6 +115,8 @@ function respConversation(
     set whenReady(ready: () => void) {
       connection.whenReady = ready;
     },
+    // Its clients may send requests before they have replies.
+    whenReplying: () => {},
     get session() {
       return connection.session;
     },

@@ -8,8 +8,9 @@ import type { Logger } from '../../../io/log/index.ts';
 import type { CacheProtocol } from '../cache-metrics.ts';
 import { type ClientHandle, detached } from '../client-reads.ts';
 import { type AdoptedClient, keepAlive } from '../clients.ts';
+import type { ClientState } from '../conversation.ts';
 import { listenOnPath } from '../unix-socket.ts';
-import { BusyMarks } from './busy-marks.ts';
+import { ClientMarks } from './client-marks.ts';
 import type { StoreMessage } from './messages.ts';
 import { type StandInOptions, standIn } from './stand-in.ts';
 import { StoreProcess } from './store-process.ts';
@@ -39,11 +40,18 @@ interface KeptClient {
   session: unknown;
   /** As the stand-in serves it; undefined while it is the store's. */
   here: AdoptedClient | undefined;
+  /** Ends the connection of a client that may wait for a reply of a store that is gone; undefined for others. */
+  doubt: NodeJS.Timeout | undefined;
 }
 
 /** Pauses before a store that fails is started again. */
 const retryMsMin = 1000;
 const retryMsMax = 30_000;
+/**
+ * Time in which a client has to send its next request if it is not known whether the store wrote the last reply before it crashed. LMCache
+ * waits for ever for a reply that does not come, and its own deadline for a load is 10 s.
+ */
+const doubtMsMax = 2000;
 /** Time for a store that was told to stop, beyond what it takes for its clients. */
 const killAfterMs = 5_000;
 
@@ -52,7 +60,7 @@ export class CacheFront {
   readonly urls: string[] = [];
   readonly #options: FrontOptions;
   readonly #servers: readonly Server[];
-  readonly #marks = new BusyMarks();
+  readonly #marks = new ClientMarks();
   readonly #standIn: ReturnType<typeof standIn>;
   readonly #clients = new Map<number, KeptClient>();
   /** Numbers of clients that are gone; the next one gets the last of them. */
@@ -215,8 +223,9 @@ export class CacheFront {
 
   #accept(protocol: CacheProtocol, handle: ClientHandle): void {
     const id = this.#freeIds.pop() ?? this.#clients.size;
-    this.#marks.set(id, false);
-    const client: KeptClient = { id, protocol, handle, session: undefined, here: undefined };
+    this.#marks.set(id, 'idle');
+    const none = { session: undefined, here: undefined, doubt: undefined };
+    const client: KeptClient = { id, protocol, handle, ...none };
     this.#clients.set(id, client);
     if (this.#store?.isReady && !this.#isReleasing) this.#sendToStore(client);
     else this.#serveHere(client);
@@ -226,13 +235,22 @@ export class CacheFront {
   #serveHere(client: KeptClient): void {
     client.here = this.#standIn.adopt(client.protocol, client.handle, {
       session: client.session,
-      mark: undefined,
+      mark: client.doubt && ((state) => this.#marked(client, state)),
       closed: () => this.#drop(client),
     });
   }
 
+  /** A client that sends a request has the reply to the one before. */
+  #marked(client: KeptClient, state: ClientState): void {
+    clearTimeout(client.doubt);
+    if (state !== 'idle' || client.doubt === undefined) return;
+    client.doubt = undefined;
+    if (this.#store?.isReady && !this.#isReleasing) this.#toStore(client);
+  }
+
   /** Hands a client to the store, once the stand-in has replied. */
   #toStore(client: KeptClient): void {
+    if (client.doubt !== undefined) return;
     client.here?.release((_handle, session) => {
       client.session = session;
       client.here = undefined;
@@ -247,19 +265,25 @@ export class CacheFront {
   }
 
   /**
-   * Takes the clients that a store had when it ended. Over lm://, one without a request in progress can go on; of others, it is not known
-   * what they wait for, or which protocol version they have chosen.
+   * Takes the clients that a store had when it ended. Over lm://, one without a request in progress can go on, and so can one whose reply
+   * was just being written if it shows that it has it; of others, it is not known what they wait for, or which protocol version they have
+   * chosen.
    */
   #takeBack(): void {
     for (const client of [...this.#clients.values()]) {
       if (client.here !== undefined) continue;
-      if (client.protocol === 'lm' && !this.#marks.isBusy(client.id)) this.#serveHere(client);
-      else this.#drop(client);
+      const state = client.protocol === 'lm' ? this.#marks.of(client.id) : 'busy';
+      if (state === 'replying') {
+        client.doubt = setTimeout(() => client.here?.close(), doubtMsMax);
+      }
+      if (state === 'busy') this.#drop(client);
+      else this.#serveHere(client);
     }
   }
 
-  #drop({ id, handle }: KeptClient): void {
+  #drop({ id, handle, doubt }: KeptClient): void {
     if (!this.#clients.delete(id)) return;
+    clearTimeout(doubt);
     handle.close();
     this.#freeIds.push(id);
   }

@@ -5,7 +5,7 @@ import type { KnownSize } from '../key-spaces.ts';
 /** Environment variable that is set in the process of a store. */
 export const storeVariable = 'SPILLWAY_CACHE_STORE';
 
-/** The descriptor of `BusyMarks` in the process of a store; Node's channel is the one before. */
+/** The descriptor of `ClientMarks` in the process of a store; Node's channel is the one before. */
 export const marksDescriptor = 4;
 
 /** What the front sends. */

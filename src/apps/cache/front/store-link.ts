@@ -3,7 +3,7 @@ import type { CacheProtocol } from '../cache-metrics.ts';
 import type { ClientHandle } from '../client-reads.ts';
 import type { AdoptedClient, HandedOver } from '../clients.ts';
 import type { KeySpaces } from '../key-spaces.ts';
-import { BusyMarks } from './busy-marks.ts';
+import { ClientMarks } from './client-marks.ts';
 import {
   type FrontMessage,
   marksDescriptor,
@@ -23,7 +23,7 @@ export interface LinkedStore {
 export class StoreLink {
   /** Resolves when the front wants its clients back, or is gone. */
   readonly stopped: Promise<void>;
-  readonly #marks = new BusyMarks(marksDescriptor);
+  readonly #marks = new ClientMarks(marksDescriptor);
   readonly #clients = new Map<number, AdoptedClient>();
   #store: LinkedStore | undefined;
   #isWanted = false;
@@ -87,7 +87,7 @@ export class StoreLink {
   #take({ id, protocol, session }: FrontMessage & { kind: 'client' }, handle: ClientHandle): void {
     const client = this.#store?.adopt(protocol, handle, {
       session,
-      mark: (isBusy) => this.#marks.set(id, isBusy),
+      mark: (state) => this.#marks.set(id, state),
       closed: () => {
         this.#send({ kind: 'closed', id });
         this.#forget(id);

@@ -1,11 +1,15 @@
-// Which clients have a request in progress, in a file that outlives the process which writes it: after a crash of the store, the front
-// keeps the connections of those that have none.
+// The state of each client, in a file that outlives the process which writes it: after a crash of the store, the front keeps the
+// connections of those that wait for nothing.
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ClientState } from '../conversation.ts';
+
+/** Their indexes are the bytes of the file. */
+const states: readonly ClientState[] = ['idle', 'busy', 'replying'];
 
 /** One byte for each client. A write takes about a microsecond; nothing waits for a disk. */
-export class BusyMarks {
+export class ClientMarks {
   /** Of the file; a child may inherit it. */
   readonly descriptor: number;
   readonly #byte = new Uint8Array(1);
@@ -15,13 +19,15 @@ export class BusyMarks {
     this.descriptor = descriptor;
   }
 
-  set(id: number, isBusy: boolean): void {
-    this.#byte[0] = isBusy ? 1 : 0;
+  set(id: number, state: ClientState): void {
+    this.#byte[0] = states.indexOf(state);
     writeSync(this.descriptor, this.#byte, 0, 1, id);
   }
 
-  isBusy(id: number): boolean {
-    return readSync(this.descriptor, this.#byte, 0, 1, id) === 1 && this.#byte[0] === 1;
+  /** A client without a mark is idle. */
+  of(id: number): ClientState {
+    const isThere = readSync(this.descriptor, this.#byte, 0, 1, id) === 1;
+    return (isThere ? states[this.#byte[0] ?? 0] : undefined) ?? 'idle';
   }
 
   close(): void {
