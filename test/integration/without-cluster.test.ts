@@ -1,7 +1,7 @@
 // The workflow's commands on a machine where nothing names a cluster: each does what it can there.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -140,5 +140,40 @@ routerSpec: {extraArgs: [--request-timout, 60]}
       error,
       /hosts\.yaml:3:25: .*--request-timout is not a flag of the router; did you/,
     );
+  }
+});
+
+test('--subchart gives Helm, simulations and the doctor the part of a file below', async () => {
+  const file = join(home, 'umbrella.yaml');
+  writeFileSync(
+    file,
+    `db: {x: 1}
+vllm:
+  servingEngineSpec:
+    modelSpec: [{name: a, kind: embedded, modelURL: Qwen/Qwen3-8B, replicaCount: 2}]
+`,
+  );
+  const seen = join(home, 'seen.yaml');
+  const helm = join(home, 'copying-helm');
+  writeFileSync(
+    helm,
+    `#!/bin/sh
+case "$1" in version) echo v3.21.4; exit;; esac
+while [ $# -gt 0 ]; do if [ "$1" = -f ]; then /bin/cat "$2" > ${seen}; fi; shift; done
+printf -- '---\\napiVersion: v1\\nkind: Service\\nmetadata: {name: r}\\n'
+`,
+    { mode: 0o755 },
+  );
+  const deployed = await spillway(`deploy --dry-run --helm ${helm} -f ${file} --subchart vllm`);
+  assert.equal(deployed.status, 0, deployed.error);
+  const { servingEngineSpec: given } = JSON.parse(readFileSync(seen, 'utf8'));
+  assert.deepEqual(given.modelSpec[0].replicaCount, 2);
+  const workload = 'docs/guide/kv-offload/tenants.yaml';
+  for (const command of ['doctor', `simulate --workload ${workload} --requests 20`]) {
+    const without = await spillway(`${command} -f ${file}`);
+    assert.equal(without.status, 2, command);
+    assert.match(without.error, /--subchart vllm/);
+    const { status, error } = await spillway(`${command} -f ${file} --subchart vllm`);
+    assert.equal(status, 0, `${command}: ${error}`);
   }
 });

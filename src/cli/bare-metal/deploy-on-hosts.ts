@@ -18,6 +18,7 @@ import { smokeOnHosts } from './smoke-on-hosts.ts';
 
 export interface HostsDeployFlags extends StackFlags {
   readonly file?: readonly string[];
+  readonly subchart?: string;
   readonly preset?: string;
   readonly set?: readonly string[];
   readonly setString?: readonly string[];
@@ -36,10 +37,10 @@ export async function runDeployOnHosts(flags: HostsDeployFlags): Promise<void> {
       '--chart: hosts have no chart; leave it out, or name a target that is a cluster.',
     );
   }
-  const { file, set, setString, preset, release } = flags;
+  const { file, subchart, set, setString, preset, release } = flags;
   const checks = await valuesChecks('up', { onHosts: true });
   const read = await readValues({
-    ...{ files: file, sets: set, setStrings: setString, preset, ...checks },
+    ...{ files: file, subchart, sets: set, setStrings: setString, preset, ...checks },
   });
   await checkRouterArguments(read, 'up');
   const { values, warnings } = read;

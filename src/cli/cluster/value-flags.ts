@@ -5,23 +5,26 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { findPreset, problemLines, toPlain } from '../../core/values/index.ts';
-import { readValues } from '../../io/values/index.ts';
+import { readSubchart, readValues } from '../../io/values/index.ts';
 import { collect } from '../arguments/lists.ts';
+import { subchartFlag } from '../arguments/subchart.ts';
 import { checkRouterArguments, routerNotes } from '../router-arguments.ts';
 import { imageNotes, valuesChecks } from '../values-checks.ts';
 
 export interface ValueFlags {
   readonly file?: readonly string[];
+  readonly subchart?: string;
   readonly set?: readonly string[];
   readonly setString?: readonly string[];
   readonly preset?: string;
   readonly chart?: string;
 }
 
-/** Adds `-f`, `--set`, `--set-string`, `--preset` and `--chart`. */
+/** Adds `-f`, `--subchart`, `--set`, `--set-string`, `--preset` and `--chart`. */
 export function addValueFlags(command: Command): Command {
   return command
     .option('-f, --file <file>', 'values file; repeatable, later ones win', collect)
+    .option(...subchartFlag)
     .option('--set <key=value>', 'set one value, as in Helm; repeatable', collect)
     .option('--set-string <key=value>', 'the same, always as a string; repeatable', collect)
     .option('--preset <name>', 'preset to start from ("spillway config presets" lists them)')
@@ -32,29 +35,40 @@ export function addValueFlags(command: Command): Command {
 }
 
 /**
- * Runs the work with the values as Helm's arguments. A preset becomes a file for that time.
+ * Runs the work with the values as Helm's arguments. A preset, and the part of each file with `--subchart`, become files for that time,
+ * which only their owner reads.
  *
- * @throws {InputError} If there is no such preset.
+ * @throws {InputError} If there is no such preset, or no such part.
  */
 export async function withValueArgs<Result>(
   flags: ValueFlags,
   work: (args: readonly string[]) => Promise<Result>,
 ): Promise<Result> {
-  if (flags.preset === undefined) return work(valueArgs(flags));
-  const { name, yaml } = findPreset(flags.preset, `--preset ${flags.preset}`);
-  const folder = await mkdtemp(join(tmpdir(), 'spillway-preset-'));
+  const { file = [], subchart } = flags;
+  const preset =
+    flags.preset === undefined ? [] : [findPreset(flags.preset, `--preset ${flags.preset}`).yaml];
+  const parts = subchart === undefined ? [] : await readSubchart(file, subchart);
+  const texts = [...preset, ...parts];
+  const given = subchart === undefined ? file : [];
+  if (texts.length === 0) return work(helmArgs(given, flags));
+  const folder = await mkdtemp(join(tmpdir(), 'spillway-values-'));
   try {
-    const file = join(folder, `${name}.yaml`);
-    await writeFile(file, yaml);
-    return await work(['-f', file, ...valueArgs(flags)]);
+    const written = texts.map((_, index) => join(folder, `values-${index}.yaml`));
+    for (const [index, text] of texts.entries()) {
+      await writeFile(written[index] as string, text, { mode: 0o600 });
+    }
+    return await work(helmArgs([...written, ...given], flags));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-function valueArgs({ file = [], set = [], setString = [] }: ValueFlags): readonly string[] {
+function helmArgs(
+  files: readonly string[],
+  { set = [], setString = [] }: ValueFlags,
+): readonly string[] {
   return [
-    ...file.flatMap((path) => ['-f', path]),
+    ...files.flatMap((path) => ['-f', path]),
     ...set.flatMap((assignment) => ['--set', assignment]),
     ...setString.flatMap((assignment) => ['--set-string', assignment]),
   ];
@@ -67,13 +81,13 @@ function valueArgs({ file = [], set = [], setString = [] }: ValueFlags): readonl
  * @throws {InputError} If a file is missing, is standard input or has a wrong key.
  */
 export async function checkedValues(flags: ValueFlags): Promise<unknown> {
-  const { file = [], set, setString, preset, chart } = flags;
+  const { file = [], subchart, set, setString, preset, chart } = flags;
   if (file.includes('-')) {
     throw new InputError('-f -: Helm reads the file several times; write the values to a file.');
   }
   if (chart !== undefined) return undefined;
   const read = await readValues({
-    ...{ files: file, sets: set, setStrings: setString, preset },
+    ...{ files: file, subchart, sets: set, setStrings: setString, preset },
     ...(await valuesChecks('kubernetes')),
   });
   await checkRouterArguments(read, 'kubernetes');

@@ -18,6 +18,7 @@ import {
 import { type LoadOptions, readValues } from '../../io/values/index.ts';
 import { collect } from '../arguments/lists.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
+import { subchartFlag } from '../arguments/subchart.ts';
 import { checkRouterArguments } from '../router-arguments.ts';
 import { notesFor, notesForBoth, valuesChecks } from '../values-checks.ts';
 
@@ -177,10 +178,7 @@ function withSources(command: Command): Command {
       collect,
       [],
     )
-    .option(
-      '--subchart <key>',
-      'read what the files have below this key: values of a chart that contains this one',
-    )
+    .option(...subchartFlag)
     .option('--set <key=value>', 'set one value, as in Helm; repeatable', collect, [])
     .option('--set-string <key=text>', 'the same, always as a string', collect, []);
 }

@@ -5,6 +5,7 @@ import { problemLines, toPlain } from '../../core/values/index.ts';
 import { readValues } from '../../io/values/index.ts';
 import { type DoctorOptions, doctor } from '../../tools/deploy/index.ts';
 import { collect } from '../arguments/lists.ts';
+import { subchartFlag } from '../arguments/subchart.ts';
 import {
   addStackFlags,
   printJson,
@@ -13,10 +14,12 @@ import {
   withStack,
 } from '../cluster/stack-flags.ts';
 import { addHelpEnd } from '../help.ts';
+import { checkRouterArguments } from '../router-arguments.ts';
 import { valuesChecks } from '../values-checks.ts';
 
 interface Flags extends StackFlags {
   readonly file?: readonly string[];
+  readonly subchart?: string;
 }
 
 export function doctorCommand(): Command {
@@ -26,6 +29,7 @@ export function doctorCommand(): Command {
     )
     .optionsGroup('Stack:')
     .option('-f, --file <file>', 'values file of the stack to check for; repeatable', collect)
+    .option(...subchartFlag)
     .action(run);
   return addHelpEnd(
     addStackFlags(command),
@@ -34,7 +38,7 @@ export function doctorCommand(): Command {
 }
 
 async function run(flags: Flags): Promise<void> {
-  const values = flags.file === undefined ? undefined : await valuesOf(flags.file);
+  const values = await valuesOf(flags);
   const check = async ({ cluster, namespace, signal }: DoctorStack): Promise<void> => {
     const print = progressOf(flags);
     const checks = await doctor({
@@ -53,10 +57,14 @@ async function run(flags: Flags): Promise<void> {
 
 type DoctorStack = Pick<DoctorOptions, 'cluster' | 'namespace'> & { readonly signal: AbortSignal };
 
-async function valuesOf(files: readonly string[]): Promise<unknown> {
-  const { written, warnings } = await readValues({ files, ...(await valuesChecks('kubernetes')) });
-  for (const line of problemLines(warnings)) process.stderr.write(`warning: ${line}\n`);
-  return toPlain(written);
+/** @returns Undefined without values. */
+async function valuesOf({ file: files, subchart }: Flags): Promise<unknown> {
+  if (files === undefined && subchart === undefined) return undefined;
+  const checks = await valuesChecks('kubernetes');
+  const read = await readValues({ files, subchart, ...checks });
+  await checkRouterArguments(read, 'kubernetes');
+  for (const line of problemLines(read.warnings)) process.stderr.write(`warning: ${line}\n`);
+  return toPlain(read.written);
 }
 
 const marks: Readonly<Record<Check['result'], string>> = {

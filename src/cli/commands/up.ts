@@ -34,6 +34,7 @@ import { readValues } from '../../io/values/index.ts';
 import { collect, httpUrl } from '../arguments/lists.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
 import { integer, port, positiveOrInfinite } from '../arguments/numbers.ts';
+import { subchartFlag } from '../arguments/subchart.ts';
 import { checkRouterArguments } from '../router-arguments.ts';
 import { upNotes, valuesChecks } from '../values-checks.ts';
 
@@ -60,10 +61,7 @@ export function upCommand(): Command {
       'values file; repeatable, later files win; - for standard input',
       collect,
     )
-    .option(
-      '--subchart <key>',
-      'read what the files have below this key: values of a chart that contains this one',
-    )
+    .option(...subchartFlag)
     .option('--set <key=value>', 'set one value, as in Helm; repeatable', collect)
     .option('--set-string <key=value>', 'the same, always as a string; repeatable', collect)
     .option('--preset <name>', `preset to start from (default: ${defaultPreset} if no -f is given)`)

@@ -33,7 +33,8 @@ const notForStacks = [
   ...(['queueTimeout', 'maxQueuedRequests', 'saturationWait', 'holdTimeout'] as const),
 ];
 const stackOnly = [
-  ...(['set', 'setString', 'workload', 'setWorkload', 'fail', 'offload', 'loseStore'] as const),
+  ...(['subchart', 'set', 'setString', 'workload', 'setWorkload'] as const),
+  ...(['fail', 'offload', 'loseStore'] as const),
   ...(['link', 'sloTtftMs', 'sloTpotMs', 'html'] as const),
 ];
 

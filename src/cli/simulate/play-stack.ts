@@ -23,6 +23,7 @@ export async function playStack(flags: SimulateFlags): Promise<void> {
   }
   const values = await loadValues({
     files: flags.file,
+    subchart: flags.subchart,
     sets: flags.set,
     setStrings: flags.setString,
     preset: flags.preset,

@@ -5,11 +5,13 @@ import type { TimeUnit } from '../../core/traces/index.ts';
 import { collect } from '../arguments/lists.ts';
 import { positive, positiveInteger } from '../arguments/numbers.ts';
 import { addTraceUnitFlag, duration } from '../arguments/quantities.ts';
+import { subchartFlag } from '../arguments/subchart.ts';
 import { toFailure, toOffload, toOutage } from './arguments.ts';
 
 /** Values as on the command line; `toOffload`, `toOutage` and `toFailure` have checked theirs. */
 export interface StackFlags {
   readonly file?: readonly string[];
+  readonly subchart?: string;
   readonly set?: readonly string[];
   readonly setString?: readonly string[];
   readonly preset?: string;
@@ -57,6 +59,7 @@ export function addTrafficFlags(command: Command): Command {
 export function addStackFlags(command: Command): Command {
   return command
     .option('-f, --file <file>', 'simulate the stack of a values file; repeatable', collect)
+    .option(...subchartFlag)
     .option('--set <key=value>', `set one value, as in Helm; repeatable`, collect)
     .option('--set-string <key=value>', `the same, always as a string; repeatable`, collect)
     .option('--preset <name>', `preset to start from`)
@@ -92,6 +95,7 @@ export function stackArguments(flags: StackFlags): string[] {
     value === undefined ? [] : [flag, String(value)];
   return [
     ...many('--file', flags.file),
+    ...one('--subchart', flags.subchart),
     ...many('--set', flags.set),
     ...many('--set-string', flags.setString),
     ...one('--preset', flags.preset),

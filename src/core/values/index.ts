@@ -42,6 +42,7 @@ export {
   thresholdsSchema,
 } from './schema-thresholds.ts';
 export { applySet } from './set.ts';
+export { subchartValues } from './subchart-values.ts';
 export { fromPlain, type Path, pathText, placeAt, type Tree, toPlain } from './tree.ts';
 export type { Check } from './validate.ts';
 export { type MenuEntry, type ValueChange, ValuesEditor } from './values-editor.ts';

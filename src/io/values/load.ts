@@ -4,6 +4,7 @@ import {
   type Check,
   type ResolvedValues,
   resolveValues,
+  subchartValues,
   type Values,
   type ValuesInput,
 } from '../../core/values/index.ts';
@@ -44,4 +45,18 @@ export async function readValues(options: LoadOptions): Promise<ResolvedValues> 
   const files: InputText[] = [];
   for (const path of options.files ?? []) files.push(await readInputText(path));
   return resolveValues({ ...options, files });
+}
+
+/**
+ * The part of each file below the keys of `--subchart`, as a values file of its own.
+ *
+ * @throws {ValuesError} If no file has it.
+ */
+export async function readSubchart(
+  paths: readonly string[],
+  subchart: string,
+): Promise<readonly string[]> {
+  const files: InputText[] = [];
+  for (const path of paths) files.push(await readInputText(path));
+  return subchartValues(files, subchart).map((part) => JSON.stringify(part, null, 2));
 }
