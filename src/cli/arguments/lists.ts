@@ -1,4 +1,4 @@
-// Parses lists and addresses in arguments of flags.
+// Parses lists and addresses in arguments of flags; the flag that goes with lists of values files.
 import { InvalidArgumentError } from 'commander';
 import { isWithin, numberIn } from './numbers.ts';
 
@@ -12,6 +12,12 @@ export function percentiles(text: string): number[] {
     );
   });
 }
+
+/** Flag of the commands that read values files. */
+export const subchartFlag = [
+  '--subchart <key>',
+  'read what the files have below this key: values of a chart that contains this one',
+] as const;
 
 /** Collects the values of a flag that may be repeated. */
 export function collect(text: string, before: readonly string[] = []): readonly string[] {

@@ -6,8 +6,7 @@ import type { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { findPreset, problemLines, toPlain } from '../../core/values/index.ts';
 import { readSubchart, readValues } from '../../io/values/index.ts';
-import { collect } from '../arguments/lists.ts';
-import { subchartFlag } from '../arguments/subchart.ts';
+import { collect, subchartFlag } from '../arguments/lists.ts';
 import { checkRouterArguments, routerNotes } from '../router-arguments.ts';
 import { imageNotes, valuesChecks } from '../values-checks.ts';
 

@@ -16,9 +16,8 @@ import {
   valuesJsonSchema,
 } from '../../core/values/index.ts';
 import { type LoadOptions, readValues } from '../../io/values/index.ts';
-import { collect } from '../arguments/lists.ts';
+import { collect, subchartFlag } from '../arguments/lists.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
-import { subchartFlag } from '../arguments/subchart.ts';
 import { checkRouterArguments } from '../router-arguments.ts';
 import { notesFor, notesForBoth, valuesChecks } from '../values-checks.ts';
 

@@ -4,8 +4,7 @@ import type { Check } from '../../core/deploy/index.ts';
 import { problemLines, toPlain } from '../../core/values/index.ts';
 import { readValues } from '../../io/values/index.ts';
 import { type DoctorOptions, doctor } from '../../tools/deploy/index.ts';
-import { collect } from '../arguments/lists.ts';
-import { subchartFlag } from '../arguments/subchart.ts';
+import { collect, subchartFlag } from '../arguments/lists.ts';
 import {
   addStackFlags,
   printJson,

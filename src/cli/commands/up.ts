@@ -31,10 +31,9 @@ import { openInBrowser } from '../../io/browser/index.ts';
 import { loadCatalogue, readEngineModel, readGpuSpec } from '../../io/models/index.ts';
 import { watchStopSignals } from '../../io/signals/index.ts';
 import { readValues } from '../../io/values/index.ts';
-import { collect, httpUrl } from '../arguments/lists.ts';
+import { collect, httpUrl, subchartFlag } from '../arguments/lists.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
 import { integer, port, positiveOrInfinite } from '../arguments/numbers.ts';
-import { subchartFlag } from '../arguments/subchart.ts';
 import { checkRouterArguments } from '../router-arguments.ts';
 import { upNotes, valuesChecks } from '../values-checks.ts';
 

@@ -2,10 +2,9 @@
 import type { Command } from 'commander';
 import { kvLinkNames } from '../../core/engine/index.ts';
 import type { TimeUnit } from '../../core/traces/index.ts';
-import { collect } from '../arguments/lists.ts';
+import { collect, subchartFlag } from '../arguments/lists.ts';
 import { positive, positiveInteger } from '../arguments/numbers.ts';
 import { addTraceUnitFlag, duration } from '../arguments/quantities.ts';
-import { subchartFlag } from '../arguments/subchart.ts';
 import { toFailure, toOffload, toOutage } from './arguments.ts';
 
 /** Values as on the command line; `toOffload`, `toOutage` and `toFailure` have checked theirs. */
