@@ -20,21 +20,14 @@ import { SkimThread } from '../../../io/json-skim/index.ts';
 import type { Engine } from '../fleet/engine.ts';
 import { CreatedResponse } from '../responses/created-response.ts';
 import type { ResponseEngines } from '../responses/response-engines.ts';
-import {
-  type Place,
-  type StoredReference,
-  StoredResponses,
-  storedResponsesPath,
-} from '../responses/stored-responses.ts';
+import { StoredRequests } from '../responses/stored-requests.ts';
+import { type StoredReference, StoredResponses } from '../responses/stored-responses.ts';
 import type { PromptTokens } from '../tokens/prompt-tokens.ts';
-import { answerError } from './answer.ts';
-import { requestIdOf } from './attempt-ids.ts';
+import { type Arrival, Arrivals, type RefusedArrival, requestWithoutPrompt } from './arrival.ts';
 import { isSplittable, type SplitKind } from './handoff-bodies.ts';
-import type { OpenAiError } from './openai-error.ts';
 import { ProxiedRequest, type ProxiedRequestOptions } from './proxied-request.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import type { BodyKind } from './request-routes.ts';
-import { RequestTrace } from './request-trace.ts';
 import { migrationPlan, namedKindOf } from './stream-migration.ts';
 
 /** Properties of a request that follow from its path. */
@@ -56,22 +49,15 @@ export interface ForwardedRoute {
  */
 const promptBytesPerToken = 4;
 
-/** A request whose body has not been read yet. */
-interface Arrival extends Pick<RoutingRequest, 'id' | 'session' | 'pinnedUrl'> {
-  readonly exchange: ServerExchange;
-  readonly arrivedAtMs: number;
-}
-
-type RefusedArrival = Pick<Arrival, 'exchange' | 'id' | 'arrivedAtMs'>;
-
 export class InferenceRequests {
+  /** Those for stored responses, which have no body for an engine. */
+  readonly stored: StoredRequests;
   readonly #context: ProxyContext;
-  readonly #engines: ReadonlyMap<string, Engine>;
+  readonly #arrivals: Arrivals;
   readonly #tokens: PromptTokens;
   readonly #skimThread = new SkimThread();
   readonly #decoder = new BodyDecoder();
   readonly #responseEngines: ResponseEngines;
-  readonly #stored: StoredResponses;
   #fieldsReader: RequestFieldsReader;
   /** For requests that create a response. */
   #responsesReader: RequestFieldsReader;
@@ -89,9 +75,10 @@ export class InferenceRequests {
   ) {
     this.#context = context;
     this.#tokens = options.tokens;
-    this.#engines = options.engines;
+    this.#arrivals = new Arrivals(context, options.engines);
     this.#responseEngines = options.responseEngines;
-    this.#stored = new StoredResponses(context, options.engines, options.responseEngines);
+    const places = new StoredResponses(context, options.engines, options.responseEngines);
+    this.stored = new StoredRequests(context, this.#arrivals, places);
     this.#fieldsReader = new RequestFieldsReader({ sessionKey: options.sessionKey });
     this.#responsesReader = responsesReader(options.sessionKey);
     this.#sessionHeader = options.sessionKey?.toLowerCase();
@@ -111,22 +98,10 @@ export class InferenceRequests {
 
   /** Routes one request, or refuses it. */
   take(exchange: ServerExchange, route: ForwardedRoute, arrivedAtMs: number): void {
-    const { metrics } = this.#context;
-    metrics.arrived++;
-    metrics.rate.count(arrivedAtMs / 1000);
-    const { headers } = exchange.head;
-    const id = requestIdOf(headers.get('x-request-id'));
     const header = this.#sessionHeader;
-    const session = (header && headers.get(header)) || undefined;
-    const pinned = this.#pinnedEngine(exchange);
-    if (pinned === null) {
-      this.#refuse(
-        { exchange, id, arrivedAtMs },
-        { status: 404, message: noSuchEngine, param: 'id' },
-      );
-      return;
-    }
-    const arrival: Arrival = { exchange, id, session, pinnedUrl: pinned?.url, arrivedAtMs };
+    const session = (header && exchange.head.headers.get(header)) || undefined;
+    const arrival = this.#arrivals.arrived(exchange, session, arrivedAtMs);
+    if (arrival === undefined) return;
     const { contentEncoding } = exchange.head;
     if (contentEncoding === undefined) this.#takeBody(arrival, route);
     else void this.#takeEncoded(arrival, route, contentEncoding);
@@ -142,8 +117,8 @@ export class InferenceRequests {
     else if (error instanceof HttpSyntaxError) {
       const { status, message } = error;
       const lines = status === 415 ? [`Accept-Encoding: ${acceptedCodings}`] : [];
-      this.#refuse(arrival, { status, message }, lines);
-    } else this.#refuseBroken(arrival, error);
+      this.#arrivals.refuse(arrival, { status, message }, lines);
+    } else this.#arrivals.refuseBroken(arrival, error);
   }
 
   #takeBody(arrival: Arrival, route: ForwardedRoute): void {
@@ -155,60 +130,6 @@ export class InferenceRequests {
     if (exchange.body[0] === byteOrderMark[0]) exchange.body = withoutMark(exchange.body);
     if (exchange.body.length > unsharedBytesMax) void this.#takeLarge(arrival, route);
     else this.#takeJson(arrival, route, this.#readerOf(route), undefined);
-  }
-
-  /** Routes a request for a stored response, which has no body for an engine: GET, DELETE, or POST to cancel it. */
-  takeStored(exchange: ServerExchange, arrivedAtMs: number): void {
-    const { metrics } = this.#context;
-    metrics.arrived++;
-    metrics.rate.count(arrivedAtMs / 1000);
-    const { head, target } = exchange;
-    const id = requestIdOf(head.headers.get('x-request-id'));
-    const responseId = idInPath(target);
-    const pinned = this.#pinnedEngine(exchange);
-    if (pinned === null || responseId === undefined) {
-      const message =
-        pinned === null ? noSuchEngine : 'The id of the response is not valid percent-encoding.';
-      const param = pinned === null ? 'id' : 'response_id';
-      this.#refuse({ exchange, id, arrivedAtMs }, { status: 404, message, param });
-      return;
-    }
-    const arrival: Arrival = {
-      exchange,
-      id,
-      session: undefined,
-      pinnedUrl: undefined,
-      arrivedAtMs,
-    };
-    const send = (pinnedUrl: string | undefined) => {
-      const request = {
-        ...requestWithoutPrompt({ id, model: undefined, session: undefined, pinnedUrl }),
-        isKept: pinnedUrl !== undefined,
-      };
-      this.#send({
-        ...{ exchange, request, body: noBody, expectsUsage: false, generates: false, arrivedAtMs },
-        ...{ migration: undefined, isHedged: false, isRepeatable: head.method === 'GET' },
-      });
-    };
-    if (pinned !== undefined) send(pinned.url);
-    else {
-      const reference = { id: responseId, model: undefined, head, param: 'response_id' } as const;
-      this.#whenPlaced(arrival, this.#stored.placeOf(reference), send);
-    }
-  }
-
-  /** Goes on once it is known which engine has a stored response, or refuses the request. */
-  #whenPlaced(
-    arrival: Arrival,
-    place: Place | Promise<Place>,
-    send: (url: string | undefined) => void,
-  ): void {
-    if (place instanceof Promise) {
-      void place.then((found) => {
-        if (!arrival.exchange.over) this.#whenPlaced(arrival, found, send);
-      });
-    } else if ('error' in place) this.#refuse(arrival, place.error);
-    else send(place.url);
   }
 
   #readerOf({ promptKind }: ForwardedRoute): RequestFieldsReader {
@@ -250,7 +171,7 @@ export class InferenceRequests {
       param: 'previous_response_id',
       head: arrival.exchange.head,
     };
-    this.#whenPlaced(arrival, this.#stored.placeOf(reference), (pinnedUrl) =>
+    this.stored.place(arrival, reference, (pinnedUrl) =>
       this.#route({ ...arrival, pinnedUrl }, route, fields, pinnedUrl !== undefined),
     );
   }
@@ -301,15 +222,20 @@ export class InferenceRequests {
       isHedged,
       isRepeatable: !(promptKind === 'responses' && fields.background),
     };
-    const isTokenized = promptKind !== undefined && resolved !== undefined;
-    // With one engine there is nothing to choose.
-    if (promptKind === 'responses' && !fields.isUnstored) {
-      this.#create(proxied, isTokenized ? resolved : undefined);
-    } else if (isTokenized && core.policy.needsTokens && core.candidateCount(resolved) > 1) {
-      const tokens = this.#tokens.of(resolved, promptKind, exchange.body);
-      if (tokens instanceof Promise) void this.#sendLater(proxied, tokens);
-      else this.#send(withTokens(proxied, tokens));
-    } else this.#send(proxied);
+    const isStored = promptKind === 'responses' && !fields.isUnstored;
+    const isTokenized =
+      promptKind !== undefined &&
+      resolved !== undefined &&
+      core.policy.needsTokens &&
+      // With one engine there is nothing to choose.
+      core.candidateCount(resolved) > 1;
+    if (!isTokenized) {
+      this.#start(proxied, isStored);
+      return;
+    }
+    const tokens = this.#tokens.of(resolved, promptKind, exchange.body);
+    if (tokens instanceof Promise) void this.#startLater(proxied, tokens, isStored);
+    else this.#start(withTokens(proxied, tokens), isStored);
   }
 
   async #takeForm({ exchange, arrivedAtMs, ...arrival }: Arrival): Promise<void> {
@@ -329,31 +255,13 @@ export class InferenceRequests {
         ? undefined
         : replaceFormField(exchange.body, contentType, { name: 'model', from: model, to });
     const body = other ?? exchange.body;
-    const migration = undefined;
-    this.#send({
-      ...{ exchange, request, body, expectsUsage: false, generates: false, arrivedAtMs, migration },
-      isHedged: false,
-    });
-  }
-
-  /**
-   * Finds the engine that the query names with `?id=`, by its id, name or URL, and removes the id from the query.
-   *
-   * @returns Undefined without an id, null if no engine has it.
-   */
-  #pinnedEngine(exchange: ServerExchange): Engine | null | undefined {
-    const { target } = exchange;
-    const mark = target.indexOf('?');
-    if (mark < 0) return undefined;
-    const query = new URLSearchParams(target.slice(mark + 1));
-    const wanted = query.get('id');
-    if (wanted === null) return undefined;
-    query.delete('id');
-    exchange.target = query.size > 0 ? `${target.slice(0, mark)}?${query}` : target.slice(0, mark);
-    for (const engine of this.#engines.values()) {
-      if ([engine.id, engine.name, engine.url].includes(wanted)) return engine;
-    }
-    return null;
+    this.#start(
+      {
+        ...{ exchange, request, body, expectsUsage: false, generates: false, arrivedAtMs },
+        ...{ migration: undefined, isHedged: false },
+      },
+      false,
+    );
   }
 
   /** The fields of a JSON body; undefined if it was refused. */
@@ -369,85 +277,37 @@ export class InferenceRequests {
       return reader.fieldsAt(exchange.body, spans);
     } catch (error) {
       if (error instanceof JsonSyntaxError) {
-        this.#refuse(arrival, { status: 400, message: error.message });
-      } else this.#refuseBroken(arrival, error);
+        this.#arrivals.refuse(arrival, { status: 400, message: error.message });
+      } else this.#arrivals.refuseBroken(arrival, error);
       return undefined;
     }
   }
 
-  /** @param error Of the router's own. */
-  #refuseBroken(arrival: RefusedArrival, error: unknown): void {
-    this.#context.log.error(`request ${arrival.id}: ${error}`);
-    this.#refuse(arrival, { status: 500, message: 'The router failed; see its log.' });
+  /** @param isStored Whether the engine stores the response, so that a later request may refer to it. */
+  #start(options: ProxiedRequestOptions, isStored: boolean): void {
+    const request = isStored
+      ? new CreatedResponse(this.#context, options, this.#responseEngines)
+      : new ProxiedRequest(this.#context, options);
+    request.start();
   }
 
-  /** A request whose response a later one may refer to. @param model Undefined if it needs no tokens. */
-  #create(options: ProxiedRequestOptions, model: string | undefined): void {
-    const { core } = this.#context;
-    const send = (tokens: TokenizedPrompt | undefined) => {
-      if (options.exchange.over) return;
-      const known = withTokens(options, tokens);
-      new CreatedResponse(this.#context, known, this.#responseEngines).start();
-    };
-    if (model === undefined || !core.policy.needsTokens || core.candidateCount(model) <= 1) {
-      send(undefined);
-      return;
-    }
-    const tokens = this.#tokens.of(model, 'responses', options.exchange.body);
-    if (tokens instanceof Promise) void tokens.then(send);
-    else send(tokens);
-  }
-
-  #send(options: ProxiedRequestOptions): void {
-    new ProxiedRequest(this.#context, options).start();
-  }
-
-  async #sendLater(
+  async #startLater(
     options: ProxiedRequestOptions,
     tokens: Promise<TokenizedPrompt | undefined>,
+    isStored: boolean,
   ): Promise<void> {
     const known = await tokens;
-    if (!options.exchange.over) this.#send(withTokens(options, known));
+    if (!options.exchange.over) this.#start(withTokens(options, known), isStored);
   }
 
   #refuseMissingModel(arrival: RefusedArrival): void {
     const message = 'The request names no model: "model" must be a string.';
-    this.#refuse(arrival, { status: 400, message, param: 'model' });
-  }
-
-  /** Answers a request that is not routed. @param headerLines Without CR LF. */
-  #refuse(
-    { exchange, id, arrivedAtMs }: RefusedArrival,
-    error: OpenAiError,
-    headerLines: readonly string[] = [],
-  ): void {
-    const { metrics, tracing } = this.#context;
-    const { status } = error;
-    metrics.refused(undefined, status);
-    if (tracing !== undefined) {
-      const end = { outcome: 'failed', status, tokens: undefined, ttftSeconds: undefined } as const;
-      new RequestTrace(tracing, exchange, arrivedAtMs).ended(undefined, end, performance.now());
-    }
-    answerError(exchange, error, id, headerLines);
+    this.#arrivals.refuse(arrival, { status: 400, message, param: 'model' });
   }
 }
-
-const noBody = Buffer.alloc(0);
-const noSuchEngine = 'No engine has the id in the query of this request; /engines lists them.';
 
 function responsesReader(sessionKey: string | undefined): RequestFieldsReader {
   return new RequestFieldsReader({ sessionKey, createsResponses: true });
-}
-
-/** The id in the path of a stored response; undefined if it cannot be decoded. */
-function idInPath(target: string): string | undefined {
-  const [path = ''] = target.split('?', 1);
-  const [id = ''] = path.slice(storedResponsesPath.length).split('/', 1);
-  try {
-    return decodeURIComponent(id);
-  } catch {
-    return undefined;
-  }
 }
 
 /** UTF-8's, with which programs of Windows begin texts. Python's json reads on behind it, and so does vLLM; others do not. */
@@ -473,20 +333,6 @@ function withTokens(
   return {
     ...options,
     request: { ...options.request, tokens, cacheSalt, promptTokens: tokens.length },
-  };
-}
-
-/** A request without a prompt that the router could read. */
-function requestWithoutPrompt(
-  parts: Pick<RoutingRequest, 'id' | 'model' | 'session' | 'pinnedUrl'>,
-): RoutingRequest {
-  return {
-    ...parts,
-    prompt: [],
-    promptTokens: 0,
-    tokens: undefined,
-    outputTokensMax: undefined,
-    stream: false,
   };
 }
 

@@ -64,7 +64,7 @@ export function clientRoutes(context: RouterRoutesContext): Routes<RouteHandler>
     routes[path] = { POST: (exchange, arrivedAtMs) => requests.take(exchange, route, arrivedAtMs) };
   }
   const stored: RouteHandler = (exchange, arrivedAtMs) =>
-    requests.takeStored(exchange, arrivedAtMs);
+    requests.stored.take(exchange, arrivedAtMs);
   routes['/v1/responses/{id}'] = { GET: stored, DELETE: stored };
   routes['/v1/responses/{id}/cancel'] = { POST: stored };
   routes['/v1/responses/{id}/input_items'] = { GET: stored };
