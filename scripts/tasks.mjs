@@ -1,6 +1,6 @@
 // The tasks behind the npm scripts. Each takes {node, args, root} and returns an exit status.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { passSignals, statusOf } from '../bin/pass-signals.mjs';
@@ -30,7 +30,25 @@ async function start({ node, args }) {
   return run(node, ['bin/spillway.mjs', 'up', ...args], { env, stdio });
 }
 
-/** `npm test [-- FILES]`: runs unit tests in one process, then integration tests, each file in its own process. */
+/** Rooms whose tests compute, where those of others wait: two processes have about two minutes of work each. */
+const computing = ['core', 'tools'];
+
+/** The unit tests of each process. */
+function unitTests() {
+  const [one, other] = [true, false].map((computes) =>
+    readdirSync('src')
+      .filter((room) => computing.includes(room) === computes)
+      .map((room) => `src/${room}/**/*.test.ts`),
+  );
+  return [one, [...other, 'web/src/**/*.test.ts', 'test/architecture/*.test.ts']];
+}
+
+/** Options of unit tests. One that fails with an open socket would keep the process alive for ever. */
+const inOneProcess = [
+  ...['--test', '--test-isolation=none', '--test-force-exit', '--test-timeout=120000'],
+];
+
+/** `npm test [-- FILES]`: runs unit tests in two processes, then integration tests, each file in its own process. */
 async function test({ node, args }) {
   // Nothing is written outside the clone.
   process.env.SPILLWAY_CACHE_DIR ??= join(process.cwd(), '.cache');
@@ -40,21 +58,11 @@ async function test({ node, args }) {
   const env = { ...process.env, SPILLWAY_TEST_COUNTS: countsFile };
   const reporter = '--test-reporter=./scripts/test-reporter.mjs';
   process.stderr.write('unit tests\n');
-  const unit = await run(
-    node,
-    [
-      // A test that fails with an open socket would keep the process alive for ever.
-      ...[
-        '--test',
-        '--test-isolation=none',
-        '--test-force-exit',
-        '--test-timeout=120000',
-        reporter,
-      ],
-      ...['src/**/*.test.ts', 'web/src/**/*.test.ts', 'test/architecture/*.test.ts'],
-    ],
-    { env },
+  const processes = unitTests();
+  const units = await Promise.all(
+    processes.map((files) => run(node, [...inOneProcess, reporter, ...files], { env })),
   );
+  const unit = units.find((status) => status !== 0) ?? 0;
   if (isEnding) return unit || 1;
   process.stderr.write('integration tests\n');
   const integration = await run(
@@ -65,7 +73,7 @@ async function test({ node, args }) {
     ],
     { env },
   );
-  printTotal(countsFile, 2);
+  printTotal(countsFile, processes.length + 1);
   rmSync(directory, { recursive: true });
   return unit || integration;
 }
