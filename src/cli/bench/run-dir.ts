@@ -55,13 +55,14 @@ export async function finishRun(
   { urls, files }: { readonly urls: readonly string[]; readonly files?: Record<string, string> },
 ): Promise<void> {
   if (run === undefined) return;
-  await run.finish({
+  const lost = await run.finish({
     status: Number(process.exitCode ?? 0),
     endedAt: new Date(),
     result,
     environment: await readEnvironment({ urls }),
     ...(files === undefined ? {} : { files }),
   });
+  if (lost !== undefined) process.stderr.write(`spillway: events.jsonl lacks ${lost}.\n`);
   process.stderr.write(`The run is in ${run.path}.\n`);
 }
 

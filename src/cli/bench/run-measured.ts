@@ -1,5 +1,4 @@
 // What the commands that send load share: the API key, the run with progress and signals, and the exit status.
-import { writeFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { counted, InputError } from '../../core/base/index.ts';
 import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
@@ -124,14 +123,4 @@ function planLines(
       ? ''
       : `warning: ${counted(tooLong, 'request')} ${tooLong === 1 ? 'is' : 'are'} longer than ${model.tokensMax} tokens, the model's limit; the server will refuse ${tooLong === 1 ? 'it' : 'them'}.\n`;
   return `${verb} ${what} against ${model.id}.${scale}\n${warning}`;
-}
-
-/** Checks that the file can be written before the load, which may take an hour. */
-export async function checkWritable(file: string): Promise<void> {
-  try {
-    await writeFile(file, '');
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(`Cannot write the result to ${file}: ${reason}.`, { cause: error });
-  }
 }

@@ -6,7 +6,7 @@ import { type CacheUser, defaultUser } from '../../apps/cache/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import { type TenantQuota, tenantNamePattern, tenantsMax } from '../../core/cache/index.ts';
 import { type Problem, placeAt, readDocument, ValuesError } from '../../core/values/index.ts';
-import { fileProblem } from '../../io/paths/index.ts';
+import { fileProblem } from '../../io/files/index.ts';
 import { byteSize } from '../arguments/quantities.ts';
 import { secretFrom } from '../router/secret-from.ts';
 

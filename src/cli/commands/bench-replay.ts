@@ -1,7 +1,7 @@
 // `spillway bench replay`: sends the requests of a trace.
-import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import type { TimeUnit } from '../../core/traces/index.ts';
+import { checkOutput, writeOutput } from '../../io/files/index.ts';
 import {
   type LoadOutcome,
   loadTable,
@@ -18,7 +18,7 @@ import { nonNegativeInteger, positive, positiveInteger } from '../arguments/numb
 import { addTraceUnitFlag, duration } from '../arguments/quantities.ts';
 import { preparesTarget } from '../bench/prepare-load.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
-import { apiKeyOf, checkWritable, runMeasured } from '../bench/run-measured.ts';
+import { apiKeyOf, runMeasured } from '../bench/run-measured.ts';
 import { apiBase } from '../bench/serve-options.ts';
 
 interface ReplayFlags extends RunDirFlags {
@@ -128,7 +128,7 @@ export function replayCommand(): Command {
 
 async function runCommand(flags: ReplayFlags): Promise<void> {
   const { json } = flags;
-  if (typeof json === 'string') await checkWritable(json);
+  if (typeof json === 'string') await checkOutput(json, 'result');
   const options = toOptions(flags);
   const run = await openRun(flags, 'bench replay');
   const outcome = await recorded(run, () =>
@@ -142,7 +142,8 @@ async function runCommand(flags: ReplayFlags): Promise<void> {
   if (outcome === undefined) return;
   if (json === true) process.stdout.write(await resultText(options, outcome));
   else process.stdout.write(loadTable(options, outcome));
-  if (typeof json === 'string') await writeFile(json, await resultText(options, outcome));
+  if (typeof json === 'string')
+    await writeOutput(json, 'result', await resultText(options, outcome));
   await finishRun(run, replayJson(options, outcome), {
     urls: [options.url.href],
     files: { 'requests.csv': requestsCsv(outcome.records) },

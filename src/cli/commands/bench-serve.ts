@@ -1,8 +1,15 @@
 // `spillway bench serve`: generated load, with the flags and the result of `vllm bench serve`.
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { withoutCredentials } from '../../core/base/index.ts';
+import {
+  appendOutput,
+  checkOutput,
+  checkOutputs,
+  writeOutput,
+  writeOutputs,
+} from '../../io/files/index.ts';
 import {
   type LoadContext,
   loadTable,
@@ -22,7 +29,7 @@ import { addClientsFlag } from '../bench/measurement-flags.ts';
 import { preparesLoad } from '../bench/prepare-load.ts';
 import { checkHasNoLoad } from '../bench/run-capacity.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
-import { checkWritable, runMeasured } from '../bench/run-measured.ts';
+import { runMeasured } from '../bench/run-measured.ts';
 import { addLoadFlags, type LoadFlags } from '../bench/serve-flags.ts';
 import { pairsOf, serveOptions, trafficOf, urlOf } from '../bench/serve-options.ts';
 import { addTargetFlags, type TargetFlags } from '../bench/target-flags.ts';
@@ -88,9 +95,11 @@ async function runCommand(flags: ServeFlags): Promise<void> {
   const file = typeof flags.json === 'string' ? flags.json : savedPath(flags, startedAt);
   if (file !== undefined) {
     await mkdir(dirname(file), { recursive: true });
-    if (!isAppended) await checkWritable(file);
+    await checkOutput(file, 'result');
   }
-  for (const path of [flags.csv, flags.html]) if (path !== undefined) await checkWritable(path);
+  const page = { file: flags.html, what: 'page' };
+  const responses = { file: flags.csv, what: 'responses' };
+  await checkOutputs([page, responses]);
   const simulated = await simulatedFor(flags, traffic, options);
   const run = await openRun(flags, 'bench serve', flags.label);
   const outcome = await recorded(run, () =>
@@ -113,16 +122,19 @@ async function runCommand(flags: ServeFlags): Promise<void> {
   const table =
     loadTable(options, outcome) + (simulated ? besideTable(outcome.report, simulated) : '');
   process.stdout.write(flags.json === true ? text : table);
-  if (file !== undefined) await (isAppended ? appendLine(file, text) : writeFile(file, text));
-  if (flags.html !== undefined) {
-    const title = flags.label ?? `${outcome.model.id} at ${withoutCredentials(options.url.href)}`;
-    const page = loadPage(title, table, responsesOf(outcome.records));
-    await writeFile(flags.html, page);
-  }
   const csv = requestsCsv(outcome.records);
-  if (flags.csv !== undefined) await writeFile(flags.csv, csv);
   const urls = [options.url.href];
-  await finishRun(run, result, { urls, files: { 'requests.csv': csv } });
+  const title = flags.label ?? `${outcome.model.id} at ${withoutCredentials(options.url.href)}`;
+  // A file that cannot be written loses none of the others.
+  const written = await Promise.allSettled([
+    file && (isAppended ? appendOutput : writeOutput)(file, 'result', text),
+    writeOutputs([
+      { ...page, text: () => loadPage(title, table, responsesOf(outcome.records)) },
+      { ...responses, text: () => csv },
+    ]),
+    finishRun(run, result, { urls, files: { 'requests.csv': csv } }),
+  ]);
+  for (const one of written) if (one.status === 'rejected') throw one.reason;
 }
 
 /** Waits for the server first, if `--ready-check-timeout-sec` says so. */
@@ -154,19 +166,6 @@ function searchRate(flags: ServeFlags): Promise<void> {
   const load = { ...flags, requestRate: Number.POSITIVE_INFINITY };
   checkHasNoLoad(load, 'bench serve --slo');
   return search(load, Number.isFinite(requestRate) ? requestRate : 1);
-}
-
-/** Adds a line to a file whose last line may have no end, as vLLM leaves it. */
-async function appendLine(path: string, line: string): Promise<void> {
-  const file = await open(path, 'a+');
-  try {
-    const { size } = await file.stat();
-    const last = Buffer.alloc(1);
-    if (size > 0) await file.read(last, 0, 1, size - 1);
-    await file.appendFile(size > 0 && last.toString() !== '\n' ? `\n${line}` : line);
-  } finally {
-    await file.close();
-  }
 }
 
 /** Path of `--save-result` and `--append-result`, as vLLM names it; undefined without the flag. */

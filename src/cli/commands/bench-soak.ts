@@ -1,9 +1,9 @@
 // `spillway bench soak`: one load for hours, and whether the server gets slower, larger or worse.
-import { writeFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import type { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import type { ServiceLevel } from '../../core/stats/index.ts';
+import { checkOutput, writeOutput } from '../../io/files/index.ts';
 import { runServe } from '../../tools/benchmark/index.ts';
 import {
   driftMaxDefault,
@@ -21,7 +21,7 @@ import { share } from '../bench/capacity-flags.ts';
 import { addClientsFlag } from '../bench/measurement-flags.ts';
 import { preparesLoad } from '../bench/prepare-load.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
-import { checkWritable, interruptible, withProgress } from '../bench/run-measured.ts';
+import { interruptible, withProgress } from '../bench/run-measured.ts';
 import { addLoadFlags, type LoadFlags } from '../bench/serve-flags.ts';
 import { serveOptions, trafficOf, urlOf } from '../bench/serve-options.ts';
 import { addTargetFlags, type TargetFlags } from '../bench/target-flags.ts';
@@ -69,7 +69,7 @@ async function soak(flags: SoakFlags): Promise<void> {
     throw new InputError('bench soak needs a load: give --request-rate or --users.');
   }
   const { json, duration: seconds = soakSecondsDefault } = flags;
-  if (typeof json === 'string') await checkWritable(json);
+  if (typeof json === 'string') await checkOutput(json, 'result');
   const run = await openRun(flags, 'bench soak');
   const outcome = await recorded(run, () =>
     interruptible((signal) => measured({ ...flags, duration: seconds }, { signal, run })),
@@ -82,7 +82,7 @@ async function soak(flags: SoakFlags): Promise<void> {
     const environment = await readEnvironment({ urls });
     const text = `${JSON.stringify({ ...soakJson(outcome), environment })}\n`;
     process.stdout.write(json === true ? text : soakTable(outcome));
-    if (typeof json === 'string') await writeFile(json, text);
+    if (typeof json === 'string') await writeOutput(json, 'result', text);
   }
   await finishRun(run, soakJson(outcome), { urls });
 }

@@ -1,8 +1,8 @@
 // `spillway bench sweep` and `bench saturate`: the same load at ever higher rates, or from ever more users.
-import { writeFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import type { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
+import { checkOutput, writeOutput } from '../../io/files/index.ts';
 import {
   type LoadAxis,
   type LoadPoint,
@@ -29,7 +29,7 @@ import {
   showPoint,
 } from '../bench/run-capacity.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
-import { checkWritable, interruptible } from '../bench/run-measured.ts';
+import { interruptible } from '../bench/run-measured.ts';
 import { addLoadFlags } from '../bench/serve-flags.ts';
 import { limitsOf, urlOf } from '../bench/serve-options.ts';
 import { addTargetFlags } from '../bench/target-flags.ts';
@@ -162,7 +162,7 @@ async function measured<Outcome>(
   axis: LoadAxis,
   work: (signal: AbortSignal, onPoint: (point: LoadPoint) => void) => Promise<Outcome>,
 ): Promise<{ readonly outcome: Outcome; readonly run: RunFolder | undefined } | undefined> {
-  if (typeof flags.json === 'string') await checkWritable(flags.json);
+  if (typeof flags.json === 'string') await checkOutput(flags.json, 'result');
   const run = await openRun(flags, command);
   const show = showPoint(axis);
   const startMs = performance.now();
@@ -185,7 +185,7 @@ async function show(
   else {
     const text = `${JSON.stringify({ ...json, environment: await readEnvironment({ urls }) })}\n`;
     process.stdout.write(flags.json === true ? text : table);
-    if (typeof flags.json === 'string') await writeFile(flags.json, text);
+    if (typeof flags.json === 'string') await writeOutput(flags.json, 'result', text);
   }
   await finishRun(run, json, { urls });
 }

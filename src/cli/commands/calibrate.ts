@@ -1,9 +1,7 @@
 // `spillway calibrate`: fits the engine model to an engine.
-import { stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { InputError } from '../../core/base/index.ts';
+import { checkOutput, writeOutput } from '../../io/files/index.ts';
 import { calibrationFile } from '../../io/profile/index.ts';
 import { endOnHurry, InterruptedError, watchStopSignals } from '../../io/signals/index.ts';
 import {
@@ -15,7 +13,6 @@ import {
 import { positiveInteger } from '../arguments/numbers.ts';
 import { duration, durationWithUnit, humanCount } from '../arguments/quantities.ts';
 import { endInterrupted } from '../ended-by-ctrl-c.ts';
-import { writeOutput } from '../write-output.ts';
 
 /** The command `calibrate`. */
 export function calibrateCommand(): Command {
@@ -86,7 +83,7 @@ interface CalibrateFlags {
 async function run(flags: CalibrateFlags): Promise<void> {
   const { window, interval, numGpuBlocksOverride, bench = [], ...rest } = flags;
   // Checks the folder before minutes of observation.
-  if (flags.out !== undefined) await checkFolder(flags.out);
+  if (flags.out !== undefined) await checkOutput(flags.out, 'profile');
   const signals = watchStopSignals();
   endOnHurry(signals);
   const bar = process.stderr.isTTY;
@@ -131,12 +128,6 @@ async function run(flags: CalibrateFlags): Promise<void> {
   }
   if (flags.out === undefined) return;
   await writeOutput(flags.out, 'profile', text);
-}
-
-async function checkFolder(file: string): Promise<void> {
-  const folder = await stat(dirname(file)).catch(() => undefined);
-  if (folder?.isDirectory()) return;
-  throw new InputError(`Cannot write the profile to ${file}: there is no folder ${dirname(file)}.`);
 }
 
 function toJsonName(text: string): string {

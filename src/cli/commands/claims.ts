@@ -1,9 +1,9 @@
 // `spillway claims`: what the production stack is advertised with, measured.
-import { writeFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Command } from 'commander';
 import { InputError, withoutCredentials } from '../../core/base/index.ts';
+import { checkOutput, writeOutput } from '../../io/files/index.ts';
 import {
   type ClaimRun,
   claimedValues,
@@ -15,7 +15,7 @@ import {
 } from '../../tools/claims/index.ts';
 import { httpUrl } from '../arguments/lists.ts';
 import { integer, positive, positiveInteger } from '../arguments/numbers.ts';
-import { apiKeyOf, checkWritable, interruptible, type KeyFlags } from '../bench/run-measured.ts';
+import { apiKeyOf, interruptible, type KeyFlags } from '../bench/run-measured.ts';
 import { apiBase } from '../bench/serve-options.ts';
 
 interface ClaimsFlags extends KeyFlags {
@@ -62,7 +62,7 @@ async function runCommand(flags: ClaimsFlags): Promise<void> {
       '--with and --without belong together: a gain takes two servers. Without both, the loads are simulated.',
     );
   }
-  if (typeof json === 'string') await checkWritable(json);
+  if (typeof json === 'string') await checkOutput(json, 'result');
   const isLive = flags.with !== undefined;
   const runs = await interruptible((signal) =>
     isLive ? live(flags, signal) : simulated(flags, signal),
@@ -78,7 +78,7 @@ async function runCommand(flags: ClaimsFlags): Promise<void> {
   };
   const text = json === undefined ? '' : `${JSON.stringify(result)}\n`;
   process.stdout.write(json === true ? text : `${headText(flags)}\n${claimsText(runs)}`);
-  if (typeof json === 'string') await writeFile(json, text);
+  if (typeof json === 'string') await writeOutput(json, 'result', text);
 }
 
 function headText({ with: shared, without }: ClaimsFlags): string {

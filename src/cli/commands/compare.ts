@@ -1,9 +1,9 @@
 // `spillway compare`: whether a second server, stack or run is better or worse than the first.
-import { writeFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { Command } from 'commander';
 import { InputError, withoutCredentials } from '../../core/base/index.ts';
 import type { Verdict } from '../../core/comparison/index.ts';
+import { checkOutput, writeOutput } from '../../io/files/index.ts';
 import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
 import { serveTraffic } from '../../tools/benchmark/index.ts';
 import {
@@ -23,7 +23,6 @@ import { collect } from '../arguments/lists.ts';
 import { integer } from '../arguments/numbers.ts';
 import { share } from '../bench/capacity-flags.ts';
 import { preparesTarget } from '../bench/prepare-load.ts';
-import { checkWritable } from '../bench/run-measured.ts';
 import { addLoadFlags, type LoadFlags } from '../bench/serve-flags.ts';
 import { apiBase, serveOptions, trafficOf } from '../bench/serve-options.ts';
 import { againstHistory, betweenResults, betweenRuns } from '../compare/saved.ts';
@@ -102,7 +101,7 @@ async function runCommand(
 ): Promise<void> {
   const { json, history, blocks, seed } = flags;
   const limits = { detect: flags.detect, tolerance: flags.tolerance };
-  if (typeof json === 'string') await checkWritable(json);
+  if (typeof json === 'string') await checkOutput(json, 'result');
   if (flags.against !== undefined) {
     if (b !== undefined) throw new InputError('--against takes one run, or none for the newest.');
     const saved = { history, label: flags.against, run: a };
@@ -235,7 +234,7 @@ async function printSummaries(
   process.exitCode = statuses['not enough data'];
   const text = json === undefined ? '' : `${JSON.stringify(summariesJson(compared))}\n`;
   process.stdout.write(json === true ? text : summariesText(compared));
-  if (typeof json === 'string') await writeFile(json, text);
+  if (typeof json === 'string') await writeOutput(json, 'result', text);
 }
 
 /** Prints the comparison and sets the exit status of its verdict, unless it was stopped. */
@@ -253,5 +252,5 @@ async function print(
   };
   const text = json === undefined ? '' : `${JSON.stringify(result)}\n`;
   process.stdout.write(json === true ? text : compareText(view));
-  if (typeof json === 'string') await writeFile(json, text);
+  if (typeof json === 'string') await writeOutput(json, 'result', text);
 }

@@ -2,12 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { commaList, InputError } from '../../core/base/index.ts';
+import { checkOutputs, writeOutputs } from '../../io/files/index.ts';
 import { PrometheusClient } from '../../io/prometheus/index.ts';
 import { gateChart, gateJson, gateText, runGate } from '../../tools/gate/index.ts';
 import { share } from '../arguments/numbers.ts';
 import { duration, durationWithUnit } from '../arguments/quantities.ts';
 import { addHelpEnd } from '../help.ts';
-import { writeOutput } from '../write-output.ts';
 
 /** Exit status of each verdict. It is also 4 without a usable response of Prometheus; bad input has 2. */
 const statuses = { pass: 0, fail: 1, unknown: 4 } as const;
@@ -70,6 +70,8 @@ interface GateFlags {
 }
 
 async function gate(flags: GateFlags): Promise<void> {
+  const chart = { file: flags.svg, what: 'chart' };
+  await checkOutputs([chart]);
   const client = new PrometheusClient({
     url: flags.prometheus,
     token: await tokenOf(flags.tokenFile),
@@ -90,9 +92,9 @@ async function gate(flags: GateFlags): Promise<void> {
       : undefined,
   });
   if (bar) process.stderr.write('\r\x1b[2K');
-  if (flags.svg !== undefined) await writeOutput(flags.svg, 'chart', gateChart(run));
   process.stdout.write(flags.json ? `${JSON.stringify(gateJson(run))}\n` : gateText(run));
   process.exitCode = statuses[run.verdict];
+  await writeOutputs([{ ...chart, text: () => gateChart(run) }]);
 }
 
 async function tokenOf(file: string | undefined): Promise<string | undefined> {

@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { counted, InputError, version } from '../../core/base/index.ts';
 import { planInputJsonSchema } from '../../core/plan/index.ts';
 import type { TimeUnit } from '../../core/traces/index.ts';
+import { checkOutputs, writeOutput, writeOutputs } from '../../io/files/index.ts';
 import { interruptedStatus } from '../../io/signals/index.ts';
 import {
   makePlan,
@@ -23,7 +24,6 @@ import { endedByCtrlC } from '../ended-by-ctrl-c.ts';
 import { addHelpEnd } from '../help.ts';
 import { addPlanFlags, planOverrides } from '../plan-flags.ts';
 import { askPlanQuestions, type PlanAnswers } from '../plan-questions.ts';
-import { writeOutput } from '../write-output.ts';
 
 /** Exit status of a plan that refuses something in `wants`. */
 const refusedStatus = 3;
@@ -104,6 +104,10 @@ async function plan(flags: PlanFlags): Promise<void> {
     process.stdout.write(planSkill(version));
     return;
   }
+  const page = { file: flags.html, what: 'page' };
+  const values = { file: flags.values, what: 'values' };
+  const rules = { file: flags.rules, what: 'rules' };
+  await checkOutputs([page, values, rules]);
   const overrides = planOverrides(flags);
   const { trace, fromPrometheus } = flags;
   const isOpen = [flags.file, trace, fromPrometheus].every((one) => one === undefined);
@@ -141,11 +145,13 @@ async function plan(flags: PlanFlags): Promise<void> {
     }),
   );
   if (bar) process.stderr.write('\r\x1b[2K');
-  if (flags.html !== undefined) await writeOutput(flags.html, 'page', planHtml(made));
-  if (flags.values !== undefined) await writeOutput(flags.values, 'values', planValues(made));
-  if (flags.rules !== undefined) await writeOutput(flags.rules, 'rules', prometheusRules(made));
   process.stdout.write(outputOf(made, flags, file !== flags.file));
   if (!made.decision.stands) process.exitCode = refusedStatus;
+  await writeOutputs([
+    { ...page, text: () => planHtml(made) },
+    { ...values, text: () => planValues(made) },
+    { ...rules, text: () => prometheusRules(made) },
+  ]);
 }
 
 /**

@@ -1,8 +1,9 @@
 // `spillway results` and `spillway report`: the runs that --run-dir has written.
-import { stat, writeFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
+import { writeOutput } from '../../io/files/index.ts';
 import {
   listRuns,
   picturedMax,
@@ -60,12 +61,7 @@ async function report(
   const first = folders[0] as string;
   const isFile = await stat(first).then((found) => found.isFile());
   const file = html ?? join(isFile ? dirname(first) : first, 'report.html');
-  try {
-    await writeFile(file, runsPage(runs, responses));
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(`Cannot write the page to ${file}: ${reason}.`, { cause: error });
-  }
+  await writeOutput(file, 'page', runsPage(runs, responses));
   process.stdout.write(`${runsTable(runs)}\nThe page is ${file}.\n`);
 }
 

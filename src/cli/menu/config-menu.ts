@@ -18,8 +18,8 @@ import {
   ValuesEditor,
   ValuesError,
 } from '../../core/values/index.ts';
+import { writeOutput } from '../../io/files/index.ts';
 import { readInputText } from '../../io/values/index.ts';
-import { writeOutput } from '../write-output.ts';
 import {
   answerValue,
   changeText,

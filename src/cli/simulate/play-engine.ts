@@ -1,11 +1,12 @@
 // `spillway simulate --trace … --engine-args …`: one recorded vLLM server.
+
+import { checkOutputs, writeOutputs } from '../../io/files/index.ts';
 import {
   simulatedRunJson,
   simulatedRunTable,
   simulateRun,
 } from '../../tools/simulate-engine/index.ts';
 import { perRequestLines } from '../../tools/simulate-report/index.ts';
-import { writeOutput } from '../write-output.ts';
 import { checkEngineFlags, type SimulateFlags } from './flags.ts';
 
 /** Simulates the trace on the engine and prints the result. */
@@ -15,6 +16,8 @@ export async function playEngine(
   engineArgs: string,
 ): Promise<void> {
   checkEngineFlags(flags);
+  const requests = { file: flags.perRequest, what: 'requests' };
+  await checkOutputs([requests]);
   const { hostMsPerStep, allReduceLatencyUs, allReduceGbps } = flags;
   const run = await simulateRun({
     trace,
@@ -30,9 +33,8 @@ export async function playEngine(
     allReduceBytesPerSecond: allReduceGbps === undefined ? undefined : allReduceGbps * 1e9,
     percentiles: flags.percentiles,
   });
-  if (flags.perRequest !== undefined) {
-    await writeOutput(flags.perRequest, 'requests', perRequestLines(run.result.timings, 'queued'));
-  }
   if (flags.json) process.stdout.write(`${JSON.stringify(simulatedRunJson(run))}\n`);
   else process.stdout.write(simulatedRunTable(run));
+  const lines = () => perRequestLines(run.result.timings, 'queued');
+  await writeOutputs([{ ...requests, text: lines }]);
 }

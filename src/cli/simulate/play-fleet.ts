@@ -1,11 +1,11 @@
 // `spillway simulate --trace … --engines N`: a fleet of the catalogue.
 import { InputError } from '../../core/base/index.ts';
 import { defaultPolicyName, unusedParameters } from '../../core/routing/index.ts';
+import { checkOutputs, writeOutputs } from '../../io/files/index.ts';
 import { fleetRunJson, fleetRunTable, simulateFleetRun } from '../../tools/simulate-fleet/index.ts';
 import { perRequestLines } from '../../tools/simulate-report/index.ts';
 import { admissionFrom } from '../admission-flags.ts';
 import { policyParametersFrom, unusedFlagText } from '../policy-flags.ts';
-import { writeOutput } from '../write-output.ts';
 import { checkFleetFlags, type SimulateFlags } from './flags.ts';
 import { progressBar } from './progress-bar.ts';
 
@@ -23,6 +23,8 @@ export async function playFleet(
   const policyParameters = policyParametersFrom(flags);
   const [unused] = unusedParameters([policy], policyParameters);
   if (unused) throw new InputError(unusedFlagText(unused, '--policy', policy));
+  const requests = { file: flags.perRequest, what: 'requests' };
+  await checkOutputs([requests]);
   const bar = progressBar();
   const run = await simulateFleetRun({
     ...{
@@ -45,8 +47,6 @@ export async function playFleet(
     onProgress: bar.show,
   });
   bar.clear();
-  if (flags.perRequest !== undefined) {
-    await writeOutput(flags.perRequest, 'requests', perRequestLines(run.timings, 'arrival'));
-  }
   process.stdout.write(flags.json ? `${JSON.stringify(fleetRunJson(run))}\n` : fleetRunTable(run));
+  await writeOutputs([{ ...requests, text: () => perRequestLines(run.timings, 'arrival') }]);
 }

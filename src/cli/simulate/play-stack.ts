@@ -1,5 +1,6 @@
 // `spillway simulate -f VALUES.yaml`: the stack of a values file.
 import { InputError } from '../../core/base/index.ts';
+import { checkOutputs, writeOutputs } from '../../io/files/index.ts';
 import { loadValues } from '../../io/values/index.ts';
 import { perRequestLines } from '../../tools/simulate-report/index.ts';
 import {
@@ -9,7 +10,6 @@ import {
   stackTable,
 } from '../../tools/simulate-stack/index.ts';
 import { valuesChecks } from '../values-checks.ts';
-import { writeOutput } from '../write-output.ts';
 import { toFailure, toOffload, toOutage } from './arguments.ts';
 import { checkStackFlags, type SimulateFlags } from './flags.ts';
 import { progressBar } from './progress-bar.ts';
@@ -21,6 +21,9 @@ export async function playStack(flags: SimulateFlags): Promise<void> {
   if ((trace === undefined) === (workload === undefined)) {
     throw new InputError('simulate -f needs either --trace FILE or --workload FILE.');
   }
+  const requests = { file: flags.perRequest, what: 'requests' };
+  const page = { file: flags.html, what: 'page' };
+  await checkOutputs([requests, page]);
   const values = await loadValues({
     files: flags.file,
     subchart: flags.subchart,
@@ -50,12 +53,10 @@ export async function playStack(flags: SimulateFlags): Promise<void> {
     onProgress: bar.show,
   });
   bar.clear();
-  if (flags.perRequest !== undefined) {
-    await writeOutput(flags.perRequest, 'requests', perRequestLines(run.timings, 'arrival'));
-  }
-  if (flags.html !== undefined) {
-    const command = ['spillway', ...process.argv.slice(2)].join(' ');
-    await writeOutput(flags.html, 'page', stackPage(run, command));
-  }
   process.stdout.write(flags.json ? `${JSON.stringify(stackJson(run))}\n` : stackTable(run));
+  const command = ['spillway', ...process.argv.slice(2)].join(' ');
+  await writeOutputs([
+    { ...requests, text: () => perRequestLines(run.timings, 'arrival') },
+    { ...page, text: () => stackPage(run, command) },
+  ]);
 }

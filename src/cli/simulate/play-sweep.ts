@@ -1,6 +1,7 @@
 // `spillway simulate sweep`: starts this program for each combination, and prints the results in one table.
 import { argv, execArgv, execPath } from 'node:process';
 import { counted, InputError } from '../../core/base/index.ts';
+import { checkOutputs, writeOutputs } from '../../io/files/index.ts';
 import { signalStatus, watchStopSignals } from '../../io/signals/index.ts';
 import {
   breakEvens,
@@ -13,7 +14,6 @@ import {
   sweepTable,
 } from '../../tools/simulate-sweep/index.ts';
 import { endInterrupted } from '../ended-by-ctrl-c.ts';
-import { writeOutput } from '../write-output.ts';
 import { type StackFlags, stackArguments } from './stack-flags.ts';
 
 export interface SweepFlags extends StackFlags {
@@ -43,6 +43,8 @@ export async function playSweep(flags: SweepFlags): Promise<void> {
   if (flags.trace === '-') {
     throw new InputError('Each simulation of a sweep reads the trace: give it as a file, not "-".');
   }
+  const page = { file: flags.html, what: 'page' };
+  await checkOutputs([page]);
   const isShown = process.stderr.isTTY;
   const signals = watchStopSignals(['SIGINT', 'SIGTERM', 'SIGHUP']);
   const sweep: SweepOptions = {
@@ -69,11 +71,9 @@ export async function playSweep(flags: SweepFlags): Promise<void> {
   }
   const found = findsBreakEven ? breakEvens(rows) : undefined;
   const report = { axes, rows, seeds: flags.seeds, breakEvens: found };
-  if (flags.html !== undefined) {
-    const command = ['spillway', ...argv.slice(2)].join(' ');
-    await writeOutput(flags.html, 'page', sweepPage(report, command));
-  }
   process.stdout.write(flags.json ? `${JSON.stringify(sweepJson(report))}\n` : sweepTable(report));
+  const command = ['spillway', ...argv.slice(2)].join(' ');
+  await writeOutputs([{ ...page, text: () => sweepPage(report, command) }]);
 }
 
 /** Variants with no offload, native offload and LMCache of one size; they override the values. */

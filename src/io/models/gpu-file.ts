@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { InputError } from '../../core/base/index.ts';
 import { findGpu, type GpuSpec } from '../../core/engine/index.ts';
-import { fileProblem } from '../paths/index.ts';
+import { fileProblem } from '../files/index.ts';
 
 const positive = z.number().positive();
 const share = z.number().positive().max(1.2);

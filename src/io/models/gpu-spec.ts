@@ -1,7 +1,7 @@
 // Finds a GPU by its catalogue name, or reads it from the figures of its datasheet.
 import { existsSync } from 'node:fs';
 import { findGpu, type GpuSpec } from '../../core/engine/index.ts';
-import { pathBeside } from '../paths/index.ts';
+import { pathBeside } from '../files/index.ts';
 
 /** A name, a path, an entry in braces, or a parsed entry. */
 export type GivenGpu = string | Readonly<Record<string, unknown>>;

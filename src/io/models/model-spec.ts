@@ -10,7 +10,7 @@ import {
   modelOfSize,
   UnknownModelError,
 } from '../../core/engine/index.ts';
-import { fileProblem, pathBeside } from '../paths/index.ts';
+import { fileProblem, pathBeside } from '../files/index.ts';
 
 /** Maximum size of a config.json; the longest published ones have a few hundred kilobytes. */
 const fileBytesMax = 1 << 22;

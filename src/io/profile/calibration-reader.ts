@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { InputError } from '../../core/base/index.ts';
 import type { EngineConstants, MeasuredLayout } from '../../core/engine/index.ts';
-import { fileProblem } from '../paths/index.ts';
+import { fileProblem } from '../files/index.ts';
 
 const share = z.number().positive();
 const errors = z.object({

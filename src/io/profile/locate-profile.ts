@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
-import { fileProblem } from '../paths/index.ts';
+import { fileProblem } from '../files/index.ts';
 
 export interface LocatedProfile {
   readonly directory: string;

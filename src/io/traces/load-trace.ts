@@ -11,7 +11,7 @@ import {
   type TraceReaderOptions,
   type TraceRequest,
 } from '../../core/traces/index.ts';
-import { fileProblem } from '../paths/index.ts';
+import { fileProblem } from '../files/index.ts';
 
 /**
  * Maximum length of a line. No row of a known trace exceeds 2 KB; 126,195 tokens in 16-token blocks

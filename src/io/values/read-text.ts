@@ -1,7 +1,7 @@
 // Reads a hand-written file (values, a plan's input, a workload), or standard input.
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../../core/base/index.ts';
-import { fileProblem } from '../paths/index.ts';
+import { fileProblem } from '../files/index.ts';
 
 export interface InputText {
   /** Name of the file in error messages. */

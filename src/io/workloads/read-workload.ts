@@ -5,7 +5,7 @@ import {
   type TracedLengths,
   type Workload,
 } from '../../core/workload/index.ts';
-import { pathBeside } from '../paths/index.ts';
+import { pathBeside } from '../files/index.ts';
 import { loadTrace } from '../traces/index.ts';
 import { type InputText, readInputText } from '../values/index.ts';
 

@@ -4,7 +4,7 @@ import { extname, join, relative } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { InputError } from '../../core/base/index.ts';
 import { parseCsv } from '../../io/csv/index.ts';
-import { fileProblem } from '../../io/paths/index.ts';
+import { fileProblem } from '../../io/files/index.ts';
 import type { FoundRow } from './text-rows.ts';
 
 /** Largest size of all files that are read; the published ShareGPT has 642 MB, which one string cannot hold. */

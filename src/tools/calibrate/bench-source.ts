@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { InputError } from '../../core/base/index.ts';
 import type { EngineConfig, Measurement, StepCostModel } from '../../core/engine/index.ts';
 import { closedLoop, replayRun } from '../../core/simulation/index.ts';
-import { fileProblem } from '../../io/paths/index.ts';
+import { fileProblem } from '../../io/files/index.ts';
 
 const numbers = z.array(z.number());
 const resultSchema = z.object({

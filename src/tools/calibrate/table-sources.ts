@@ -8,7 +8,7 @@ import {
   type StepLoad,
 } from '../../core/engine/index.ts';
 import { parseCsv } from '../../io/csv/index.ts';
-import { fileProblem } from '../../io/paths/index.ts';
+import { fileProblem } from '../../io/files/index.ts';
 import { readEngineProfile } from '../../io/profile/index.ts';
 
 /** Steps that are read from a profile: common in serving, and within what profilers measure. */

@@ -7,7 +7,7 @@ import {
   readDocument,
   ValuesError,
 } from '../../core/values/index.ts';
-import { pathBeside } from '../../io/paths/index.ts';
+import { pathBeside } from '../../io/files/index.ts';
 import { readInputText } from '../../io/values/index.ts';
 
 export interface ReadInput {

@@ -2,7 +2,7 @@
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
-import { fileProblem } from '../../io/paths/index.ts';
+import { fileProblem } from '../../io/files/index.ts';
 import type { SavedResponse, SavedRun } from './read-run.ts';
 
 /** Longest file that is read. */

@@ -2,10 +2,12 @@
 
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import { latenciesOf, type RequestRecord } from '../../core/stats/index.ts';
+import { fileProblem, writeOutput } from '../../io/files/index.ts';
+import { cutEvents } from './cut-events.ts';
 import { makeFolder } from './make-folder.ts';
 
 /** Layout of the folder; readers refuse others. */
@@ -13,6 +15,9 @@ export const runFormat = 1;
 
 /** Events that a slow disk may have waiting, in bytes; more are dropped and counted. */
 const waitingBytesMax = 64 << 20;
+
+/** What a result on a full disk gets beyond its own size: the folder and the next file need room, too. */
+const spareBytes = 64 * 1024;
 
 /** Folders of one second that are tried before giving up. */
 const namesMax = 100;
@@ -46,8 +51,12 @@ export interface RunFolder {
   event(at: number, event: string, fields?: Readonly<Record<string, unknown>>): void;
   /** The same for a request that has ended. */
   response(record: RequestRecord): void;
-  /** Writes the result and closes the folder. */
-  finish(end: RunEnd): Promise<void>;
+  /**
+   * Writes the result and closes the folder. On a full disk, events give way to it.
+   *
+   * @returns What was lost; undefined if nothing was.
+   */
+  finish(end: RunEnd): Promise<string | undefined>;
   /** Closes the folder of a run that has no result, and removes it if nothing happened. */
   abandon(): Promise<void>;
 }
@@ -59,26 +68,41 @@ export interface RunFolder {
  */
 export async function createRunFolder(parent: string, header: RunHeader): Promise<RunFolder> {
   const path = await newFolder(parent, header).catch((error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(`Cannot write the run to ${parent}: ${reason}.`, { cause: error });
+    throw new InputError(`Cannot write the run to ${parent}: ${fileProblem(error)}.`, {
+      cause: error,
+    });
   });
-  await writeJson(path, 'run.json', headerJson(header));
+  await writeOutput(join(path, 'run.json'), 'run', jsonText(headerJson(header)));
   const events = createWriteStream(join(path, 'events.jsonl'), { flags: 'ax' });
   let writeError: Error | undefined;
   let isUsed = false;
   let dropped = 0;
-  // A full disk must not end the run; it is said at its end.
+  // A full disk must not end the run, nor lose its result; it is said at its end.
   events.on('error', (error) => {
     writeError = error;
   });
+  const written = (error?: Error | null): void => {
+    if (error) dropped++;
+  };
   const event: RunFolder['event'] = (at, name, fields = {}) => {
     isUsed = true;
-    if (events.writableLength > waitingBytesMax) {
-      dropped++;
-      return;
+    if (writeError !== undefined || events.writableLength > waitingBytesMax) dropped++;
+    else events.write(`${JSON.stringify({ at, event: name, ...fields })}\n`, written);
+  };
+  const closed = async (): Promise<void> => {
+    events.end();
+    if (writeError === undefined) await once(events, 'close').catch(() => {});
+  };
+  const write = async (name: string, text: () => string): Promise<void> => {
+    const file = join(path, name);
+    try {
+      await writeOutput(file, name, text());
+    } catch (error) {
+      if (!isFull((error as Error).cause)) throw error;
+      const bytes = Buffer.byteLength(text()) + spareBytes;
+      dropped += await cutEvents(join(path, 'events.jsonl'), bytes).catch(() => 0);
+      await writeOutput(file, name, text());
     }
-    if (writeError === undefined)
-      events.write(`${JSON.stringify({ at, event: name, ...fields })}\n`);
   };
   return {
     path,
@@ -87,26 +111,22 @@ export async function createRunFolder(parent: string, header: RunHeader): Promis
       event(record.sentSeconds, 'response', responseFields(record));
     },
     async abandon() {
-      events.end();
-      if (writeError === undefined) await once(events, 'close').catch(() => {});
+      await closed();
       if (!isUsed) await rm(path, { recursive: true, force: true });
     },
     async finish({ status, endedAt, result, environment, files = {} }) {
-      events.end();
-      if (writeError === undefined) await once(events, 'close').catch(() => {});
-      if (writeError !== undefined) {
-        throw new InputError(`Cannot write ${join(path, 'events.jsonl')}: ${writeError.message}.`);
+      await closed();
+      await write('result.json', () => jsonText(result));
+      await write('environment.json', () => jsonText(environment));
+      const end = { ended_at: endedAt.toISOString(), status };
+      // A folder whose run.json has a status is complete.
+      const run = () => jsonText({ ...headerJson(header), ...end, dropped_events: dropped });
+      await write('run.json', run);
+      const lost = writeError && `${dropped} events of the run: ${fileProblem(writeError)}`;
+      for (const [name, text] of Object.entries(files)) {
+        await writeOutput(join(path, name), name, text);
       }
-      await writeJson(path, 'result.json', result);
-      await writeJson(path, 'environment.json', environment);
-      for (const [name, text] of Object.entries(files)) await writeFile(join(path, name), text);
-      // Last: a folder whose run.json has a status is complete.
-      await writeJson(path, 'run.json', {
-        ...headerJson(header),
-        ended_at: endedAt.toISOString(),
-        status,
-        dropped_events: dropped,
-      });
+      return lost;
     },
   };
 }
@@ -158,6 +178,10 @@ function responseFields(record: RequestRecord): Record<string, unknown> {
   };
 }
 
-async function writeJson(path: string, name: string, value: object): Promise<void> {
-  await writeFile(join(path, name), `${JSON.stringify(value, undefined, 2)}\n`);
+function jsonText(value: object): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
+}
+
+function isFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { InputError } from '../../core/base/index.ts';
 import { precisionNamed } from '../../core/engine/index.ts';
 import { effectNotes, readKwargs, type Settings, vainSettings } from '../../core/layout/index.ts';
-import { fileProblem } from '../../io/paths/index.ts';
+import { fileProblem } from '../../io/files/index.ts';
 
 /** Values that vLLM itself counted and chose; the arguments are read by the table of settings. */
 const metaSchema = z.object({

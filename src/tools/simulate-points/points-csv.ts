@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { InputError } from '../../core/base/index.ts';
 import { precisionNamed, type WeightPrecision } from '../../core/engine/index.ts';
 import { parseCsv } from '../../io/csv/index.ts';
-import { fileProblem } from '../../io/paths/index.ts';
+import { fileProblem } from '../../io/files/index.ts';
 import { type PointLoad, pointLoadOf } from './point-load.ts';
 
 /** The input of one row; lengths in tokens. */

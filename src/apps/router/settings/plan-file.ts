@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../../../core/base/index.ts';
 import type { PlannedFigureView, PlannedView } from '../../../core/views/index.ts';
-import { fileProblem } from '../../../io/paths/index.ts';
+import { fileProblem } from '../../../io/files/index.ts';
 import type { PlanEstimate } from './plan-shape.ts';
 
 /** What the page shows of a plan. */

@@ -10,6 +10,8 @@ export function fileProblem(error: unknown): string {
   if (code === 'EISDIR') return 'it is a folder, not a file';
   if (code === 'ENOTDIR') return 'it is a file, not a folder';
   if (code === 'EACCES' || code === 'EPERM') return 'no permission';
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'the disk is full';
+  if (code === 'EROFS') return 'the file system is read-only';
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/[.:\s]+$/, '');
 }
