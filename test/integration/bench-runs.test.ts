@@ -1,7 +1,15 @@
 // `--run-dir`, `spillway results` and `spillway report` as a user runs them.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -104,6 +112,50 @@ test('a run whose server cannot be reached leaves no folder', async () => {
     assert.equal(failed.status, 4, failed.stderr);
     assert.deepEqual(readdirSync(runs), []);
   }
+});
+
+test('commands that fail leave the results of earlier runs as they were', async () => {
+  const kept = ['a.json', 'b.csv', 'c.html', 'd.json', 'e.json'].map((name) =>
+    join(directory, name),
+  );
+  const [result, csv, html, compared, claimed] = kept as [string, string, string, string, string];
+  for (const file of kept) writeFileSync(file, 'precious');
+  const gone = 'http://127.0.0.1:1';
+  const outputs = ['--json', result, '--csv', csv, '--html', html];
+  const ended = await Promise.all([
+    run('bench', 'serve', '--base-url', gone, '--num-prompts', '2', ...outputs),
+    run('compare', join(directory, 'no1.json'), join(directory, 'no2.json'), '--json', compared),
+    run('claims', '--with', gone, '--without', gone, '--json', claimed),
+  ]);
+  for (const { status, stderr } of ended) assert.notEqual(status, 0, stderr);
+  for (const file of kept) assert.equal(readFileSync(file, 'utf8'), 'precious', file);
+});
+
+const mountsTmpfs = process.platform === 'linux' && process.getuid?.() === 0;
+
+test('a run on a full disk keeps its result, and says which events are lost', {
+  skip: !mountsTmpfs && 'only root on Linux can mount a small disk',
+}, async (t) => {
+  const server = await scriptedOpenai({ gapMs: 1 });
+  t.after(() => server.close());
+  const disk = join(directory, 'disk');
+  mkdirSync(disk);
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk]);
+  if (mounted.status !== 0) return t.skip('this container cannot mount a small disk');
+  t.after(() => spawnSync('umount', [disk]));
+  const { status, stderr } = await run(
+    ...['bench', 'serve', '--url', server.url, '--num-prompts', '400', '--run-dir', disk],
+    ...['--random-input-len', '20', '--random-output-len', '2', '--num-warmups', '0'],
+  );
+  assert.equal(status, 0, stderr);
+  assert.match(
+    stderr,
+    /^spillway: events\.jsonl lacks \d+ events of the run: the disk is full\.$/m,
+  );
+  const folder = join(disk, readdirSync(disk)[0] ?? '');
+  const fileOf = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8'));
+  assert.equal(fileOf('result.json').completed, 400);
+  assert.ok(fileOf('run.json').dropped_events > 0);
 });
 
 test('folders without runs are refused in a sentence', async () => {
