@@ -3,8 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { InputError } from '../../core/base/index.ts';
-import type { Logger } from '../log/index.ts';
 import { fileProblem } from '../files/index.ts';
+import type { Logger } from '../log/index.ts';
 
 /** Paths of PEM files; each is optional for a client. */
 export interface TlsFiles {
