@@ -9,7 +9,7 @@ const writers =
 
 /** Who else uses them, and what for. */
 const others: Readonly<Record<string, string>> = {
-  'src/apps/cache/front/busy-marks.ts': 'a file in a folder that the front made',
+  'src/apps/cache/front/client-marks.ts': 'a file in a folder that the front made',
   'src/apps/engine/tiers/disk-store.ts': 'KV blocks of an engine, each under a name of its own',
   'src/apps/engine/tiers/example-connector.ts': 'KV blocks of an engine, in folders that it made',
   'src/apps/up/child-logs.ts': 'logs, appended',
