@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { EngineServerOptions } from '../../src/apps/engine/index.ts';
-import { migrations, model, startFaulty } from '../support/faulty-stack.ts';
+import { jsonHeaders, migrations, model, startFaulty } from '../support/faulty-stack.ts';
 import {
   assertNumbered,
   cut,
@@ -49,7 +49,7 @@ async function moved(
   await eventsOf(router.url, path, { ...body, ...one }, pinned);
   assert.deepEqual(await migrations(router), {});
   const events = await eventsOf(router.url, path, body);
-  return { events, unbroken, counts: await migrations(router) };
+  return { router, events, unbroken, counts: await migrations(router) };
 }
 
 const one = { max_tokens: 1, max_output_tokens: 1 };
@@ -70,6 +70,18 @@ for (const [what, path, body, cuts] of sets) {
     }
   });
 }
+
+test('a response that two engines wrote in turn is continued by none: its client sends the whole conversation', async (t) => {
+  const { router, events } = await moved(t, responsesPath, response, [9], { responsesStore: true });
+  const last = events.at(-1)?.['response'] as { readonly id: string } | undefined;
+  const answer = await fetch(`${router.url}${responsesPath}`, {
+    ...{ method: 'POST', headers: jsonHeaders },
+    body: JSON.stringify({ model, input: 'more', previous_response_id: last?.id }),
+  });
+  const { error } = (await answer.json()) as { error: { code: string; message: string } };
+  assert.deepEqual([answer.status, error.code], [404, 'previous_response_not_found']);
+  assert.match(error.message, /Several engines wrote it in turn.* Send the whole conversation/);
+});
 
 for (const [path, body, closing] of [
   [

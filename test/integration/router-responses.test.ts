@@ -6,8 +6,9 @@ import { type RunningRouter, startRouter } from '../../src/apps/router/index.ts'
 import { createLogger } from '../../src/io/log/index.ts';
 import { freePorts } from '../../src/io/processes/index.ts';
 import { jsonHeaders, model, startFaulty } from '../support/faulty-stack.ts';
+import { cut, type Data, eventsOf, responsesPath } from '../support/named-streams.ts';
 import { stack } from '../support/router-stack.ts';
-import { respond, type Script } from '../support/scripted-engine.ts';
+import { type ReceivedRequest, respond, type Script } from '../support/scripted-engine.ts';
 import { until } from '../support/until.ts';
 
 const log = createLogger({ stream: process.stderr, level: 'critical', format: 'text' });
@@ -190,6 +191,107 @@ test('a request whose engine hangs up is not sent to another one', async (t) => 
   assert.deepEqual([next.status, next.body.error.code], [502, 'response_engine_unavailable']);
   const asked = engines.map(({ received }) => received.length > 0);
   assert.deepEqual(asked.toSorted(), [false, true]);
+});
+
+/** The id that all events of a response have. */
+function idIn(events: readonly Data[]): string {
+  const ids = events.flatMap(({ response }) => (response ? [(response as Data)['id']] : []));
+  assert.equal(new Set(ids).size, 1);
+  return String(ids[0]);
+}
+
+/** Waits until the router holds one of its engines for dead. */
+async function heldForDead(router: RunningRouter): Promise<void> {
+  await until(async () => {
+    const page = await (await fetch(`${router.url}/engines`)).text();
+    return page.includes('"state":"dead"');
+  });
+}
+
+for (const policy of ['predictive', 'session', 'roundrobin'] as const) {
+  test(`an engine that is held for dead is tried if only it has the response: ${policy}`, async (t) => {
+    let isBusy = false;
+    const slow: Script = {
+      health: () => (isBusy ? 500 : 200),
+      onRequest: ({ socket }) => respond(socket, 200, '{"object":"response","id":"r1"}'),
+    };
+    const { router, engines } = await stack(t, [slow, {}, {}], {
+      ...{ policy, sessionKey: 'user', healthIntervalMs: 200 },
+    });
+    const at = engines[0]?.url;
+    const made = await ask(router.url, `/v1/responses?id=${at}`, { model: 'm', input: 'x' });
+    assert.equal(made.status, 200);
+    isBusy = true;
+    await heldForDead(router);
+    const more = { model: 'm', input: 'y', user: 'u', previous_response_id: 'r1' };
+    const requests = [
+      ['/v1/responses', more, 'POST'],
+      ['/v1/responses', { ...more, background: true }, 'POST'],
+      ['/v1/responses/r1', undefined, 'GET'],
+      ['/v1/responses/r1/cancel', {}, 'POST'],
+      ['/v1/responses/r1', undefined, 'DELETE'],
+    ] as const;
+    for (const [path, body, method] of requests) {
+      const { status, engine: by } = await ask(router.url, path, body, method);
+      assert.deepEqual([status, by], [200, at], `${method} ${path}`);
+    }
+    assert.equal(engines[0]?.received.length, 1 + requests.length, 'each is sent once');
+    const other = await ask(router.url, '/v1/responses', { model: 'm', input: 'x' });
+    assert.notEqual(other.engine, at, 'others go elsewhere');
+  });
+}
+
+test('an engine that is held for dead and does not answer is waited for as any other, then it is 504', async (t) => {
+  let isHanging = false;
+  const hanging: Script = {
+    health: () => (isHanging ? 500 : 200),
+    onRequest: ({ socket }) => {
+      if (!isHanging) respond(socket, 200, '{"object":"response","id":"r1"}');
+    },
+  };
+  const { router, engines } = await stack(t, [hanging, {}], {
+    ...{ deadlines: { firstByteSeconds: 0.3, engineWaitSeconds: 0 }, healthIntervalMs: 200 },
+  });
+  const at = engines[0]?.url;
+  await ask(router.url, `/v1/responses?id=${at}`, { model: 'm', input: 'x' });
+  isHanging = true;
+  await heldForDead(router);
+  const { status, body } = await ask(router.url, '/v1/responses', {
+    ...{ model: 'm', input: 'y', previous_response_id: 'r1' },
+  });
+  assert.deepEqual([status, body.error.code], [504, 'response_engine_unavailable']);
+  assert.equal(engines[0]?.received.length, 2, 'tried once');
+  assert.equal(engines[1]?.received.length, 0);
+});
+
+test('an engine that is held for dead is asked for an id that the router does not know', async (t) => {
+  let isBusy = false;
+  const answering =
+    (status: number) =>
+    ({ socket }: ReceivedRequest) =>
+      respond(socket, status, '{"object":"response","id":"r1"}');
+  const scripts = [
+    { health: () => (isBusy ? 500 : 200), onRequest: answering(200) },
+    { onRequest: answering(404) },
+  ];
+  const { router, engines } = await stack(t, scripts, { healthIntervalMs: 200 });
+  isBusy = true;
+  await heldForDead(router);
+  const { status, engine: by } = await ask(router.url, '/v1/responses', {
+    ...{ model: 'm', input: 'y', previous_response_id: 'r1' },
+  });
+  assert.deepEqual([status, by], [200, engines[0]?.url]);
+});
+
+test('the id of a stream that moved belongs to the engine that finished it', async (t) => {
+  const { router, engines } = await startFaulty(t, [cut(9), cut(20), {}], { engine });
+  const asked = { input: 'Tell me about the sea', max_output_tokens: 60, temperature: 0 };
+  const events = await eventsOf(router.url, responsesPath, asked);
+  const id = idIn(events);
+  const got = await ask(router.url, `/v1/responses/${id}`);
+  assert.deepEqual([got.status, got.engine], [200, engines[2]?.url]);
+  const next = await create(router, { input: 'more', previous_response_id: id });
+  assert.deepEqual([next.status, next.engine], [200, engines[2]?.url]);
 });
 
 test('a response that is not to be stored is not remembered', async (t) => {

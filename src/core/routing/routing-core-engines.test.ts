@@ -63,16 +63,16 @@ test('a request for one engine goes there only, and does not wait for it', () =>
   assert.equal(core.secondsWithoutEngine(pinned), Number.POSITIVE_INFINITY);
 });
 
-test('an engine that drains or sleeps gets a request that only it can serve', () => {
+test('an engine that gets no other requests gets the one that only it can serve, once', () => {
   const { core } = fleet();
   const kept = routingRequest('', { pinnedUrl: 'b', isKept: true });
-  for (const state of ['draining', 'asleep'] as const) {
+  for (const state of ['draining', 'asleep', 'dead', 'starting'] as const) {
     core.setState('b', state, 'test');
     assert.equal(core.route(kept).pick.endpoint.url, 'b');
     assert.throws(() => core.route(routingRequest('', { pinnedUrl: 'b' })), NoEndpointError);
     assert.throws(() => core.route(kept, new Set(['b'])), NoEndpointError);
   }
-  core.setState('b', 'dead', 'test');
+  core.removeEndpoint('b');
   assert.throws(() => core.route(kept), NoEndpointError);
 });
 

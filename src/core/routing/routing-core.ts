@@ -349,7 +349,10 @@ export class RoutingCore {
     return this.#recent.all();
   }
 
-  /** The engine of a request that is for one engine only; empty if it cannot take it. */
+  /**
+   * The engine of a request that is for one engine only; empty if it cannot take it. One that has what no other engine has is tried
+   * in any state: only its answer shows whether an engine that is held for dead is.
+   */
   #pinned(
     { pinnedUrl = '', isKept }: RoutingRequest,
     live: readonly EndpointRecord[],
@@ -357,7 +360,7 @@ export class RoutingCore {
     const named = live.filter(({ url }) => url === pinnedUrl);
     if (named.length > 0 || isKept !== true) return named;
     const record = this.#endpoints.get(pinnedUrl);
-    return record?.state === 'draining' || record?.state === 'asleep' ? [record] : [];
+    return record === undefined ? [] : [record];
   }
 
   #peerEnded({ endpoint, update, sentSeconds, atSeconds }: PeerEnd): void {

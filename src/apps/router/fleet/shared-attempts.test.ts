@@ -12,7 +12,7 @@ import { MetricsRegistry } from '../../../core/metrics/index.ts';
 import { createPolicy, RoutingCore } from '../../../core/routing/index.ts';
 import { Ticker } from '../../../io/http/index.ts';
 import { createLogger } from '../../../io/log/index.ts';
-import { ResponseEngines } from '../responses/response-engines.ts';
+import { noEngine, ResponseEngines } from '../responses/response-engines.ts';
 import { SharedAttempts } from './shared-attempts.ts';
 
 const head = 'HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n';
@@ -103,6 +103,15 @@ test('what a peer learns of stored responses is remembered here, for engines of 
   peer.tell({ kind: 'alive', atMs: 1, stored: { 'http://a/v1': ['resp_1'], 'http://z': ['r2'] } });
   await until(() => responses.size > 0);
   assert.deepEqual([responses.of('resp_1'), responses.of('r2')], ['http://a/v1', undefined]);
+  peer.tell({ kind: 'alive', atMs: 2, stored: { [noEngine]: ['resp_1'] } });
+  await until(() => responses.of('resp_1') === noEngine);
+});
+
+test('peers are told that no engine has a response', async (t) => {
+  const { responses, listen } = begin(t, { urls: ['http://127.0.0.1:1'] });
+  const listener = listen();
+  responses.learn('resp_1', noEngine);
+  await until(() => listener.received.includes('"stored":{"":["resp_1"]}'));
 });
 
 test('the attempts of a peer are counted on the same engine here, however its URL is written', async (t) => {

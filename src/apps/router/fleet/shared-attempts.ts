@@ -13,7 +13,7 @@ import type { ServerExchange, Ticker, UpstreamTls } from '../../../io/http/index
 import type { Logger } from '../../../io/log/index.ts';
 import type { PeerOptions } from '../options.ts';
 import { answer, answerError } from '../requests/answer.ts';
-import type { ResponseEngines } from '../responses/response-engines.ts';
+import { noEngine, type ResponseEngines } from '../responses/response-engines.ts';
 
 /** Stored responses of which a peer that connects is told: the newest. */
 const storedMax = 20_000;
@@ -65,6 +65,8 @@ export class SharedAttempts {
       sharedUrl: (url) => this.#sharedUrls.get(url) ?? sharedUrl(url),
       onCut: () => metrics.listenersDropped.inc(),
     });
+    this.#sharedUrls.set(noEngine, noEngine);
+    this.#ownUrls.set(noEngine, noEngine);
     responses.onLearned = (id, url) => this.#stream.tellStored(id, url);
     const { key, lookup, lookupMs } = peers;
     this.#feed = new UpdateFeed({

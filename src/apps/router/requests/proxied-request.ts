@@ -137,6 +137,11 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     return this.#attempt?.url;
   }
 
+  /** Whether that engine writes the rest of a response only, of which others have written the beginning. */
+  protected get writesRest(): boolean {
+    return this.#migration !== undefined && this.#migration.sentTokens > 0;
+  }
+
   /** Picks an engine and sends the request there, at once or when an engine has room for it. */
   start(): void {
     const { admission } = this.#context;

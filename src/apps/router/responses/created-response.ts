@@ -2,7 +2,7 @@
 import type { ResponseHead } from '../../../io/http/index.ts';
 import { ProxiedRequest, type ProxiedRequestOptions } from '../requests/proxied-request.ts';
 import type { ProxyContext } from '../requests/proxy-context.ts';
-import type { ResponseEngines } from './response-engines.ts';
+import { noEngine, type ResponseEngines } from './response-engines.ts';
 import { ResponseIdReader } from './response-id.ts';
 
 export class CreatedResponse extends ProxiedRequest {
@@ -10,6 +10,8 @@ export class CreatedResponse extends ProxiedRequest {
   /** Undefined before the response, and once its id is known. */
   #reader: ResponseIdReader | undefined = undefined;
   #isRead = false;
+  /** Of the response, as its client knows it. */
+  #id: string | undefined = undefined;
 
   constructor(context: ProxyContext, options: ProxiedRequestOptions, engines: ResponseEngines) {
     super(context, options);
@@ -17,9 +19,12 @@ export class CreatedResponse extends ProxiedRequest {
   }
 
   override begin(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
-    if (!this.#isRead && head.status === 200 && head.contentEncoding === undefined) {
-      this.#reader = new ResponseIdReader(head);
-      this.#read(bytes);
+    if (head.status === 200) {
+      if (this.#isRead) this.#learn();
+      else if (head.contentEncoding === undefined) {
+        this.#reader = new ResponseIdReader(head);
+        this.#read(bytes);
+      }
     }
     return super.begin(head, bytes, ended, chunks);
   }
@@ -35,7 +40,13 @@ export class CreatedResponse extends ProxiedRequest {
     if (id === undefined) return;
     this.#reader = undefined;
     this.#isRead = true;
-    const url = this.engineUrl;
-    if (id !== null && url !== undefined) this.#engines.learn(id, url);
+    this.#id = id ?? undefined;
+    this.#learn();
+  }
+
+  /** At the first engine of the response, and at each one that goes on with it. */
+  #learn(): void {
+    const url = this.writesRest ? noEngine : this.engineUrl;
+    if (this.#id !== undefined && url !== undefined) this.#engines.learn(this.#id, url);
   }
 }

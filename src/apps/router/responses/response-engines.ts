@@ -10,6 +10,9 @@ const idPattern = /^[\x21-\x7e]{1,256}$/;
 /** After its last use, a response is remembered for so long. */
 const expirySeconds = 24 * 3600;
 
+/** In place of a URL: no engine has the response, because several engines wrote a part of it each. */
+export const noEngine = '';
+
 interface Known {
   readonly url: string;
   readonly untilSeconds: number;

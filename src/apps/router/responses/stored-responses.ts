@@ -1,11 +1,11 @@
 // Stored responses: the engine to which a request goes that refers to one, and the errors if there is none.
-import type { RoutingCore } from '../../../core/routing/index.ts';
+import type { EndpointState, RoutingCore } from '../../../core/routing/index.ts';
 import type { RequestHead } from '../../../io/http/index.ts';
 import type { Engine } from '../fleet/engine.ts';
 import { engineUnavailableCode, type OpenAiError } from '../requests/openai-error.ts';
 import type { ProxyContext } from '../requests/proxy-context.ts';
 import { EngineSearch } from './engine-search.ts';
-import type { ResponseEngines } from './response-engines.ts';
+import { noEngine, type ResponseEngines } from './response-engines.ts';
 
 /** The path of stored responses, each by its id. */
 export const storedResponsesPath = '/v1/responses/';
@@ -53,28 +53,28 @@ export class StoredResponses {
   }
 
   #placeAt(url: string, reference: StoredReference): Place {
+    if (url === noEngine) {
+      const why = 'Several engines wrote it in turn, and none has all of it.';
+      return { error: notFound(reference, `${why} Send the whole conversation instead.`) };
+    }
     const engine = this.#engines.get(url);
     if (engine === undefined) {
       const why = `It was on the engine ${url}, which is gone. Send the whole conversation instead.`;
       return { error: notFound(reference, why) };
     }
     const state = this.#core.endpoint(url);
-    // One that is asleep has its responses, and continues none.
-    const canServe =
-      state?.state === 'live' ||
-      state?.state === 'draining' ||
-      (state?.state === 'asleep' && reference.param === 'response_id');
-    if (canServe) return { url };
-    const what = `is on the engine ${engine.label}, which is ${state?.state} (${state?.reason})`;
+    // One that is asleep has its responses, and continues none. One that is held for dead may only be slow.
+    if (state?.state !== 'asleep' || reference.param === 'response_id') return { url };
+    const what = `is on the engine ${engine.label}, which is ${state.state} (${state.reason})`;
     return { error: engineUnavailable(reference.param, reference.id, what) };
   }
 
   /** The engines that can have it. */
   #candidates(model: string | undefined, param: StoredReference['param']): Engine[] {
-    const states = param === 'response_id' ? ['live', 'draining', 'asleep'] : ['live'];
+    const cannot: readonly EndpointState[] = param === 'response_id' ? [] : ['asleep'];
     const found: Engine[] = [];
     for (const { url, models, state } of this.#core.liveView()) {
-      if (!states.includes(state) || (model !== undefined && !models.includes(model))) continue;
+      if (cannot.includes(state) || (model !== undefined && !models.includes(model))) continue;
       const engine = this.#engines.get(url);
       if (engine !== undefined) found.push(engine);
     }
