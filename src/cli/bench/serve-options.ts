@@ -1,5 +1,5 @@
 // From the flags of a benchmark to its traffic and its measurement.
-import { InputError } from '../../core/base/index.ts';
+import { InputError, withoutUndefined } from '../../core/base/index.ts';
 import type { ServiceLevel } from '../../core/stats/index.ts';
 import type { SendRate } from '../../core/workload/index.ts';
 import {
@@ -119,8 +119,7 @@ function fieldsOf(flags: LoadFlags, api: PromptApi): Readonly<Record<string, unk
       ? { logprobs: true, top_logprobs: logprobs }
       : { logprobs }),
   };
-  const given = Object.entries(sampling).filter(([, value]) => value !== undefined);
-  return { ...Object.fromEntries(given), ...flags.extraBody };
+  return { ...withoutUndefined(sampling), ...flags.extraBody };
 }
 
 /** Length of a response of a dataset of texts, as its flag gives it. */

@@ -1,10 +1,9 @@
 // Converts a command line of `vllm bench serve` to the form in which commander reads it, as vLLM's argparse does: a file of
 // flags, underscores, unique beginnings of names, JSON in parts, several values after one flag.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { Command, type Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { plainWords } from '../../core/layout/index.ts';
+import { flagWords, readFlagFile } from '../arguments/flag-file.ts';
 import { vllmBenchFlags } from './vllm-bench-flags.ts';
 
 /** A command whose flags may be written as for `vllm bench serve`. */
@@ -62,43 +61,15 @@ function oneValueEach(args: readonly string[], flag: string): string[] {
 
 /** Puts the flags of a file first, so that those of the command line override them. */
 function withConfigFile(args: readonly string[], names: readonly string[]): readonly string[] {
-  const at = args.findIndex((arg) => arg === '--config' || arg.startsWith('--config='));
-  if (at === -1) return args;
-  const isInline = args[at] !== '--config';
-  const path = isInline ? (args[at] as string).slice('--config='.length) : args[at + 1];
-  if (path === undefined || !/\.ya?ml$/.test(path)) {
-    throw new InputError(
-      `--config is ${path === undefined ? 'without a value' : `"${path}"`}; it must name a .yaml file of flags and their values.`,
-    );
-  }
-  const rest = [...args.slice(0, at), ...args.slice(at + (isInline ? 1 : 2))];
-  return [...flagsOf(path, names), ...rest];
-}
-
-function flagsOf(path: string, names: readonly string[]): string[] {
-  let file: unknown;
-  try {
-    // The YAML parser is loaded only if there is a file.
-    const yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml');
-    file = yaml.parse(readFileSync(path, 'utf8'));
-  } catch (cause) {
-    const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
-    throw new InputError(`--config ${path} cannot be read: ${reason}`, { cause });
-  }
-  if (typeof file !== 'object' || file === null || Array.isArray(file)) {
-    throw new InputError(`--config ${path} must be a list of flags, each "name: value".`);
-  }
-  return Object.entries(file).flatMap(([key, value]: [string, unknown]) => {
-    if (value === null) return [];
-    if (typeof value === 'boolean') {
-      const no = `--no-${key.replaceAll('_', '-')}`;
-      if (value) return [`--${key}`];
-      // As vLLM: a switch that is off.
-      return names.includes(no) ? [no] : [];
-    }
-    if (Array.isArray(value)) return value.length === 0 ? [] : [`--${key}`, ...value.map(String)];
-    return [`--${key}`, typeof value === 'object' ? JSON.stringify(value) : String(value)];
+  const file = readFlagFile(args);
+  if (file === undefined) return args;
+  const own = Object.entries(file.flags).flatMap(([name, value]) => {
+    if (value !== false) return flagWords(name, value);
+    const no = `--no-${name.replaceAll('_', '-')}`;
+    // As vLLM: a switch that is off.
+    return names.includes(no) ? [no] : [];
   });
+  return [...own, ...file.rest];
 }
 
 /** Whether a word is a flag, not a value such as -1. */

@@ -15,7 +15,7 @@ import {
   type TierFlags,
   withoutEmulation,
 } from '../../apps/engine/index.ts';
-import { InputError, version } from '../../core/base/index.ts';
+import { InputError, version, withoutUndefined } from '../../core/base/index.ts';
 import { type BlockHashAlgorithm, blockHashAlgorithms } from '../../core/kv/index.ts';
 import {
   effectNotes,
@@ -135,7 +135,7 @@ async function engineOptions(
   // An embedded engine is one engine core.
   const { scheduler, dataParallelSize: _, ...sizes } = sizingSettings(flags);
   const { notes, ...resolved } = await resolveEngine(
-    given({
+    withoutUndefined({
       ...{ model, gpu: flags.gpu, profile: flags.profile, tokenizer: flags.tokenizer },
       standIn: flags.standIn,
       poolingFlags: {
@@ -151,7 +151,7 @@ async function engineOptions(
     }),
   );
   for (const note of notes) log.warning(note);
-  return given({
+  return withoutUndefined({
     ...resolved,
     ...{ host: flags.host, port: flags.port, seed: flags.seed },
     apiKey: flags.apiKey ?? (process.env['VLLM_API_KEY'] || undefined),
@@ -248,10 +248,4 @@ async function announce(
 /** Whether a switch of vLLM's environment is on: `1`, or another text that vLLM accepts. */
 function isSet(name: string): boolean {
   return /^\s*([1-9]\d*|true)\s*$/i.test(process.env[name] ?? '');
-}
-
-/** Removes fields that are undefined, because an absent field means the default. */
-function given<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
 }

@@ -1,9 +1,7 @@
 // Converts a command line of `vllm serve` to the form in which the flags here are defined: reads its file
 // of flags, normalizes spellings, and keeps the last occurrence of a repeated list.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { InputError } from '../../core/base/index.ts';
 import { plainWords, settingNames, settingsTable } from '../../core/layout/index.ts';
+import { flagWords, readFlagFile } from '../arguments/flag-file.ts';
 
 /**
  * @returns The same flags, each as `--long-name value` or `--long-name=value`.
@@ -34,44 +32,13 @@ function lastOccurrence(args: readonly string[], flag: string): string[] {
 
 /** Puts the flags of a file first, so that those of the command line override them. */
 function withConfigFile(args: readonly string[]): readonly string[] {
-  const at = args.findIndex((arg) => arg === '--config' || arg.startsWith('--config='));
-  if (at === -1) return args;
-  const isInline = args[at] !== '--config';
-  const path = isInline ? (args[at] as string).slice('--config='.length) : args[at + 1];
-  if (path === undefined || !/\.ya?ml$/.test(path)) {
-    throw new InputError(
-      `--config is ${path === undefined ? 'without a value' : `"${path}"`}; it must name a .yaml file of flags and their values.`,
-    );
-  }
-  const rest = [...args.slice(0, at), ...args.slice(at + (isInline ? 1 : 2))];
+  const file = readFlagFile(args);
+  if (file === undefined) return args;
+  const { rest } = file;
   const isModelFirst = rest[0] !== undefined && !rest[0].startsWith('-');
-  const own = flagsOf(path, isModelFirst);
-  return isModelFirst ? [rest[0] as string, ...own, ...rest.slice(1)] : [...own, ...rest];
-}
-
-function flagsOf(path: string, hasModel: boolean): string[] {
-  const file = readFlags(path);
-  return Object.entries(file).flatMap(([key, value]) => {
-    if (key === 'model' && hasModel) return [];
-    if (value === null) return [];
-    if (typeof value === 'boolean') return [value ? `--${key}` : `--no-${key}`];
-    if (Array.isArray(value)) return value.length === 0 ? [] : [`--${key}`, ...value.map(String)];
-    return [`--${key}`, typeof value === 'object' ? JSON.stringify(value) : String(value)];
+  const own = Object.entries(file.flags).flatMap(([name, value]) => {
+    if (name === 'model' && isModelFirst) return [];
+    return value === false ? [`--no-${name}`] : flagWords(name, value);
   });
-}
-
-function readFlags(path: string): Readonly<Record<string, unknown>> {
-  let file: unknown;
-  try {
-    // The YAML parser is loaded only if there is a file.
-    const yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml');
-    file = yaml.parse(readFileSync(path, 'utf8'));
-  } catch (cause) {
-    const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
-    throw new InputError(`--config ${path} cannot be read: ${reason}`, { cause });
-  }
-  if (typeof file !== 'object' || file === null || Array.isArray(file)) {
-    throw new InputError(`--config ${path} must be a list of flags, each "name: value".`);
-  }
-  return file as Readonly<Record<string, unknown>>;
+  return isModelFirst ? [rest[0] as string, ...own, ...rest.slice(1)] : [...own, ...rest];
 }

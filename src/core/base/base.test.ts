@@ -8,6 +8,8 @@ import {
   RingBuffer,
   randomExponential,
   seededRandom,
+  shuffled,
+  withoutUndefined,
 } from './index.ts';
 
 test('a manual clock moves only forward', () => {
@@ -67,4 +69,18 @@ test('a histogram counts a value in the first bucket whose bound is at least the
   assert.deepEqual(histogram.cumulative(), [2, 3, 4, 5]);
   assert.equal(histogram.count, 5);
   assert.ok(Math.abs(histogram.sum - 4.35) < 1e-12);
+});
+
+test('items are shuffled by the seed, and none is lost', () => {
+  const items = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const mixed = shuffled(items, seededRandom(1));
+  assert.deepEqual(mixed, shuffled(items, seededRandom(1)));
+  assert.notDeepEqual(mixed, items);
+  assert.deepEqual(mixed.toSorted(), items);
+});
+
+test('fields that are undefined leave the default alone, and null does not', () => {
+  assert.deepEqual(withoutUndefined({ port: undefined, host: null, path: '' }), {
+    ...{ host: null, path: '' },
+  });
 });

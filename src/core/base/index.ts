@@ -19,8 +19,15 @@ export { type LogBuckets, LogHistogram } from './log-histogram.ts';
 export { LruMap } from './lru-map.ts';
 export { MinHeap } from './min-heap.ts';
 export { nearest, nearestSpelling } from './nearest.ts';
-export { type Random, randomExponential, randomInteger, seededRandom } from './random.ts';
+export {
+  type Random,
+  randomExponential,
+  randomInteger,
+  seededRandom,
+  shuffled,
+} from './random.ts';
 export { RingBuffer } from './ring-buffer.ts';
 export { SlidingHistogram } from './sliding-histogram.ts';
 export { numberInCell, selectColumns, type TextRow, type TextTable } from './text-table.ts';
 export { version } from './version.ts';
+export { withoutUndefined } from './without-undefined.ts';

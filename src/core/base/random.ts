@@ -40,3 +40,13 @@ export function randomInteger(random: Random, limit: number): number {
 export function randomExponential(random: Random, mean: number): number {
   return -Math.log(1 - random.next()) * mean;
 }
+
+/** The same items in another order, by Fisher and Yates. */
+export function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const result = [...items];
+  for (let i = result.length - 1; i > 0; i--) {
+    const j = randomInteger(random, i + 1);
+    [result[i], result[j]] = [result[j] as T, result[i] as T];
+  }
+  return result;
+}

@@ -1,5 +1,5 @@
 // Prompts that a benchmark sends again and again, and the KV cache that vLLM's prefix caching keeps of them.
-import type { Random } from '../base/index.ts';
+import { type Random, shuffled } from '../base/index.ts';
 
 /** A prompt of the benchmark's data set. */
 export interface RepeatedPrompt {
@@ -93,13 +93,4 @@ export class RepeatedPrompts {
 
 function sharedTokens({ tokens }: RepeatedPrompt): number {
   return Math.floor((tokens - 1) / blockTokens) * blockTokens;
-}
-
-function shuffled<T>(items: readonly T[], random: Random): T[] {
-  const result = [...items];
-  for (let i = result.length - 1; i > 0; i--) {
-    const j = Math.floor(random.next() * (i + 1));
-    [result[i], result[j]] = [result[j] as T, result[i] as T];
-  }
-  return result;
 }

@@ -1,6 +1,6 @@
 // Sizes one engine: computes KV blocks, context, configuration and step cost from a model, a GPU
 // and vLLM's settings. Every program gets its engines here.
-import { InputError } from '../base/index.ts';
+import { InputError, withoutUndefined } from '../base/index.ts';
 import {
   checkHeadsShared,
   defaultEngineConfig,
@@ -208,11 +208,4 @@ function hostOf(
   if (roofline === undefined) return profileHost(shape, host);
   const { hostSecondsPerStep = 0, link } = roofline;
   return { hostSecondsPerStep, link: shape.tensorParallelSize > 1 ? link : undefined };
-}
-
-function withoutUndefined<T extends object>(
-  fields: T,
-): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
-  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given) as { [Name in keyof T]?: Exclude<T[Name], undefined> };
 }

@@ -1,5 +1,5 @@
 // The generated datasets of `vllm bench serve`, with its parameters, as prompts of block ids.
-import { type Random, randomInteger } from '../base/index.ts';
+import { type Random, shuffled } from '../base/index.ts';
 import { drawLength } from './lengths.ts';
 import { PromptTree } from './prompt-tree.ts';
 
@@ -75,14 +75,4 @@ export function prefixRepetitionDataset(options: PrefixRepetitionDataset, random
 function drawAround(mean: number, ratio: number, random: Random): number {
   const from = Math.max(1, Math.floor(mean * (1 - ratio)));
   return drawLength({ from, to: Math.max(from, Math.ceil(mean * (1 + ratio))) }, random);
-}
-
-/** By Fisher and Yates. */
-function shuffled<T>(values: readonly T[], random: Random): T[] {
-  const result = [...values];
-  for (let i = result.length - 1; i > 0; i--) {
-    const j = randomInteger(random, i + 1);
-    [result[i], result[j]] = [result[j] as T, result[i] as T];
-  }
-  return result;
 }

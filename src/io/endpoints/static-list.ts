@@ -1,5 +1,5 @@
 // Endpoints from a list that is given at the start and never changes.
-import { engineAddress, InputError } from '../../core/base/index.ts';
+import { engineAddress, InputError, withoutUndefined } from '../../core/base/index.ts';
 import { checkEndpointName } from './endpoint-name.ts';
 import type { DiscoveredEndpoint, EndpointSource } from './endpoint-source.ts';
 
@@ -43,7 +43,7 @@ export function normalized(endpoints: readonly DiscoveredEndpoint[]): Discovered
     const all = { models: [...new Set([...(known?.models ?? []), ...models])] };
     engines.set(url, {
       ...{ url, ...all },
-      ...defined({
+      ...withoutUndefined({
         name: one(url, 'name', known?.name, name),
         label: one(url, 'label', known?.label, label),
         // A list that has been read already keeps what was in its URLs.
@@ -68,10 +68,4 @@ function one(
     );
   }
   return known ?? given;
-}
-
-function defined<T extends object>(values: T): Partial<T> {
-  return Object.fromEntries(
-    Object.entries(values).filter(([, value]) => value !== undefined),
-  ) as Partial<T>;
 }

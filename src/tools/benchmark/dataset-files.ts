@@ -7,7 +7,7 @@ import { parseCsv } from '../../io/csv/index.ts';
 import { fileProblem } from '../../io/files/index.ts';
 import type { FoundRow } from './text-rows.ts';
 
-/** Largest size of all files that are read; the published ShareGPT has 642 MB, which one string cannot hold. */
+/** Largest size of all files that are read, without compression; the published ShareGPT has 642 MB, which one string cannot hold. */
 const bytesMax = 512 << 20;
 /** Maximum number of files of a folder. */
 const filesMax = 10_000;
@@ -25,9 +25,14 @@ export interface FolderPart {
 
 /**
  * @param path A file or a folder.
+ * @param max Bytes of all files, without compression.
  * @throws {InputError} If there is none, or nothing in it can be read.
  */
-export async function datasetRows(path: string, part: FolderPart = {}): Promise<FoundRow[]> {
+export async function datasetRows(
+  path: string,
+  part: FolderPart = {},
+  max = bytesMax,
+): Promise<FoundRow[]> {
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     throw new InputError(
       `Cannot read the dataset ${path}: ${fileProblem(error)}.${hubHint(path)}`,
@@ -38,13 +43,14 @@ export async function datasetRows(path: string, part: FolderPart = {}): Promise<
   });
   const files = found.isDirectory() ? await filesOf(path, part) : [path];
   const rows: FoundRow[] = [];
-  let bytes = 0;
+  let left = max;
   for (const file of files) {
-    bytes += (await stat(file)).size;
-    if (bytes > bytesMax) {
-      throw new InputError(`${path} is larger than ${bytesMax >> 20} MiB; give a part of it.`);
+    const bytes = await bytesOf(file, left);
+    if (bytes === undefined) {
+      throw new InputError(`${path} is larger than ${max >> 20} MiB; give a part of it.`);
     }
-    for (const row of await rowsOfFile(file)) rows.push(row);
+    left -= bytes.length;
+    for (const row of await rowsOfFile(file, bytes)) rows.push(row);
   }
   return rows;
 }
@@ -120,20 +126,26 @@ async function collectFiles(folder: string, depth: number, files: string[]): Pro
   }
 }
 
-async function rowsOfFile(file: string): Promise<FoundRow[]> {
-  let text: string;
+/** The bytes of a file without compression; undefined if they are more than `max`. */
+async function bytesOf(file: string, max: number): Promise<Buffer | undefined> {
   try {
+    if ((await stat(file)).size > max) return undefined;
     const bytes = await readFile(file);
     if (bytes.subarray(0, 4).toString('latin1') === 'PAR1') throw parquetFile(file);
     const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
-    const plain = isGzip ? gunzipSync(bytes, { maxOutputLength: bytesMax }) : bytes;
-    text = plain.toString('utf8').replace(/^\uFEFF/, '');
+    if (!isGzip) return bytes;
+    return gunzipSync(bytes, { maxOutputLength: Math.max(1, max) });
   } catch (error) {
     if (error instanceof InputError) throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') return undefined;
     throw new InputError(`Cannot read the dataset ${file}: ${fileProblem(error)}.`, {
       cause: error,
     });
   }
+}
+
+async function rowsOfFile(file: string, bytes: Buffer): Promise<FoundRow[]> {
+  const text = bytes.toString('utf8').replace(/^\uFEFF/, '');
   const start = text.trimStart()[0];
   if (start === '[') return listRows(text, file);
   if (start === '{') return lineRows(text, file);

@@ -5,6 +5,7 @@ import {
   type Random,
   randomInteger,
   seededRandom,
+  shuffled,
 } from '../../core/base/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
 import {
@@ -33,7 +34,7 @@ import { type LoadSource, listedRequests, type Traffic } from './load-source.ts'
 import { type LapTraffic, repeatedRequests } from './repeated-requests.ts';
 import { createRequestWriter, type LoadRequest } from './request-body.ts';
 import type { TargetModel } from './target.ts';
-import { readTextDataset, type SonnetOptions, shuffled, sonnetDataset } from './text-dataset.ts';
+import { readTextDataset, type SonnetOptions, sonnetDataset } from './text-dataset.ts';
 import { workloadLoad } from './workload-load.ts';
 
 /**

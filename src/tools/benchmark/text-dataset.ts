@@ -1,5 +1,5 @@
 // Requests with texts of a file: ShareGPT, vLLM's custom dataset, OpenAI messages, Spec-Bench, datasets of the hub.
-import { InputError, type Random, randomInteger } from '../../core/base/index.ts';
+import { InputError, type Random, randomInteger, shuffled } from '../../core/base/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
 import { datasetRows, type FolderPart } from './dataset-files.ts';
 import { loadApis, type PromptApi } from './load-api.ts';
@@ -125,16 +125,6 @@ function outputTokensOf(
   throw new InputError(
     '--custom-output-len -1 takes the lengths of the file, and a row has neither output_tokens nor an answer: give a number of tokens.',
   );
-}
-
-/** By Fisher and Yates. */
-export function shuffled<T>(values: readonly T[], random: Random): T[] {
-  const result = [...values];
-  for (let i = result.length - 1; i > 0; i--) {
-    const j = randomInteger(random, i + 1);
-    [result[i], result[j]] = [result[j] as T, result[i] as T];
-  }
-  return result;
 }
 
 /** Lengths of the dataset of poem lines, as vLLM had it until 0.12. */

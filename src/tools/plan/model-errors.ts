@@ -1,5 +1,5 @@
 // Errors of the simulation: one draw from measured errors for each simulated fleet.
-import { type Random, randomInteger } from '../../core/base/index.ts';
+import { type Random, shuffled } from '../../core/base/index.ts';
 import { pointErrorShares, pointErrors } from '../../core/engine/index.ts';
 
 /** One draw. */
@@ -72,13 +72,4 @@ function unrelatedOrders(values: readonly number[], random: Random): Orders {
 /** Covariance of values with a mean of one half. */
 function covariance(a: readonly number[], b: readonly number[]): number {
   return a.reduce((sum, value, i) => sum + (value - 0.5) * ((b[i] as number) - 0.5), 0);
-}
-
-function shuffled(values: readonly number[], random: Random): number[] {
-  const order = [...values];
-  for (let i = order.length - 1; i > 0; i--) {
-    const j = randomInteger(random, i + 1);
-    [order[i], order[j]] = [order[j] as number, order[i] as number];
-  }
-  return order;
 }

@@ -1,4 +1,5 @@
 // Resolves the input of a plan: fills open values with assumptions and records them.
+import { withoutUndefined } from '../../core/base/index.ts';
 import type { PlanInput, PlanRouting, PrefixReuse, StackNeed } from '../../core/plan/index.ts';
 import type { Assumptions } from './assumptions.ts';
 import { type KnownLengths, lengthsOf, type PlanLengths } from './lengths.ts';
@@ -56,7 +57,7 @@ export function resolveWorkload(
   const workload = withoutGroups(input.workload, assumptions);
   const found = measured ? openParts(measured, input) : {};
   noteMeasured(found, measured?.requests ?? 0, assumptions);
-  const given = { ...found, ...defined(workload) };
+  const given = { ...found, ...withoutUndefined(workload) };
   const prompts = found.promptTokens ?? knownLengths(workload.promptTokens);
   const outputs = found.outputTokens ?? knownLengths(workload.outputTokens);
   const promptTokens = lengthsOf(
@@ -239,12 +240,6 @@ function knownLengths(given: PlanInput['workload']['promptTokens']): KnownLength
   return given !== undefined && !('trace' in given) && Object.keys(given).length > 0
     ? given
     : undefined;
-}
-
-function defined<T extends object>(values: T): Partial<T> {
-  return Object.fromEntries(
-    Object.entries(values).filter(([, value]) => value !== undefined),
-  ) as Partial<T>;
 }
 
 /** No groups of prompts with a shared prefix: nothing is shared. */

@@ -1,5 +1,7 @@
 // The objects of the Responses API, with all fields that vLLM writes.
+
 import type { ChatRequest, ResponsesRequest } from '../../../core/api/index.ts';
+import { withoutUndefined } from '../../../core/base/index.ts';
 import { wholeMetrics } from '../generation/request-metrics.ts';
 import { reasoningTokens, usageOf } from '../generation/response-writer.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
@@ -55,7 +57,7 @@ export function responseObject(
     max_tool_calls: given.max_tool_calls ?? null,
     previous_response_id: given.previous_response_id ?? null,
     prompt: null,
-    reasoning: given.reasoning ? { ...unsetReasoning, ...present(given.reasoning) } : null,
+    reasoning: given.reasoning ? { ...unsetReasoning, ...withoutUndefined(given.reasoning) } : null,
     service_tier: given.service_tier ?? 'auto',
     status,
     text: textConfig(given),
@@ -92,11 +94,6 @@ const unsetReasoning = {
   mode: null,
   summary: null,
 };
-
-/** Removes absent fields. */
-function present(fields: object): object {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-}
 
 function isGreedy({ temperature }: ResponsesRequest): boolean {
   return temperature != null && temperature < 1e-5;

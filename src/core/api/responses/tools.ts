@@ -1,5 +1,6 @@
 // The tools of a response, as the types of OpenAI's package read them. vLLM also accepts those that
 // OpenAI would run itself, and returns all of them in its response, with the omitted fields.
+import { withoutUndefined } from '../../base/index.ts';
 import {
   anything,
   boolean,
@@ -169,11 +170,7 @@ function readTool(
   const read = object({ ...required, ...optional }, Object.keys(required))(given, loc, issues);
   if (read === undefined) return undefined;
   const left = Object.keys(optional).map((name) => [name, null]);
-  return { ...Object.fromEntries(left), ...given, ...withoutAbsent(read) };
-}
-
-function withoutAbsent(fields: object): object {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  return { ...Object.fromEntries(left), ...given, ...withoutUndefined(read) };
 }
 
 /** A container that is created for the response. */

@@ -1,7 +1,7 @@
 // Groups of questions, each group with its own system prompt: the workload of inference-perf's shared_prefix and
 // of the llm-d guides.
 import { z } from 'zod';
-import { type Random, randomInteger } from '../../base/index.ts';
+import { type Random, shuffled } from '../../base/index.ts';
 import type { Conversation } from '../conversations.ts';
 import { drawLength, type Lengths } from '../lengths.ts';
 import type { PromptNode } from '../prompt-tree.ts';
@@ -83,20 +83,10 @@ function* passesOf(
   order: Settings['order'],
   random: Random,
 ): Generator<number, never> {
-  const numbers = Array.from({ length: count }, (_, i) => i);
-  if (order === 'shuffled-once') shuffle(numbers, random);
+  let numbers = Array.from({ length: count }, (_, i) => i);
+  if (order === 'shuffled-once') numbers = shuffled(numbers, random);
   for (;;) {
-    if (order === 'shuffled') shuffle(numbers, random);
+    if (order === 'shuffled') numbers = shuffled(numbers, random);
     yield* numbers;
-  }
-}
-
-/** Shuffles by Fisher and Yates. */
-function shuffle(numbers: number[], random: Random): void {
-  for (let i = numbers.length - 1; i > 0; i--) {
-    const other = randomInteger(random, i + 1);
-    const kept = numbers[i] as number;
-    numbers[i] = numbers[other] as number;
-    numbers[other] = kept;
   }
 }
