@@ -1,6 +1,6 @@
 // `spillway up` as users run it.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -157,6 +157,19 @@ test('keys come from the environment: engines require theirs, which the router s
   await up.until(() => /Bearer \$SPILLWAY_ROUTER_API_KEY/.test(up.stdout));
   assert.doesNotMatch(`${up.stdout}${up.stderr}`, /Bearer (engines|clients)/);
   assert.equal(await up.end('SIGINT'), 0);
+});
+
+test('the router’s key may be in the values; it is in no process list', async (context) => {
+  const up = await UpProcess.start(['--engines', '1', '--set', 'routerSpec.apiKey=rk-in-values']);
+  context.after(() => up.end('SIGKILL'));
+  await up.ready();
+  const statusOf = async (headers: Record<string, string>) =>
+    (await fetch(`${up.url}/v1/models`, { headers })).status;
+  assert.equal(await statusOf({}), 401);
+  assert.equal(await statusOf({ authorization: 'Bearer rk-in-values' }), 200);
+  const children = spawnSync('ps', ['-eo', 'ppid,args'], { encoding: 'utf8' });
+  const router = children.stdout.split('\n').filter((line) => / router /.test(line));
+  assert.doesNotMatch(router.join('\n'), /rk-in-values/);
 });
 
 test('with routerSpec.enableRouter: false the engines run alone', async (context) => {

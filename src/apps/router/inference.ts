@@ -15,6 +15,7 @@ import { RouterAdmission } from './requests/router-admission.ts';
 import { RouterHedging } from './requests/router-hedging.ts';
 import { SseKeepAlive } from './requests/sse-keep-alive.ts';
 import type { ResponseEngines } from './responses/response-engines.ts';
+import { wantsKey } from './settings/keys.ts';
 import { EngineTokenize } from './tokens/engine-tokenize.ts';
 import { declareTokenizerGauge, ModelTokenizers } from './tokens/model-tokenizers.ts';
 import { PromptTokens } from './tokens/prompt-tokens.ts';
@@ -55,7 +56,7 @@ export function createInference(parts: InferenceParts): Inference {
   const { options, core, metrics, registry, engines, watch, clock, ticker } = parts;
   const { admission: asked } = options;
   const queue = asked?.queueTimeout || asked?.holdTimeout ? asked : undefined;
-  const hasSharedKey = options.apiKey !== undefined;
+  const hasSharedKey = wantsKey(options);
   const admission =
     queue && new RouterAdmission({ settings: queue, core, clock, ticker, registry, hasSharedKey });
   const hedges = options.hedging?.budget ? options.hedging : undefined;

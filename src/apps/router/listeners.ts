@@ -3,9 +3,10 @@ import { createCors } from '../../core/cors/index.ts';
 import { HttpServer, type Ticker } from '../../io/http/index.ts';
 import type { RouterOptions } from './options.ts';
 import { refusalText } from './requests/answer.ts';
-import { browserGuard } from './routes/browser-guard.ts';
+import { browserGuard, isLoopback } from './routes/browser-guard.ts';
 import { dispatcher } from './routes/dispatcher.ts';
 import { adminRoutes, clientRoutes, type RouterRoutesContext } from './routes/router-routes.ts';
+import type { ClientKeys } from './settings/keys.ts';
 import { type RouterTls, serverTls } from './settings/router-tls.ts';
 
 /** Maximum number of connections to the admin port: probes, scrapers and people. */
@@ -20,9 +21,16 @@ export interface ListenAddress {
   readonly adminUrl: string | undefined;
 }
 
+interface ListenersParts {
+  readonly tls: RouterTls;
+  readonly keys: ClientKeys;
+  readonly ticker: Ticker;
+}
+
 export class Listeners {
   readonly #options: RouterOptions;
   readonly #tls: RouterTls;
+  readonly #keys: ClientKeys;
   readonly #server: HttpServer;
   /** The server of `options.admin`. */
   readonly #adminServer: HttpServer | undefined;
@@ -30,16 +38,17 @@ export class Listeners {
   constructor(
     options: RouterOptions,
     context: RouterRoutesContext,
-    { tls, ticker }: { readonly tls: RouterTls; readonly ticker: Ticker },
+    { tls, keys, ticker }: ListenersParts,
   ) {
-    const { rootPath = '', apiKey, server = {}, admin, host = '127.0.0.1' } = options;
+    const { rootPath = '', server = {}, admin, host = '127.0.0.1' } = options;
     this.#options = options;
     this.#tls = tls;
+    this.#keys = keys;
     const cors = createCors(options.cors ?? {});
     const guardOf = (address: string) =>
       browserGuard({ cors, host: address, allowedHosts: options.allowedHosts });
     const pagePaths = new Set(context.webpage.keys());
-    const access = { rootPath, apiKey, peersKey: options.peers?.key, pagePaths, cors };
+    const access = { rootPath, keys, peersKey: options.peers?.key, pagePaths, cors };
     const [own, operators] = [clientRoutes(context), adminRoutes(context)];
     const shared = { ticker, limits: server, refusal: refusalText };
     this.#server = new HttpServer({
@@ -66,6 +75,12 @@ export class Listeners {
     const adminPort =
       admin && (await this.#adminServer?.listen(adminHost, admin.port, '--admin-port'));
     this.#tls.follow((tls) => this.#server.renewTls(tls));
+    this.#keys?.follow();
+    if (!isLoopback(host) && this.#keys === undefined && !this.#options.tls?.ca) {
+      this.#options.log.warning(
+        `Everyone who reaches ${host} port ${port} can use this router: it has no API key. Give it one with --api-key-file or SPILLWAY_ROUTER_API_KEY.`,
+      );
+    }
     return {
       url: urlOf(this.#tls.listener ? 'https' : 'http', host, port),
       port,

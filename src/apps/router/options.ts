@@ -67,11 +67,13 @@ export interface RouterOptions {
   readonly policyParameters?: ParameterValues | undefined;
   /** Clients must send it as a bearer token; undefined requires none. */
   readonly apiKey?: string | undefined;
+  /** A file with keys, each of which clients may send instead; it is followed. */
+  readonly apiKeyFile?: string | undefined;
   /** Sent to engines as a bearer token. */
   readonly engineApiKey?: string | undefined;
   /**
    * Whether a client's own Authorization reaches the engine. By default only if there is neither
-   * an `engineApiKey`, which replaces it, nor an `apiKey`, which is meant for the router.
+   * an `engineApiKey`, which replaces it, nor an `apiKey` or `apiKeyFile`, which are meant for the router.
    */
   readonly forwardAuthorization?: boolean | undefined;
   /** Path prefix that a reverse proxy in front of the router adds. @default '' */
@@ -116,6 +118,8 @@ export interface RouterOptions {
   readonly engineTokenizeTimeoutMs?: number | undefined;
   /** Certificate, key, and authority of clients' certificates. @default plain HTTP */
   readonly tls?: TlsFiles | undefined;
+  /** Interval between readings of `apiKeyFile`. @default 5000 */
+  readonly keysPollMs?: number | undefined;
   /** Interval between readings of certificates. @default 5000 */
   readonly tlsPollMs?: number | undefined;
   /** Connections to `https://` engines and routers. @default the authorities that Node trusts */

@@ -31,7 +31,7 @@ import type { RunningRouter } from './running-router.ts';
 import { baseSettings, openDynamicConfig } from './settings/base-settings.ts';
 import { roleOfLabel } from './settings/disaggregation.ts';
 import type { DynamicConfigFile } from './settings/dynamic-config-file.ts';
-import { checkPeerKey } from './settings/keys.ts';
+import { type ClientKeys, checkPeerKey, openClientKeys, wantsKey } from './settings/keys.ts';
 import type { LiveSettings } from './settings/live-settings.ts';
 import { routerPolicy, statsIntervalMs } from './settings/router-policy.ts';
 import { openRouterTls, type RouterTls } from './settings/router-tls.ts';
@@ -52,11 +52,12 @@ const changeSpreadMs = 60_000;
  */
 export async function startRouter(options: RouterOptions): Promise<RunningRouter> {
   const { peers, log } = options;
-  if (peers !== undefined) checkPeerKey(peers.key, options.apiKey);
+  if (peers !== undefined) checkPeerKey(peers.key, wantsKey(options));
   const file = options.dynamicConfig && (await openDynamicConfig(options));
   const tls = await openRouterTls(options);
+  const keys = await openClientKeys(options);
   const tracing = options.tracing && (await openTracing(options.tracing, log));
-  const router = new Router(options, file, tls, tracing);
+  const router = new Router(options, { file, tls, keys, tracing });
   try {
     return await router.start();
   } catch (error) {
@@ -65,6 +66,14 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   } finally {
     log.flush();
   }
+}
+
+/** What a router has read before it starts. */
+interface OpenParts {
+  readonly file: DynamicConfigFile | undefined;
+  readonly tls: RouterTls;
+  readonly keys: ClientKeys;
+  readonly tracing: OpenTracing | undefined;
 }
 
 /** How long a router that stops waits for its collector. */
@@ -90,6 +99,7 @@ class Router {
   readonly #events: EventFeed;
   readonly #listeners: Listeners;
   readonly #tls: RouterTls;
+  readonly #keys: ClientKeys;
   readonly #tracing: OpenTracing | undefined;
   #source: FollowedSource | undefined;
   #controller: Controller | undefined;
@@ -97,18 +107,14 @@ class Router {
   #settings: LiveSettings;
   #isDraining = false;
 
-  constructor(
-    options: RouterOptions,
-    file: DynamicConfigFile | undefined,
-    tls: RouterTls,
-    tracing: OpenTracing | undefined,
-  ) {
+  constructor(options: RouterOptions, { file, tls, keys, tracing }: OpenParts) {
     const { peers, log } = options;
     const settings = file?.settings ?? baseSettings(options);
     const nowSeconds = () => this.#clock.nowSeconds();
     this.#options = options;
     this.#file = file;
     this.#tls = tls;
+    this.#keys = keys;
     this.#tracing = tracing;
     this.#settings = settings;
     const metrics = new RouterMetrics(this.#registry, options.requestStatsWindowSeconds ?? 60);
@@ -194,7 +200,7 @@ class Router {
       draining: () => this.#isDraining,
       dynamicConfig: () => file?.view,
     };
-    this.#listeners = new Listeners(options, routesContext, { tls, ticker });
+    this.#listeners = new Listeners(options, routesContext, { tls, keys, ticker });
   }
 
   /** What policies know of caches. */
@@ -282,6 +288,7 @@ class Router {
     this.#source?.stop();
     this.#file?.stop();
     this.#tls.stop();
+    this.#keys?.stop();
     this.#checks.stop();
     this.#sampler.stop();
     this.#statsLog?.stop();

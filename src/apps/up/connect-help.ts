@@ -1,4 +1,5 @@
 // Snippets that a user can paste to call the stack.
+import { routerKeyOf } from '../../core/launch/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import { type AnsweredApi, apiPaths } from './answered-api.ts';
 
@@ -16,10 +17,13 @@ export interface ConnectTarget {
 
 /** The environment variable that holds a client's key: the router's, or else that of the engines. */
 export function keyVariableOf(
-  { servingEngineSpec: { vllmApiKey }, routerSpec: { enableRouter } }: Values,
+  values: Values,
   environment: Readonly<Record<string, string | undefined>>,
 ): string | undefined {
-  if (enableRouter && environment.SPILLWAY_ROUTER_API_KEY) return 'SPILLWAY_ROUTER_API_KEY';
+  const { vllmApiKey } = values.servingEngineSpec;
+  const { enableRouter } = values.routerSpec;
+  if (enableRouter && routerKeyOf(values, environment) !== undefined)
+    return 'SPILLWAY_ROUTER_API_KEY';
   const hasEngineKey = typeof vllmApiKey === 'string' && vllmApiKey !== '';
   return environment.VLLM_API_KEY || hasEngineKey ? 'VLLM_API_KEY' : undefined;
 }

@@ -7,6 +7,7 @@ import {
   embeddedEngineFlags,
   engineEnvironment,
   type ProcessGroup,
+  routerEnvironment,
   routerFlags,
   vllmFlags,
 } from '../../core/launch/index.ts';
@@ -109,16 +110,10 @@ export function routerService(
       ...(planFile === undefined ? [] : ['--plan', planFile]),
       ...routerFlags(values, backends, { adminPort, controller }),
     ],
-    env: secretsOf(values),
+    env: routerEnvironment(values),
     lifeline: 'pipe',
     ...{ healthUrl: `${healthUrl}/health`, healthTls },
     startDeadlineMs: routerStartDeadlineMs,
     stopGraceMs: stopGraceMs + 1000 * (values.routerSpec.drainDelay ?? 0),
   };
-}
-
-/** Environment variables with the key that the router sends to engines. */
-function secretsOf(values: Values): Record<string, string> {
-  const { vllmApiKey } = values.servingEngineSpec;
-  return typeof vllmApiKey === 'string' && vllmApiKey !== '' ? { VLLM_API_KEY: vllmApiKey } : {};
 }

@@ -7,6 +7,7 @@ import {
   type EnginePorts,
   planEngines,
   processGroups,
+  routerKeyOf,
 } from '../../core/launch/index.ts';
 import {
   assertPortFree,
@@ -113,7 +114,7 @@ export class RunningStack {
     this.viewsUrl = adminPort === undefined ? this.url : `http://127.0.0.1:${adminPort}`;
     const tls: ProbeTls | undefined =
       cert === undefined ? undefined : { pinned: new PinnedCertificate(cert) };
-    const key = environment.SPILLWAY_ROUTER_API_KEY?.trim();
+    const key = routerKeyOf(values, environment);
     this.#client = new RouterClient(this.viewsUrl, key, tls);
     const serviceHooks = {
       onLine: (service: Service, _stream: unknown, line: string) =>

@@ -11,6 +11,7 @@ export interface AccessFlags {
   readonly allowCredentials?: boolean;
   readonly allowedHosts?: readonly string[];
   readonly apiKey?: string;
+  readonly apiKeyFile?: string;
   readonly forwardAuthorization?: boolean;
 }
 
@@ -20,6 +21,10 @@ export function addAccessFlags(command: Command): Command {
     .option(
       '--api-key <key>',
       'bearer token that clients must send (default: SPILLWAY_ROUTER_API_KEY, which process listings do not show)',
+    )
+    .option(
+      '--api-key-file <file>',
+      'file with such tokens, one a line; it is read again when it changes',
     )
     .option(
       '--forward-authorization',
@@ -53,11 +58,12 @@ export function accessFrom(
   flags: AccessFlags,
 ): Pick<
   RouterOptions,
-  'apiKey' | 'engineApiKey' | 'forwardAuthorization' | 'cors' | 'allowedHosts'
+  'apiKey' | 'apiKeyFile' | 'engineApiKey' | 'forwardAuthorization' | 'cors' | 'allowedHosts'
 > {
   const { allowedOrigins, allowedMethods, allowedHeaders, allowCredentials, allowedHosts } = flags;
   return {
-    apiKey: flags.apiKey ?? secretFrom('SPILLWAY_ROUTER_API_KEY'),
+    apiKey: flags.apiKey ?? (flags.apiKeyFile ? undefined : secretFrom('SPILLWAY_ROUTER_API_KEY')),
+    apiKeyFile: flags.apiKeyFile,
     engineApiKey: secretFrom('VLLM_API_KEY'),
     forwardAuthorization: flags.forwardAuthorization,
     cors: { allowedOrigins, allowedMethods, allowedHeaders, allowCredentials },

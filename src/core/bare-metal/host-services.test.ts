@@ -55,6 +55,23 @@ test('vLLM gets its own GPUs and its secrets by a file that root alone reads', (
   assert.ok(units.every(({ text }) => !/sk-1|hf-1/.test(text)));
 });
 
+test('the keys of the router reach it by such a file, and a secret of Kubernetes is refused', () => {
+  const spec = 'servingEngineSpec: {modelSpec: [{name: q, kind: embedded}]}\nrouterSpec: ';
+  const { hosts } = stack(`${spec}{apiKey: rk-1, peersKey: pk-1}`, ['gpu1']);
+  const files = hosts[0]?.files ?? [];
+  const holders = files.filter(({ text }) => /rk-1|pk-1/.test(text));
+  assert.deepEqual(
+    holders.map(({ path, mode }) => [path, mode]),
+    [['/etc/spillway/vllm/spillway-vllm_router.env', '600']],
+  );
+  assert.match(holders[0]?.text ?? '', /^SPILLWAY_ROUTER_API_KEY="rk-1"$/m);
+  const secret = `${spec}{apiKey: {secretName: keys, secretKey: router}}`;
+  assert.throws(
+    () => stack(secret, ['gpu1']),
+    /routerSpec\.apiKey names the Kubernetes secret "keys"/,
+  );
+});
+
 test('containers get their devices, their image and the flags of the engine', () => {
   const text = (container: string) =>
     textOf(

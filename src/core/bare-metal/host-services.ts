@@ -8,6 +8,7 @@ import {
   engineEnvironment,
   type ListenAt,
   planEngines,
+  routerEnvironment,
   routerFlags,
   vllmFlags,
 } from '../launch/index.ts';
@@ -84,6 +85,7 @@ export function neededPrograms(values: Values): {
 export function wantedStack(input: StackInput): WantedStack {
   const { values, hosts } = input;
   const { routerSpec, spillway } = values;
+  checkKeys(values);
   const engines = planEngines(values);
   const local = engines.filter((engine) => engine.kind !== 'url');
   const rooms = hosts.map(({ host, facts }) => ({ host, gpus: facts.gpus }));
@@ -122,6 +124,21 @@ export function wantedStack(input: StackInput): WantedStack {
     }),
     routerUrl: routerSpec.enableRouter && first ? routerUrl(values, first.host) : undefined,
   };
+}
+
+/** @throws {InputError} If a key is in a secret of Kubernetes, without which the stack would be open. */
+function checkKeys({ servingEngineSpec, routerSpec }: Values): void {
+  const keys = [
+    ['servingEngineSpec.vllmApiKey', servingEngineSpec.vllmApiKey],
+    ['routerSpec.apiKey', routerSpec.apiKey],
+    ['routerSpec.peersKey', routerSpec.peersKey],
+  ] as const;
+  for (const [path, key] of keys) {
+    if (typeof key === 'string' || !key?.secretName) continue;
+    throw new InputError(
+      `${path} names the Kubernetes secret "${key.secretName}", which hosts do not have: write the key itself. It is stored on the hosts in files that only root can read.`,
+    );
+  }
 }
 
 /** @throws {InputError} If two services would have one unit. */
@@ -236,15 +253,14 @@ function routerService(
   { host }: { readonly host: Host },
   backends: readonly Backend[],
 ): HostService {
-  const { routerSpec, servingEngineSpec, spillway } = values;
+  const { routerSpec, spillway } = values;
   const listen = routerListen(values, host);
-  const key = servingEngineSpec.vllmApiKey;
   const at = { ...values, routerSpec: { ...routerSpec, host: listen } };
   const scheme = routerSpec.tls.cert === undefined ? 'http' : 'https';
   return service({
     ...{ release, values, host, name: 'router', gpus: [] },
     facts: factsOf(hosts, host),
-    variables: typeof key === 'string' && key !== '' ? { VLLM_API_KEY: key } : {},
+    variables: routerEnvironment(values),
     flags: routerFlags(at, backends),
     command: [...spillway.bareMetal.spillwayCommand, 'router'],
     image: spillwayImage(values),

@@ -11,7 +11,8 @@ export interface Check {
     | 'mirror'
     | 'hugging face'
     | 'ports'
-    | 'helm';
+    | 'helm'
+    | 'access';
   /** A warning may be what is wanted, and does not fail the command. */
   readonly result: 'ok' | 'warning' | 'failed' | 'skipped';
   /** One phrase. */

@@ -2,6 +2,7 @@
 // `tools/deploy` reads the cluster and acts.
 export { chartFaults } from './chart-faults.ts';
 export { type Check, listed } from './check.ts';
+export { checkAccess } from './check-access.ts';
 export {
   checkGpus,
   checkRights,

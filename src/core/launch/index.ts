@@ -14,4 +14,5 @@ export {
 } from './engine-plan.ts';
 export { engineRole, withoutLabels } from './engine-role.ts';
 export { type ControllerPorts, hasController } from './lmcache-controller.ts';
+export { routerEnvironment, routerKeyOf } from './router-environment.ts';
 export { type Backend, listenerFault, routerFlags } from './router-flags.ts';

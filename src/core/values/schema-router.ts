@@ -165,11 +165,11 @@ const routerKeys = {
   ),
   apiKey: ours(
     secret.default({ secretName: '', secretKey: '' }),
-    'Chart: key that clients must send, or the secret that contains it.',
+    'Key that clients must send; with the chart, also the secret that contains it.',
   ),
   peersKey: ours(
     secret.default({ secretName: '', secretKey: '' }),
-    'Chart: key that router pods share among themselves, or the secret that contains it.',
+    'Key that routers share among themselves; with the chart, also the secret that contains it.',
   ),
   lmcacheConfig: upstream(
     section({ logLevel: upstream(text.default('INFO'), 'LMCache log level of the router.') }),

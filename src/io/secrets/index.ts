@@ -1,2 +1,3 @@
 // Checks the keys of callers.
+export { KeyFile } from './key-file.ts';
 export { secretCheck } from './secret-check.ts';

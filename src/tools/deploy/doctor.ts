@@ -2,6 +2,7 @@
 import { NoResponseError, SpillwayError } from '../../core/base/index.ts';
 import {
   type Check,
+  checkAccess,
   checkGpus,
   checkRights,
   checkRoom,
@@ -55,6 +56,8 @@ export async function doctor(options: DoctorOptions): Promise<readonly Check[]> 
   add(await checkHub(engines, options));
   add(await checkMirror(options));
   add(await checkHelm(options));
+  const access = checkAccess(values);
+  if (access !== undefined) add(access);
   if (cluster === undefined) {
     add(noCluster);
     return checks;

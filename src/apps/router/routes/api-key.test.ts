@@ -26,7 +26,7 @@ test('without a key every request is allowed', () => {
 });
 
 test('with a key every request must have it, except probes and scrapes', () => {
-  const allows = apiKeyCheck('secret');
+  const allows = apiKeyCheck({ isRight: (given) => given === 'secret' });
   assert.equal(allows(headOf('Bearer secret'), '/v1/models'), true);
   for (const wrong of [undefined, 'secret', 'Bearer secre', 'Bearer secret2', 'Basic secret']) {
     assert.equal(allows(headOf(wrong), '/v1/models'), false, wrong);
@@ -37,7 +37,7 @@ test('with a key every request must have it, except probes and scrapes', () => {
 });
 
 test('the key may come as Anthropic’s clients send it, and with spaces after the word Bearer', () => {
-  const allows = apiKeyCheck('secret');
+  const allows = apiKeyCheck({ isRight: (given) => given === 'secret' });
   assert.equal(allows(headOf(undefined, 0, 'secret'), '/v1/models'), true);
   assert.equal(allows(headOf(undefined, 0, 'other'), '/v1/models'), false);
   assert.equal(allows(headOf('Bearer other', 0, 'secret'), '/v1/models'), false);
@@ -45,7 +45,10 @@ test('the key may come as Anthropic’s clients send it, and with spaces after t
 });
 
 test('the files of the web page need no key, its data does', () => {
-  const allows = apiKeyCheck('secret', new Set(['/', '/assets/main-1A2B.js']));
+  const allows = apiKeyCheck(
+    { isRight: (given) => given === 'secret' },
+    new Set(['/', '/assets/main-1A2B.js']),
+  );
   for (const path of ['/', '/assets/main-1A2B.js'])
     assert.equal(allows(headOf(), path), true, path);
   for (const path of ['/dashboard/events', '/debug/picks', '/assets/other.js', '//']) {
@@ -54,7 +57,7 @@ test('the files of the web page need no key, its data does', () => {
 });
 
 test('a body needs the key on every path', () => {
-  const allows = apiKeyCheck('secret', new Set(['/']));
+  const allows = apiKeyCheck({ isRight: (given) => given === 'secret' }, new Set(['/']));
   for (const path of ['/', '/health']) {
     assert.equal(allows(headOf(undefined, 10), path), false, path);
     assert.equal(allows(headOf('Bearer secret', 10), path), true, path);

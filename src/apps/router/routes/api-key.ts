@@ -1,6 +1,10 @@
 // Checks a client's bearer token.
 import type { RequestHead } from '../../../io/http/index.ts';
-import { secretCheck } from '../../../io/secrets/index.ts';
+
+/** Knows the keys that are right. */
+export interface KeyCheck {
+  isRight(given: string): boolean;
+}
 
 /** Paths that stay open with an API key: probes and scrapers have none. */
 const openPaths: ReadonlySet<string> = new Set(['/health', '/livez', '/version', '/metrics']);
@@ -17,17 +21,16 @@ export function isOpenPath(path: string): boolean {
  * @param pagePaths Paths of the web page's files, which need no key.
  */
 export function apiKeyCheck(
-  apiKey: string | undefined,
+  keys: KeyCheck | undefined,
   pagePaths: ReadonlySet<string> = new Set(),
 ): (head: RequestHead, path: string) => boolean {
-  if (apiKey === undefined) return () => true;
-  const isRight = secretCheck(apiKey);
+  if (keys === undefined) return () => true;
   return (head, path) => {
     const isOpen = openPaths.has(path) || pagePaths.has(path);
     // A body would be buffered before the route is found, so it needs a key on any path.
     if (isOpen && head.contentLength === 0) return true;
     const given = bearerToken(head.headers.get('authorization')) ?? head.headers.get('x-api-key');
-    return given !== undefined && isRight(given);
+    return given !== undefined && keys.isRight(given);
   };
 }
 

@@ -51,6 +51,7 @@ function hostnameOf(url: string): string | undefined {
   return name === '' ? undefined : name;
 }
 
-function isLoopback(name: string): boolean {
+/** Whether only programs of this machine reach a server there. */
+export function isLoopback(name: string): boolean {
   return /^(localhost|.*\.localhost|127(\.\d+){3}|::1)$/i.test(name);
 }

@@ -34,7 +34,7 @@ function begin(options: Partial<DispatcherOptions> = {}) {
   const cors = createCors({ allowedOrigins: ['http://page'] });
   const { refuseHead, onRequest } = dispatcher({
     routes: options.peersKey === undefined ? routes : { ...routes, ...peerRoute },
-    ...{ rootPath: '', apiKey: undefined, pagePaths: new Set<string>(), peersKey: undefined, cors },
+    ...{ rootPath: '', keys: undefined, pagePaths: new Set<string>(), peersKey: undefined, cors },
     guard: browserGuard({ cors, host: '127.0.0.1', allowedHosts: undefined }),
     ...options,
   });
@@ -101,7 +101,10 @@ test('an unknown path gets 404, another method 405 with those that are allowed',
 });
 
 test('the path prefix of a reverse proxy is taken off, and only as a whole part of the path', () => {
-  const { ask, refusal } = begin({ rootPath: '/llm', apiKey: 'secret' });
+  const { ask, refusal } = begin({
+    rootPath: '/llm',
+    keys: { isRight: (given) => given === 'secret' },
+  });
   const textOf = (target: string) => ask(key, { target }).text;
   assert.equal(textOf('/llm/v1/models?a=1'), '/v1/models?a=1');
   assert.equal(textOf('/v1/models'), '/v1/models');
@@ -113,7 +116,7 @@ test('the path prefix of a reverse proxy is taken off, and only as a whole part 
 });
 
 test('without the key a request is refused, before its body is read and after', () => {
-  const { ask, refusal } = begin({ apiKey: 'secret' });
+  const { ask, refusal } = begin({ keys: { isRight: (given) => given === 'secret' } });
   const post = { method: 'POST', target: '/v1/chat/completions', body: '{}' };
   assert.equal(refusal({}, post), `401 ${wrongKey}`);
   assert.equal(refusal(key, post), undefined);
@@ -125,13 +128,13 @@ test('without the key a request is refused, before its body is read and after', 
 });
 
 test('a body that has been read is not checked a second time', () => {
-  const { ask } = begin({ apiKey: 'secret' });
+  const { ask } = begin({ keys: { isRight: (given) => given === 'secret' } });
   const post = { method: 'POST', target: '/v1/chat/completions', body: '{}' };
   assert.equal(ask({}, post).status, 200);
 });
 
 test('peer routers have a key of their own on their path, which is none elsewhere', () => {
-  const { ask } = begin({ apiKey: 'secret', peersKey: 'peers' });
+  const { ask } = begin({ keys: { isRight: (given) => given === 'secret' }, peersKey: 'peers' });
   const peersKey = { authorization: 'Bearer peers' };
   assert.equal(ask(peersKey, { target: attemptUpdatesPath }).status, 200);
   assert.equal(ask(key, { target: attemptUpdatesPath }).status, 401);
@@ -139,7 +142,7 @@ test('peer routers have a key of their own on their path, which is none elsewher
 });
 
 test('without peer routers, their path is one like any other: unknown, and behind the key', () => {
-  const { ask } = begin({ apiKey: 'secret' });
+  const { ask } = begin({ keys: { isRight: (given) => given === 'secret' } });
   assert.equal(ask({}, { target: attemptUpdatesPath }).status, 401);
   assert.equal(ask(key, { target: attemptUpdatesPath }).status, 404);
 });
@@ -165,7 +168,7 @@ test('a view is refused under a name that is not the router’s, other paths are
 });
 
 test('a preflight request is answered without a key, with what the origin may do', () => {
-  const { ask } = begin({ apiKey: 'secret' });
+  const { ask } = begin({ keys: { isRight: (given) => given === 'secret' } });
   const lines = { origin: 'http://page', 'access-control-request-method': 'POST' };
   const options = { method: 'OPTIONS', target: '/v1/chat/completions' };
   const allowed = ask(lines, options);
@@ -176,7 +179,7 @@ test('a preflight request is answered without a key, with what the origin may do
 });
 
 test('OPTIONS that is no preflight request needs no key, and gets the allowed methods', () => {
-  const { ask } = begin({ apiKey: 'secret' });
+  const { ask } = begin({ keys: { isRight: (given) => given === 'secret' } });
   const asked = ask({}, { method: 'OPTIONS', target: '/v1/models' });
   assert.deepEqual([asked.status, asked.header('allow')], [405, 'GET, HEAD']);
 });

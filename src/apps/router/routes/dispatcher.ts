@@ -3,8 +3,9 @@ import type { Cors, CorsHeaders } from '../../../core/cors/index.ts';
 import { attemptUpdatesPath } from '../../../io/attempt-updates/index.ts';
 import { HttpSyntaxError, type RequestHead, type ServerExchange } from '../../../io/http/index.ts';
 import { type RouteMatch, type Routes, RouteTable } from '../../../io/routes/index.ts';
+import { secretCheck } from '../../../io/secrets/index.ts';
 import { answer, answerError } from '../requests/answer.ts';
-import { apiKeyCheck, isOpenPath } from './api-key.ts';
+import { apiKeyCheck, isOpenPath, type KeyCheck } from './api-key.ts';
 import type { BrowserGuard } from './browser-guard.ts';
 import { isView, type RouteHandler } from './router-routes.ts';
 
@@ -12,8 +13,8 @@ export interface DispatcherOptions {
   readonly routes: Routes<RouteHandler>;
   /** Path prefix that a reverse proxy in front of the router adds; empty for none. */
   readonly rootPath: string;
-  /** Bearer token that clients must send; undefined requires none. */
-  readonly apiKey: string | undefined;
+  /** Bearer tokens, one of which clients must send; undefined requires none. */
+  readonly keys: KeyCheck | undefined;
   /**
    * Paths of the web page's own files. They have no data, so that they are served without a key: a browser
    * sends none for a page, which then asks for it.
@@ -37,8 +38,11 @@ const wrongKey = 'Wrong or missing API key.';
 export function dispatcher(options: DispatcherOptions): Dispatcher {
   const { rootPath, cors, guard } = options;
   const table = new RouteTable(options.routes);
-  const clientAllowed = apiKeyCheck(options.apiKey, options.pagePaths);
-  const peerAllowed = apiKeyCheck(options.peersKey);
+  const clientAllowed = apiKeyCheck(options.keys, options.pagePaths);
+  const { peersKey } = options;
+  const peerAllowed = apiKeyCheck(
+    peersKey === undefined ? undefined : { isRight: secretCheck(peersKey) },
+  );
   const hasPeers = attemptUpdatesPath in options.routes;
   const targetOf = (head: RequestHead): string => {
     const { target } = head;

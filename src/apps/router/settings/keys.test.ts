@@ -9,6 +9,7 @@ const of = (options: Partial<RouterOptions>) => authorizationOf(options as Route
 test('a client’s own key reaches engines only if neither router nor engines have one', () => {
   assert.equal(of({}), 'client');
   assert.equal(of({ apiKey: 'a' }), undefined);
+  assert.equal(of({ apiKeyFile: 'f' }), undefined);
   assert.deepEqual(of({ engineApiKey: 'e' }), { value: 'Bearer e' });
   assert.deepEqual(of({ apiKey: 'a', engineApiKey: 'e' }), { value: 'Bearer e' });
 });
@@ -19,11 +20,11 @@ test('whether the client’s key is forwarded can be set', () => {
 });
 
 test('routers that check a key need one for each other, of visible ASCII', () => {
-  checkPeerKey(undefined, undefined);
-  checkPeerKey('!~', 'a');
-  checkPeerKey('k', undefined);
-  assert.throws(() => checkPeerKey(undefined, 'a'), /SPILLWAY_ROUTER_PEERS_KEY/);
+  checkPeerKey(undefined, false);
+  checkPeerKey('!~', true);
+  checkPeerKey('k', false);
+  assert.throws(() => checkPeerKey(undefined, true), /SPILLWAY_ROUTER_PEERS_KEY/);
   for (const key of ['', 'a b', 'ä', 'a\n']) {
-    assert.throws(() => checkPeerKey(key, undefined), /visible ASCII/, key);
+    assert.throws(() => checkPeerKey(key, false), /visible ASCII/, key);
   }
 });

@@ -156,10 +156,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     up: missing('the router uses servingEngineSpec.vllmApiKey'),
     simulate: noServer,
   },
-  'routerSpec.apiKey': {
-    up: missing('the router takes SPILLWAY_ROUTER_API_KEY from the environment of spillway up'),
-    simulate: noServer,
-  },
+  'routerSpec.apiKey': onlyUp,
   'routerSpec.env': {
     up: missing('the router has the environment of spillway up'),
     simulate: noServer,

@@ -1,0 +1,119 @@
+// Keys of callers in a file, which is followed: keys are exchanged without a restart.
+import { readFile, stat } from 'node:fs/promises';
+import { InputError } from '../../core/base/index.ts';
+import { fileProblem } from '../files/index.ts';
+import type { Logger } from '../log/index.ts';
+import { secretCheck } from './secret-check.ts';
+
+export interface KeyFileOptions {
+  readonly path: string;
+  /** What names the file, in messages: `--api-key-file`. */
+  readonly name: string;
+  readonly log: Pick<Logger, 'info' | 'warning'>;
+  /** Interval between readings. @default 5000 */
+  readonly pollMs?: number | undefined;
+}
+
+/** Maximum size of a file. */
+const fileBytesMax = 65_536;
+/** Each check of a wrong key compares it with all of them. */
+const keysMax = 100;
+
+/**
+ * One key a line; lines that are empty or begin with `#` are none. Several keys are valid at once, so that clients can
+ * change over. The file is read again periodically, by content, as Kubernetes switches a secret's link over. A file
+ * that is invalid or gone leaves the last keys in force, and is reported once.
+ */
+export class KeyFile {
+  readonly #options: KeyFileOptions;
+  #text: string;
+  #checks: readonly ((given: string) => boolean)[];
+  #problem: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+
+  /** @throws {InputError} If the file cannot be read or has no keys. */
+  static async open(options: KeyFileOptions): Promise<KeyFile> {
+    const text = await read(options);
+    return new KeyFile(options, text, keysOf(text, options));
+  }
+
+  private constructor(options: KeyFileOptions, text: string, keys: readonly string[]) {
+    this.#options = options;
+    this.#text = text;
+    this.#checks = keys.map(secretCheck);
+  }
+
+  /** Whether a caller's key is one of the file. Takes the same time for all wrong ones. */
+  isRight(given: string): boolean {
+    let isRight = false;
+    for (const check of this.#checks) if (check(given)) isRight = true;
+    return isRight;
+  }
+
+  /** Follows the file from now on. */
+  follow(): void {
+    const look = async () => {
+      await this.#look();
+      if (!this.#isStopped) this.#schedule(look);
+    };
+    this.#schedule(look);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(look: () => Promise<void>): void {
+    this.#timer = setTimeout(look, this.#options.pollMs ?? 5_000).unref();
+  }
+
+  async #look(): Promise<void> {
+    const { name, log } = this.#options;
+    try {
+      const text = await read(this.#options);
+      this.#problem = undefined;
+      if (text === this.#text) return;
+      const keys = keysOf(text, this.#options);
+      this.#text = text;
+      this.#checks = keys.map(secretCheck);
+      log.info(`${name}: the new keys are in use (${keys.length})`);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (message === this.#problem) return;
+      this.#problem = message;
+      log.warning(`${message} The last keys stay in use.`);
+    }
+  }
+}
+
+/** @throws {InputError} */
+async function read({ path, name }: KeyFileOptions): Promise<string> {
+  try {
+    const { size } = await stat(path);
+    if (size > fileBytesMax) throw new InputError(`it is larger than ${fileBytesMax} bytes`);
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new InputError(`${name}: ${path} cannot be read: ${fileProblem(cause)}.`, { cause });
+  }
+}
+
+/** @throws {InputError} The message contains no key. */
+function keysOf(text: string, { path, name }: KeyFileOptions): readonly string[] {
+  const lines = text.split('\n').map((line) => line.trim());
+  const keys = lines.filter((line) => line !== '' && !line.startsWith('#'));
+  if (keys.length === 0) throw new InputError(`${name}: ${path} has no key; write one a line.`);
+  if (keys.length > keysMax) {
+    throw new InputError(`${name}: ${path} has ${keys.length} keys; at most ${keysMax} are taken.`);
+  }
+  const wrong = lines.findIndex(
+    (line) => line !== '' && !line.startsWith('#') && !/^[\x21-\x7e]+$/.test(line),
+  );
+  if (wrong >= 0) {
+    throw new InputError(
+      `${name}: line ${wrong + 1} of ${path} is no key: only visible ASCII characters, without spaces.`,
+    );
+  }
+  return keys;
+}
