@@ -1,9 +1,10 @@
 // The router's HTTP servers: one for clients, and one for operators if `--admin-port` names it.
 import { createCors } from '../../core/cors/index.ts';
 import { HttpServer, type Ticker } from '../../io/http/index.ts';
+import { openNote } from '../../io/listen/index.ts';
 import type { RouterOptions } from './options.ts';
 import { refusalText } from './requests/answer.ts';
-import { browserGuard, isLoopback } from './routes/browser-guard.ts';
+import { browserGuard } from './routes/browser-guard.ts';
 import { dispatcher } from './routes/dispatcher.ts';
 import { adminRoutes, clientRoutes, type RouterRoutesContext } from './routes/router-routes.ts';
 import type { ClientKeys } from './settings/keys.ts';
@@ -76,11 +77,10 @@ export class Listeners {
       admin && (await this.#adminServer?.listen(adminHost, admin.port, '--admin-port'));
     this.#tls.follow((tls) => this.#server.renewTls(tls));
     this.#keys?.follow();
-    if (!isLoopback(host) && this.#keys === undefined && !this.#options.tls?.ca) {
-      this.#options.log.warning(
-        `Everyone who reaches ${host} port ${port} can use this router: it has no API key. Give it one with --api-key-file or SPILLWAY_ROUTER_API_KEY.`,
-      );
-    }
+    const isClosed = this.#keys !== undefined || this.#options.tls?.ca !== undefined;
+    const remedy = 'Give it one with --api-key-file or SPILLWAY_ROUTER_API_KEY.';
+    const note = isClosed ? undefined : openNote(host, 'this router', remedy);
+    if (note !== undefined) this.#options.log.warning(note);
     return {
       url: urlOf(this.#tls.listener ? 'https' : 'http', host, port),
       port,

@@ -17,6 +17,7 @@ import { InputError } from '../../core/base/index.ts';
 import { type EvictionName, evictionNames } from '../../core/eviction/index.ts';
 import { type LmLayoutName, lmLayoutNames } from '../../core/lm/index.ts';
 import { cacheTlsSettings } from '../../core/tls/index.ts';
+import { openNote } from '../../io/listen/index.ts';
 import { createLogger, type Logger } from '../../io/log/index.ts';
 import { openTracing } from '../../io/otlp/index.ts';
 import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
@@ -317,6 +318,8 @@ async function run(command: Command): Promise<void> {
     wallClock: { nowSeconds: () => Date.now() / 1000 },
   });
   if (link === undefined) process.stdout.write(`ready: ${server.urls.join(' ')}\n`);
+  const open = openTo(flags);
+  if (open !== undefined) log.warning(open);
   const watch = membership?.watch((members) => void server.peers?.change(members));
   const drainTimeoutMs = 1000 * flags.drainTimeout;
   await Promise.race([stopped(signals), link?.stopped].filter((event) => event !== undefined));
@@ -356,6 +359,20 @@ function tlsOf(
 function memoryThere(): number {
   const limit = process.constrainedMemory();
   return limit > 0 && limit < totalmem() ? limit : totalmem();
+}
+
+/** What the server says if others reach it without a password; lm:// knows none. */
+function openTo(flags: CacheFlags): string | undefined {
+  const { host, lm } = flags;
+  if (flags.tlsClientCa !== undefined) return undefined;
+  if (lm)
+    return openNote(
+      host,
+      'this cache',
+      'The protocol lm:// knows none: keep its port inside a network that you trust.',
+    );
+  const isClosed = flags.passwordEnv !== undefined || flags.users !== undefined;
+  return isClosed ? undefined : openNote(host, 'this cache', 'Give it one with --password-env.');
 }
 
 /** Memory is taken as values come, so that too large a bound is found days later, by the kernel. */

@@ -26,6 +26,7 @@ import {
 } from '../../core/layout/index.ts';
 import { samplingDefaults } from '../../core/telemetry/index.ts';
 import { defaultKvEventsConfig } from '../../core/vllm-config/index.ts';
+import { openNote } from '../../io/listen/index.ts';
 import { createLogger, type Logger } from '../../io/log/index.ts';
 import { readGpuSpec } from '../../io/models/index.ts';
 import { openTracing, readOtlpSettings } from '../../io/otlp/index.ts';
@@ -100,6 +101,10 @@ async function run(
   // effect: vLLM ignores it while it drains.
   const signals = watchStopSignals();
   await announce(servers, options, flags, hasStandInTokenizer);
+  const isClosed = options.apiKey !== undefined || options.tls?.clientCertificates === 'required';
+  const remedy = 'Give it one with VLLM_API_KEY.';
+  const note = isClosed ? undefined : openNote(flags.host, 'this engine', remedy);
+  if (note !== undefined) log.warning(note);
   const ending = await Promise.race([crashed, stopped(signals)]);
   // A crash does not notify clients.
   if (ending === 'crashed') process.exit(1);

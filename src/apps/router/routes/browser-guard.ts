@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import type { Cors } from '../../../core/cors/index.ts';
 import type { RequestHead } from '../../../io/http/index.ts';
+import { isLoopback } from '../../../io/listen/index.ts';
 
 export interface BrowserGuardOptions {
   readonly cors: Cors;
@@ -49,9 +50,4 @@ function hostnameOf(url: string): string | undefined {
   if (!URL.canParse(url)) return undefined;
   const name = new URL(url).hostname.replace(/^\[|\]$/g, '');
   return name === '' ? undefined : name;
-}
-
-/** Whether only programs of this machine reach a server there. */
-export function isLoopback(name: string): boolean {
-  return /^(localhost|.*\.localhost|127(\.\d+){3}|::1)$/i.test(name);
 }
