@@ -1,6 +1,7 @@
 // What the chart's templates need of the values schema to read a file as "spillway up" does: the form of each key and the defaults that a
 // null leaves in place (templates/_values-shape.tpl), and the schema with the spellings that are then converted (values.schema.json).
 import {
+  acceptsAnyText,
   allKeys,
   type SchemaNode,
   valuesJsonSchema,
@@ -13,10 +14,10 @@ const foreign = ['extraObjects', 'kube-prometheus-stack', 'prometheus-adapter', 
 const emptied = ['servingEngineSpec.runtimeClassName'];
 
 /**
- * The form of a value: "i" a number, "t" a list of texts, "m" a map of texts, "v" a list of maps whose "value" is a text, otherwise its keys
+ * The form of a value: "i" a number, "b" a boolean, "t" a list of texts, "m" a map of texts, "v" a list of maps whose "value" is a text, otherwise its keys
  * (`*` for any), or the form of a list's items.
  */
-type Shape = 'i' | 't' | 'm' | 'v' | { readonly [key: string]: Shape } | readonly [Shape];
+type Shape = 'i' | 'b' | 't' | 'm' | 'v' | { readonly [key: string]: Shape } | readonly [Shape];
 
 /** templates/_values-shape.tpl. */
 export function valuesShape(): string {
@@ -67,6 +68,7 @@ function shapeOf(key: string, node: SchemaNode): Shape | undefined {
     return Object.fromEntries(below);
   }
   if (isNumber(types)) return 'i';
+  if (types.includes('boolean') && !acceptsAnyText(node)) return 'b';
   const list = options.find(({ type }) => type === 'array');
   if (list?.items) {
     if (isText(list.items)) return 't';
@@ -117,7 +119,7 @@ const oneLine = '^[^\\x00-\\x1f\\x7f]*$';
 const severalLines = ['chatTemplateConfigMap', 'hf_token', 'vllmApiKey', 'apiKey', 'peersKey'];
 
 /**
- * charts/spillway/values.schema.json: the schema of the values file, with what the templates convert. Numbers may be quoted, texts in lists
+ * charts/spillway/values.schema.json: the schema of the values file, with what the templates convert. Numbers and booleans may be quoted, texts in lists
  * and maps of texts may be numbers or booleans, and any key may be null. Helm adds `enabled` and `global` to the values of a subchart.
  */
 export function chartSchema(): string {
@@ -168,6 +170,11 @@ function loosened(node: Json, key: string): unknown {
         { type: 'string', pattern },
       ],
     };
+  }
+  if (type === 'boolean') {
+    const { type: _, ...rest } = result;
+    const pattern = '^(true|True|TRUE|false|False|FALSE)$';
+    return { ...rest, anyOf: [{ type }, { type: 'string', pattern }] };
   }
   const isFree = type === 'string' && !node['pattern'] && !node['enum'] && !node['format'];
   if (isFree && key !== '' && !severalLines.includes(key)) result['pattern'] = oneLine;

@@ -1,5 +1,5 @@
 // Checks of a values file beyond its schema, and notes about keys without effect.
-import { counted } from '../core/base/index.ts';
+import { counted, InputError } from '../core/base/index.ts';
 import {
   type EngineFault,
   engineFaults,
@@ -17,8 +17,8 @@ import {
   pathText,
   placeAt,
   type ResolvedValues,
-  toPlain,
   type Values,
+  writtenValues,
 } from '../core/values/index.ts';
 import { loadCatalogue } from '../io/models/index.ts';
 import type { LoadOptions } from '../io/values/index.ts';
@@ -55,6 +55,7 @@ export async function imageNotes({ values, written }: ResolvedValues): Promise<r
 interface ChecksOptions {
   readonly anyModel?: boolean;
   readonly onHosts?: boolean;
+  readonly release?: string | undefined;
 }
 
 /**
@@ -63,10 +64,11 @@ interface ChecksOptions {
  *
  * @param options `anyModel`: the values are only shown or edited, so that models may be unknown. @default false
  * `onHosts`: engines run on other machines, so paths of models are not checked. @default false
+ * `release`: name of the Helm release, with which names of objects begin. @default vllm
  */
 export async function valuesChecks(
   target: CheckTarget = 'up',
-  { anyModel = false, onHosts = target === 'kubernetes' }: ChecksOptions = {},
+  { anyModel = false, onHosts = target === 'kubernetes', release }: ChecksOptions = {},
 ): Promise<Pick<LoadOptions, 'catalogue' | 'checks'>> {
   const catalogue = await loadCatalogue();
   // Loaded only here, since every start reads values.
@@ -78,7 +80,7 @@ export async function valuesChecks(
   const check = (values: Values) => [
     ...[
       ...faultsOf(values).filter((fault) => target === 'up' || !isForImage(fault, values)),
-      ...(deploy?.nameFaults(values, kindInChart) ?? []).map((fault) =>
+      ...(deploy?.nameFaults(values, kindInChart, release) ?? []).map((fault) =>
         target === 'both'
           ? {
               ...fault,
@@ -92,6 +94,13 @@ export async function valuesChecks(
     ...(anyModel ? [] : checkModels(values, catalogue, isEmulated)),
   ];
   return { catalogue, checks: [check] };
+}
+
+/** @throws {InputError} If the chart cannot be installed under the name. */
+export async function checkRelease({ values }: ResolvedValues, release: string): Promise<void> {
+  const { releaseFault } = await import('../core/deploy/index.ts');
+  const fault = releaseFault(values, release);
+  if (fault !== undefined) throw new InputError(fault);
 }
 
 /** Arguments that an embedded engine in a pod refuses; "spillway up" leaves them out. */
@@ -119,7 +128,7 @@ function keysWithoutEffect(
 ): readonly Problem[] {
   const kindOf = target === 'up' ? engineKind : kindInChart;
   const where = target === 'up' ? 'under "spillway up"' : 'on Kubernetes';
-  return vainKeys(values, toPlain(written), kindOf, target).map(({ path, reason }) => ({
+  return vainKeys(values, writtenValues(written), kindOf, target).map(({ path, reason }) => ({
     place: placeAt(written, path, 'key'),
     sentence: isArgument(path)
       ? `${pathText(path)}: ${reason}`
@@ -144,7 +153,7 @@ export async function notesForBoth(read: ResolvedValues): Promise<{
   readonly lines: readonly string[];
 }> {
   const { values, written } = read;
-  const plain = toPlain(written);
+  const plain = writtenValues(written);
   const up = vainKeys(values, plain, engineKind);
   const pods = vainKeys(values, plain, kindInChart, 'kubernetes');
   const inPods = up.filter((key) => isForPods(key));
@@ -236,7 +245,7 @@ function countLine(
  * deployment, and the number of the others.
  */
 export function upNotes({ values, written }: ResolvedValues): readonly string[] {
-  const vain = vainKeys(values, toPlain(written), engineKind);
+  const vain = vainKeys(values, writtenValues(written), engineKind);
   const missing = vain.filter(({ kind }) => kind === 'missing');
   const rest = vain.length - missing.length;
   return [

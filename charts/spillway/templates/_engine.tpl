@@ -477,7 +477,7 @@ limits:
 {{- define "spillway.engine.init-container" -}}
 {{- $container := .container -}}
 name: {{ $container.name | quote }}
-image: {{ $container.image | quote }}
+image: {{ include "spillway.image-text" (dict "image" $container.image "path" (printf "servingEngineSpec.modelSpec \"%s\": image of init container %s," .entry.name $container.name)) | quote }}
 {{- with $container.command }}
 command:
   {{- toYaml . | nindent 2 }}

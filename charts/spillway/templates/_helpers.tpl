@@ -98,7 +98,33 @@ run as it is, with lmcache_server. Takes the root.
 
 {{/* Reference of an image: by digest if one is given. Takes repository, tag and digest. */}}
 {{- define "spillway.image" -}}
-{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag }}{{ end -}}
+{{- $repository := toString .repository -}}
+{{- if not (regexMatch (printf "^%s$" (include "spillway.image-name" .)) $repository) -}}
+{{- fail (printf "repository %q is not the name of an image without its tag, such as vllm/vllm-openai or ghcr.io/owner/name; tag and digest have keys of their own." $repository) -}}
+{{- end -}}
+{{- if .digest }}{{ $repository }}@{{ .digest }}
+{{- else -}}
+{{- $tag := include "spillway.text" .tag -}}
+{{- if not (regexMatch "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$" $tag) -}}
+{{- fail (printf "tag %q of image %s is not a tag, which has at most 128 letters, digits, \"_\", \".\" and \"-\"; a digest has a key of its own, digest." $tag $repository) -}}
+{{- end -}}
+{{ $repository }}:{{ $tag }}
+{{- end -}}
+{{- end }}
+
+{{/* A regular expression for the name of an image, with its registry, as Docker and containerd read it. */}}
+{{- define "spillway.image-name" -}}
+{{- $part := "[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*" -}}
+{{- $host := "([A-Za-z0-9-]+([.][A-Za-z0-9-]+)+(:[0-9]{1,5})?|[A-Za-z0-9-]+:[0-9]{1,5}|localhost|[[][0-9A-Fa-f:]+[]](:[0-9]{1,5})?)" -}}
+({{ $host }}/)?{{ $part }}(/{{ $part }})*
+{{- end }}
+
+{{/* An image in one text. Takes image and path. */}}
+{{- define "spillway.image-text" -}}
+{{- if not (regexMatch (printf "^%s(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha(256:[0-9a-f]{64}|512:[0-9a-f]{128}))?$" (include "spillway.image-name" .)) .image) -}}
+{{- fail (printf "%s %q is not the name of an image, such as ghcr.io/owner/name:tag or name@sha256:…." .path .image) -}}
+{{- end -}}
+{{- .image -}}
 {{- end }}
 
 {{/* Spillway's own image: the router, embedded engines, the gate. Takes the root. */}}

@@ -1,6 +1,6 @@
 {{/*
 Reads the values as "spillway up" does, before anything is rendered: each template includes this first. Nulls are removed, sections and
-scalars that a null removed have their defaults, quoted numbers are numbers, and the texts of lists and maps are texts. Then the names are
+scalars that a null removed have their defaults, quoted numbers and booleans are what they say, and the texts of lists and maps are texts. Then the names are
 checked. Takes the root.
 */}}
 {{- define "spillway.values" -}}
@@ -34,6 +34,8 @@ checked. Takes the root.
 {{- else if and (eq $form "i") (kindIs "string" $value) -}}
 {{- if regexMatch "^(0|[1-9][0-9]*)$" $value }}{{ $_ := set $map $key (int64 $value) }}
 {{- else if regexMatch "^(0|[1-9][0-9]*)?[.]?[0-9]+([eE][-+]?[0-9]+)?$" $value }}{{ $_ := set $map $key (float64 $value) }}{{ end -}}
+{{- else if and (eq $form "b") (kindIs "string" $value) -}}
+{{- if regexMatch "^(true|True|TRUE|false|False|FALSE)$" $value }}{{ $_ := set $map $key (eq (lower $value) "true") }}{{ end -}}
 {{- else if and (eq $form "t") (kindIs "slice" $value) -}}
 {{- $texts := list -}}
 {{- range $value }}{{ if not (kindIs "invalid" .) }}{{ $texts = append $texts (include "spillway.text" .) }}{{ end }}{{ end -}}

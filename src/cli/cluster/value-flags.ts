@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
-import { findPreset, problemLines, toPlain } from '../../core/values/index.ts';
+import { findPreset, problemLines, writtenValues } from '../../core/values/index.ts';
 import { readSubchart, readValues } from '../../io/values/index.ts';
 import { collect, subchartFlag } from '../arguments/lists.ts';
 import { checkRouterArguments, routerNotes } from '../router-arguments.ts';
-import { imageNotes, valuesChecks } from '../values-checks.ts';
+import { checkRelease, imageNotes, valuesChecks } from '../values-checks.ts';
 
 export interface ValueFlags {
   readonly file?: readonly string[];
@@ -76,10 +76,11 @@ function helmArgs(
 /**
  * Reads the values, and prints warnings.
  *
+ * @param release Name of the Helm release.
  * @returns Undefined for another chart, whose values only Helm knows.
  * @throws {InputError} If a file is missing, is standard input or has a wrong key.
  */
-export async function checkedValues(flags: ValueFlags): Promise<unknown> {
+export async function checkedValues(flags: ValueFlags, release: string): Promise<unknown> {
   const { file = [], subchart, set, setString, preset, chart } = flags;
   if (file.includes('-')) {
     throw new InputError('-f -: Helm reads the file several times; write the values to a file.');
@@ -87,12 +88,13 @@ export async function checkedValues(flags: ValueFlags): Promise<unknown> {
   if (chart !== undefined) return undefined;
   const read = await readValues({
     ...{ files: file, subchart, sets: set, setStrings: setString, preset },
-    ...(await valuesChecks('kubernetes')),
+    ...(await valuesChecks('kubernetes', { release })),
   });
+  await checkRelease(read, release);
   await checkRouterArguments(read, 'kubernetes');
   const { written, warnings } = read;
   const notes = [...(await routerNotes(read, 'kubernetes')), ...(await imageNotes(read))];
   for (const line of problemLines([...warnings, ...notes]))
     process.stderr.write(`warning: ${line}\n`);
-  return toPlain(written);
+  return writtenValues(written);
 }

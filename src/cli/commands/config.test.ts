@@ -171,6 +171,27 @@ test('a name that Kubernetes would refuse is an error unless the values are for 
   assert.equal((await run('validate', '-f', path, '--for', 'up')).status, 0);
 });
 
+test('validate --release checks names with the release that will be installed', async () => {
+  const text = (name: string) =>
+    `servingEngineSpec: {modelSpec: [{name: ${name}, kind: embedded, modelURL: Qwen/Qwen3-8B}]}\n`;
+  const path = file('release.yaml', text('qwen3-8b'));
+  const long = 'r'.repeat(50);
+  for (const target of [[], ['--for', 'kubernetes']]) {
+    assert.equal((await run('validate', '-f', path, ...target)).status, 0);
+    const fitting = await run('validate', '-f', path, ...target, '--release', 'r'.repeat(39));
+    assert.equal(fitting.status, 0, fitting.err);
+    const { err, status } = await run(
+      ...(['validate', '-f', path, ...target, '--release', 'r'.repeat(42)] as const),
+    );
+    assert.equal(status, 2);
+    assert.match(err, /release\.yaml:1:40: .*"qwen3-8b".* release "r{42}" at most 5 characters/);
+    await assert.rejects(
+      run('validate', '-f', path, ...target, '--release', long),
+      /Release "r{50}" is too long: .* at most 46/,
+    );
+  }
+});
+
 test('arguments of the router are checked by its own command line', async () => {
   const path = file('router.yaml', 'routerSpec: {extraArgs: [--request-timout, 60]}\n');
   for (const target of [[], ['--for', 'up'], ['--for', 'kubernetes']]) {

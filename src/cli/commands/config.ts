@@ -19,7 +19,7 @@ import { type LoadOptions, readValues } from '../../io/values/index.ts';
 import { collect, subchartFlag } from '../arguments/lists.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
 import { checkRouterArguments } from '../router-arguments.ts';
-import { notesFor, notesForBoth, valuesChecks } from '../values-checks.ts';
+import { checkRelease, notesFor, notesForBoth, valuesChecks } from '../values-checks.ts';
 
 interface SourceFlags {
   readonly subchart?: string;
@@ -66,15 +66,24 @@ export function configCommand(
         'what the values are for: "spillway up", or the Helm chart, which lists each key without effect there (default: both, with their number)',
       ).choices(['up', 'kubernetes']),
     )
+    .option(
+      '--release <name>',
+      'name of the Helm release, with which names of objects in Kubernetes begin (default: vllm)',
+    )
     .option('--json', 'print all problems and warnings as JSON')
-    .action(async (flags: SourceFlags & { for?: Target; json?: boolean }) => {
+    .action(async (flags: SourceFlags & { for?: Target; release?: string; json?: boolean }) => {
       const given = await sources(flags, undefined);
+      if (flags.release !== undefined && flags.for === 'up') {
+        throw new InputError('--release is for Kubernetes; leave it out, or --for up.');
+      }
       if (!given.preset && [...flags.file, ...flags.set, ...flags.setString].length === 0) {
         throw new InputError('nothing to check; give -f FILE, --preset NAME or --set KEY=VALUE.');
       }
       try {
         const target = flags.for ?? 'both';
-        const read = await readValues({ ...given, ...(await valuesChecks(target)) });
+        const { release } = flags;
+        const read = await readValues({ ...given, ...(await valuesChecks(target, { release })) });
+        if (release !== undefined) await checkRelease(read, release);
         await checkRouterArguments(read, target);
         if (flags.json) {
           const targets: readonly Target[] = flags.for ? [flags.for] : ['up', 'kubernetes'];

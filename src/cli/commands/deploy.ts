@@ -120,7 +120,7 @@ async function run(flags: Flags): Promise<void> {
     const { runDeployOnHosts } = await import('../bare-metal/deploy-on-hosts.ts');
     return runDeployOnHosts(flags);
   }
-  const values = await checkedValues(flags);
+  const values = await checkedValues(flags, groupRelease(flags.release, flags.group));
   const mirror = await namedMirror(process.env);
   const load = flags.bench === undefined ? undefined : readBenchFlags(flags.bench);
   const print = progressOf(flags);

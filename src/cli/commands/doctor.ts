@@ -1,7 +1,7 @@
 // `spillway doctor`: what keeps a stack from starting.
 import { Command } from 'commander';
-import type { Check } from '../../core/deploy/index.ts';
-import { problemLines, toPlain } from '../../core/values/index.ts';
+import { type Check, groupRelease } from '../../core/deploy/index.ts';
+import { problemLines, writtenValues } from '../../core/values/index.ts';
 import { readValues } from '../../io/values/index.ts';
 import { type DoctorOptions, doctor } from '../../tools/deploy/index.ts';
 import { collect, subchartFlag } from '../arguments/lists.ts';
@@ -14,7 +14,7 @@ import {
 } from '../cluster/stack-flags.ts';
 import { addHelpEnd } from '../help.ts';
 import { checkRouterArguments } from '../router-arguments.ts';
-import { valuesChecks } from '../values-checks.ts';
+import { checkRelease, valuesChecks } from '../values-checks.ts';
 
 interface Flags extends StackFlags {
   readonly file?: readonly string[];
@@ -57,13 +57,15 @@ async function run(flags: Flags): Promise<void> {
 type DoctorStack = Pick<DoctorOptions, 'cluster' | 'namespace'> & { readonly signal: AbortSignal };
 
 /** @returns Undefined without values. */
-async function valuesOf({ file: files, subchart }: Flags): Promise<unknown> {
+async function valuesOf({ file: files, subchart, release: name, group }: Flags): Promise<unknown> {
   if (files === undefined && subchart === undefined) return undefined;
-  const checks = await valuesChecks('kubernetes');
+  const release = groupRelease(name, group);
+  const checks = await valuesChecks('kubernetes', { release });
   const read = await readValues({ files, subchart, ...checks });
+  await checkRelease(read, release);
   await checkRouterArguments(read, 'kubernetes');
   for (const line of problemLines(read.warnings)) process.stderr.write(`warning: ${line}\n`);
-  return toPlain(read.written);
+  return writtenValues(read.written);
 }
 
 const marks: Readonly<Record<Check['result'], string>> = {

@@ -34,6 +34,9 @@ interface Flags extends ValueFlags {
   readonly json?: true;
 }
 
+/** No name of an image depends on it. */
+const release = 'vllm';
+
 const noMinikube =
   'minikube: Docker uses no mirror with a path or a login; load the images with "minikube image load"';
 
@@ -75,7 +78,7 @@ export function imagesCommand(): Command {
 async function run(flags: Flags): Promise<void> {
   const mirror = await namedMirror(process.env, flags.mirror, flags.insecure === true);
   checkFlags(flags, mirror);
-  const values = await checkedValues(flags);
+  const values = await checkedValues(flags, release);
   const { helm, chart = ownChart() } = flags;
   const print = progressOf(flags);
   const signals = watchStopSignals();
@@ -83,7 +86,7 @@ async function run(flags: Flags): Promise<void> {
   const signal = signals.stop;
   try {
     const images = await withValueArgs(flags, (valueArgs) =>
-      chartImages({ chart, helm, values, valueArgs, signal, release: 'vllm' }),
+      chartImages({ chart, helm, values, valueArgs, signal, release }),
     );
     const report = await handleImages({
       ...{ images, mirror, signal, onLine: print, platform: flags.platform },

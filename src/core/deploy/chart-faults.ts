@@ -1,5 +1,5 @@
 // Finds keys without which the Helm chart renders nothing, before Helm says so without a place.
-import type { EngineKind, ModelEntry, Values } from '../values/index.ts';
+import { type EngineKind, type ModelEntry, pathText, type Values } from '../values/index.ts';
 
 /** A key that is missing. */
 export interface ChartFault {
@@ -7,6 +7,11 @@ export interface ChartFault {
   readonly path: readonly (string | number)[];
   /** A sentence without its full stop. */
   readonly sentence: string;
+}
+
+/** @param rest Of the sentence, behind the name of the key. */
+export function valueFault(path: ChartFault['path'], rest: string): ChartFault {
+  return { path, sentence: `${pathText(path)} ${rest}` };
 }
 
 /** Keys that the chart's templates require of an entry whose engines it runs as pods of vLLM. */
@@ -32,7 +37,7 @@ export function chartFaults(
       requestCPU: entry.resources ?? entry.requestCPU,
       requestMemory: entry.resources ?? entry.requestMemory,
     };
-    return Object.entries(required).flatMap(([key, meaning]) =>
+    const missing = Object.entries(required).flatMap(([key, meaning]) =>
       given[key as keyof typeof required]
         ? []
         : [
@@ -42,5 +47,19 @@ export function chartFaults(
             },
           ],
     );
+    return [...missing, ...headFaults(entry, index)];
+  });
+}
+
+/** The head of a Ray cluster has requests of its own. */
+function headFaults({ raySpec }: ModelEntry, index: number): ChartFault[] {
+  if (!raySpec?.enabled) return [];
+  const head = raySpec.headNode;
+  if (head?.resources !== undefined) return [];
+  return (['requestCPU', 'requestMemory'] as const).flatMap((key) => {
+    if (head?.[key]) return [];
+    const path = ['servingEngineSpec', 'modelSpec', index, 'raySpec', 'headNode', key];
+    const meaning = required[key].replace('engine', 'head of the Ray cluster');
+    return [valueFault(path, `is missing, which the chart needs for Ray: ${meaning}`)];
   });
 }

@@ -32,7 +32,7 @@ export {
   registryUrl,
 } from './mirror-hosts.ts';
 export { type MonitoringService, monitoringServices } from './monitoring-services.ts';
-export { nameFaults } from './name-faults.ts';
+export { nameFaults, releaseFault } from './name-faults.ts';
 export { readNode, readNodeSystem, readRequests } from './nodes.ts';
 export {
   type EventFacts,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { engineKind, resolveValues } from '../values/index.ts';
-import { nameFaults } from './name-faults.ts';
+import { nameFaults, releaseFault } from './name-faults.ts';
 
 function faults(text: string, release?: string): readonly string[] {
   const { values } = resolveValues({ files: [{ name: 'my.yaml', text }] });
@@ -57,4 +57,29 @@ test('init containers, adapters, keys of ConfigMaps and labels are checked, too'
   assert.match(faults('servingEngineSpec: {configs: {"A B": x}}')[0] ?? '', /use "A-B"/);
   const adapter = '{name: A, baseModel: b, adapterSource: {type: local, adapterName: a}}';
   assert.match(faults(`loraAdapters: [${adapter}]`)[0] ?? '', /loraAdapters\[0\]\.name "A" .*"a"/);
+});
+
+test('with KubeRay the name of the cluster is bounded more tightly', () => {
+  const onRay = ', raySpec: {enabled: true}';
+  assert.deepEqual(faults(named('m'.repeat(37), onRay)), []);
+  assert.match(
+    faults(named('m'.repeat(38), onRay))[0] ?? '',
+    /with the release "vllm" KubeRay allows at most 37 here; use "m{37}":/,
+  );
+  assert.deepEqual(faults(named('m'.repeat(38), ', raySpec: {enabled: false}')), []);
+});
+
+test('a release is too long for names of its objects, or does not begin them', () => {
+  const faultOf = (text: string, release: string) =>
+    releaseFault(resolveValues({ files: [{ name: 'my.yaml', text }] }).values, release);
+  const one = named('m');
+  assert.equal(faultOf(one, 'r'.repeat(46)), undefined);
+  const long = faultOf(one, 'r'.repeat(50));
+  assert.match(long ?? '', /^Release "r{50}" is too long: .* with at most 46, such as "r{46}"\.$/);
+  const ray = named('m', ', raySpec: {enabled: true}');
+  assert.match(faultOf(ray, 'r'.repeat(41)) ?? '', /RayCluster .* at most 40/);
+  assert.match(faultOf(one, '1st') ?? '', /begin with a letter; name it "r1st", for example/);
+  const none = 'servingEngineSpec: {enableEngine: false}\nrouterSpec: {enableRouter: false}';
+  assert.equal(faultOf(none, 'r'.repeat(50)), undefined);
+  assert.deepEqual(faults(one, 'r'.repeat(50)), [], 'names are not blamed for it');
 });

@@ -29,6 +29,7 @@ export {
 } from './schema.ts';
 export {
   accepts,
+  acceptsAnyText,
   allKeys,
   allowedText,
   type KnownKey,
@@ -44,6 +45,6 @@ export {
 export { applySet } from './set.ts';
 export { subchartValues } from './subchart-values.ts';
 export { fromPlain, type Path, pathText, placeAt, type Tree, toPlain } from './tree.ts';
-export type { Check } from './validate.ts';
+export { type Check, writtenValues } from './validate.ts';
 export { type MenuEntry, type ValueChange, ValuesEditor } from './values-editor.ts';
 export { helmYaml, pythonYaml } from './yaml-dialect.ts';

@@ -90,7 +90,10 @@ const wordsShownMax = 60;
 
 /** What to write instead of a text that is nearly right. */
 function writtenInstead(text: string, node: SchemaNode): string | undefined {
-  if (node.type === 'boolean' && /^(true|false)$/i.test(text)) return 'remove the quotes';
+  if (node.type === 'boolean') {
+    if (/^\s*(true|yes|y|on|1)\s*$/i.test(text)) return 'write true';
+    if (/^\s*(false|no|n|off|0)\s*$/i.test(text)) return 'write false';
+  }
   const isNumber = node.type === 'integer' || node.type === 'number';
   const [, seconds] = /^(\d+)\s*s(?:ec(?:onds?)?)?$/.exec(text) ?? [];
   if (isNumber && seconds !== undefined) return `write ${seconds}`;

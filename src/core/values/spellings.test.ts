@@ -54,6 +54,35 @@ test('a text that is no plain number is refused where a number belongs', () => {
   );
 });
 
+test('booleans may be in quotes', () => {
+  const { values } = resolve(
+    'servingEngineSpec: {enableEngine: "True"}\nrouterSpec: {enableRouter: "false", tls: {}, autoscaling: {enabled: "TRUE"}}\ncacheserverSpec: {enabled: "False"}',
+  );
+  assert.equal(values.servingEngineSpec.enableEngine, true);
+  assert.equal(values.routerSpec.enableRouter, false);
+  assert.equal(values.routerSpec.autoscaling.enabled, true);
+  assert.equal(values.cacheserverSpec.enabled, false);
+  const model = entry(
+    'enabled: "false", enableLoRA: "true", tag: "true", vllmConfig: {enableChunkedPrefill: "true", extraArgs: ["true"]}, lmcacheConfig: {enabled: "true"}',
+  );
+  assert.deepEqual(
+    [model?.enabled, model?.enableLoRA, model?.tag, model?.vllmConfig?.extraArgs],
+    [false, true, 'true', ['true']],
+  );
+  assert.equal(model?.vllmConfig?.enableChunkedPrefill, true);
+  assert.equal(model?.lmcacheConfig?.enabled, true);
+});
+
+test('a text that is no plain boolean is refused where a boolean belongs', () => {
+  for (const given of ['"yes"', '"on"', '"1"', '"true "', '"tRUE"', '""', 'enabled', '1']) {
+    assert.match(
+      refusal(`servingEngineSpec: {enableEngine: ${given}}`),
+      /^my\.yaml:1:35: servingEngineSpec\.enableEngine must be true or false, not /,
+      given,
+    );
+  }
+});
+
 test('numbers and booleans among texts are their texts', () => {
   const model = entry(
     'annotations: {a: 1, b: true}, faults: [1], env: [{name: A, value: true}, {name: B, value: 1}, {name: C, value: }, {name: D, valueFrom: {x: 1}}], vllmConfig: {extraArgs: ["--swap-space", 0, --flag, true, 1048576, 0.5, ]}',

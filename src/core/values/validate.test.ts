@@ -88,8 +88,8 @@ test('reports a wrong value with what is allowed and what was given', () => {
       'my.yaml:1:29: routerSpec.containerPort must be a whole number from 1 to 65535, not 70000.',
     ],
     [
-      'routerSpec: {enableRouter: "true"}',
-      'my.yaml:1:28: routerSpec.enableRouter must be true or false, not the text "true"; remove the quotes.',
+      'routerSpec: {enableRouter: "yes"}',
+      'my.yaml:1:28: routerSpec.enableRouter must be true or false, not the text "yes"; write true.',
     ],
     [
       'routerSpec: {tag: 1.37}',

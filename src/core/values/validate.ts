@@ -7,7 +7,7 @@ import { type Values, valuesSchema } from './schema.ts';
 import { type Fault, schemaFaults, valueAt } from './schema-faults.ts';
 import { isAnchorKey, valuesRoot } from './schema-node.ts';
 import { inSchemaTypes } from './spellings.ts';
-import { type Dictionary, type Path, placeAt, type Step, treeAt } from './tree.ts';
+import { type Dictionary, type Path, placeAt, type Step, toPlain, treeAt } from './tree.ts';
 
 /** Values, or their problems. */
 export type Validated =
@@ -25,6 +25,11 @@ export function plainValues(written: Dictionary): unknown {
   const entries = [...written.entries].filter(([key]) => !isAnchorKey(key));
   const known = { ...written, entries: new Map(entries) };
   return inSchemaTypes(withDefaults(defaultValues, known, valuesRoot()), valuesRoot());
+}
+
+/** Returns the written values without defaults, in the types of the schema where they can be read so. */
+export function writtenValues(written: Dictionary): unknown {
+  return inSchemaTypes(toPlain(written), valuesRoot());
 }
 
 /**

@@ -318,3 +318,30 @@ test('Ray: arguments reach vLLM as they are, whatever characters they have', asy
   const printed = execFileSync('bash', ['-c', line.replace('exec vllm', "printf '%s\\n'")]);
   assert.deepEqual(printed.toString().trimEnd().split('\n').slice(-3), extraArgs);
 });
+
+test('labels and images that Kubernetes would refuse are refused with their place', async () => {
+  const refused = async (entry: object, says: RegExp) => {
+    await assert.rejects(objects(stack(entry)), says);
+  };
+  await refused({ podLabels: { team: 'a/b' } }, /modelSpec\[0\]\.podLabels\.team: "a\/b" cannot/);
+  await refused({ nodeSelector: { 'a/b/c': 'x' } }, /nodeSelector: "a\/b\/c" cannot be the key/);
+  await refused({ annotations: { 'a b': 'x' } }, /annotations: "a b" cannot be the key/);
+  const tolerations = [{ key: 'gpu', operator: 'Equal', value: 'not here' }];
+  await refused({ tolerations }, /tolerations\[0\]\.value: "not here" cannot be the value/);
+  await refused({ repository: 'vllm/vllm-openai:v1' }, /"vllm\/vllm-openai:v1" is not the name/);
+  await refused({ tag: 'v 1' }, /tag "v 1" of image vllm\/vllm-openai is not a tag/);
+  const initContainer = { name: 'i', image: 'A/b' };
+  await refused({ initContainer }, /init container i, "A\/b" is not the name of an image/);
+  assert.ok(await objects(stack({ podLabels: { team: 'a.b_c-1', empty: '', n: 7 } })));
+  for (const repository of ['localhost:5000/a', 'ghcr.io/a/b__c', 'busybox', 'a.b/c/d-e']) {
+    assert.ok(await objects(stack({ repository })), repository);
+  }
+});
+
+test('KubeRay bounds the name of an entry on Ray', async () => {
+  assert.ok(await objects(stack({ name: 'm'.repeat(37), raySpec: ray })));
+  await assert.rejects(
+    objects(stack({ name: 'm'.repeat(38), raySpec: ray })),
+    /with release "vllm" at most 37 characters with KubeRay\. Use "m{37}"/,
+  );
+});

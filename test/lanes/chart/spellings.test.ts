@@ -38,6 +38,35 @@ for (const program of helms) {
   });
 }
 
+for (const program of helms) {
+  test(`booleans in quotes are booleans, with ${program}`, async () => {
+    const all = await objects(
+      stack(
+        {
+          ...{ enableLoRA: 'true', pdb: { enabled: 'false' }, keda: { enabled: 'False' } },
+          vllmConfig: { enableChunkedPrefill: 'TRUE', enablePrefixCaching: 'false' },
+        },
+        { enableEngine: 'True' },
+        { cacheserverSpec: { enabled: 'false' }, routerSpec: { enableRouter: 'false' } },
+      ),
+      { program },
+    );
+    const kinds = all.map(({ kind }) => kind).filter((kind) => /Depl|Disr|Scaled/.test(kind));
+    assert.deepEqual(kinds, ['Deployment']);
+    const [{ command }] = podOf(all).containers;
+    for (const word of [
+      '--enable-lora',
+      '--enable-chunked-prefill',
+      '--no-enable-prefix-caching',
+    ]) {
+      assert.ok(command.includes(word), word);
+    }
+    const idle = await objects(stack({ enabled: 'false' }), { program });
+    assert.ok(!idle.some(({ metadata }) => metadata.name.includes('-m-')));
+    await assert.rejects(objects(stack({ enableLoRA: 'enabled' }), { program }), /enableLoRA/);
+  });
+}
+
 test('numbers and booleans among arguments are texts, for every program', async () => {
   const words = ['--a', 0, '--b', 1048576, '--c', true];
   const texts = ['--a', '0', '--b', '1048576', '--c', 'true'];
