@@ -157,6 +157,21 @@ test('an unknown id is asked of the only engine of its model, and of all engines
   assert.deepEqual([got.status, got.engine], [200, engines[2]?.url]);
 });
 
+test('an id that no engine can have is not found, and the router goes on', async (t) => {
+  const { router } = await startFaulty(t, [{}, {}], { engine });
+  for (const id of ['\\ud800', 'x'.repeat(300)]) {
+    const response = await fetch(`${router.url}/v1/responses`, {
+      method: 'POST',
+      headers: jsonHeaders,
+      body: `{"model":"${model}","input":"x","previous_response_id":"${id}"}`,
+    });
+    const { error } = (await response.json()) as Answered['body'];
+    assert.deepEqual([response.status, error.code], [404, 'previous_response_not_found']);
+    assert.match(error.message, /not found\. No engine gives such an id\.$/);
+  }
+  assert.equal((await create(router, { input: 'x' })).status, 200);
+});
+
 test('a request about a response whose engine has failed gets 503 with a code, and no other engine gets it', async (t) => {
   const { router, engines } = await startFaulty(t, [{}, {}], {
     engine,

@@ -48,3 +48,15 @@ test('returns the allowed methods of a known path, and nothing for an unknown on
     ['/items/{id}', undefined],
   );
 });
+
+test('finds the path that differs in its last slashes, in time that grows with the path only', () => {
+  assert.deepEqual(table.turned('/health//'), { path: '/health', route: '/health' });
+  assert.deepEqual(table.turned('/items/7/'), { path: '/items/7', route: '/items/{id}' });
+  assert.equal(new RouteTable({ '/docs/': { GET: '' } }).turned('/docs')?.path, '/docs/');
+  for (const path of ['/health', '/', '//', '/nothing/']) {
+    assert.equal(table.turned(path), undefined, path);
+  }
+  const startedAt = performance.now();
+  assert.equal(table.turned(`${'/'.repeat(1_000_000)}x/`), undefined);
+  assert.ok(performance.now() - startedAt < 1000);
+});

@@ -82,6 +82,20 @@ export class RouteTable<H> {
     return this.#routeAt(path)?.path;
   }
 
+  /**
+   * Returns the path without its last slashes, or with one if it has none, where that leads to a route.
+   *
+   * @returns That path, and the one under which its route is registered.
+   */
+  turned(path: string): { readonly path: string; readonly route: string } | undefined {
+    // A pattern for slashes at the end would start at each slash of a path.
+    let end = path.length;
+    while (end > 0 && path[end - 1] === '/') end--;
+    const other = end < path.length ? path.slice(0, end) : `${path}/`;
+    const route = this.pathOf(other);
+    return route === undefined ? undefined : { path: other, route };
+  }
+
   #routeAt(path: string): Route<H> | undefined {
     return this.#all.find(({ pattern, path: fixed }) =>
       pattern === undefined ? fixed === path : pattern.test(path),

@@ -35,11 +35,10 @@ export class EngineRoutes {
       exchange.route = match.path;
       throw new FrameworkError(405, 'Method Not Allowed', { allow: match.allow[0] ?? '' });
     }
-    const turned = path.endsWith('/') ? path.replace(/\/+$/, '') : `${path}/`;
-    const target = path === '/' ? undefined : this.#table.pathOf(turned);
-    if (target === undefined) throw new FrameworkError(404, 'Not Found');
-    exchange.route = target;
-    return (one) => redirect(one, turned);
+    const turned = this.#table.turned(path);
+    if (turned === undefined) throw new FrameworkError(404, 'Not Found');
+    exchange.route = turned.route;
+    return (one) => redirect(one, turned.path);
   }
 }
 

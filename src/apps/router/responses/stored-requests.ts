@@ -56,9 +56,11 @@ export class StoredRequests {
     };
     const place = this.#responses.placeOf(reference);
     if (place instanceof Promise) {
-      void place.then((found) => {
-        if (!arrival.exchange.over) goOn(found);
-      });
+      place
+        .then((found) => {
+          if (!arrival.exchange.over) goOn(found);
+        })
+        .catch((error: unknown) => this.#arrivals.refuseBroken(arrival, error));
     } else goOn(place);
   }
 

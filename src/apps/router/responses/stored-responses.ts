@@ -10,6 +10,9 @@ import { noEngine, type ResponseEngines } from './response-engines.ts';
 /** The path of stored responses, each by its id. */
 export const storedResponsesPath = '/v1/responses/';
 
+/** Characters of an id for which engines are asked; vLLM's have 37. */
+const askedIdMax = 256;
+
 /** What refers to a stored response. */
 export interface StoredReference {
   readonly id: string;
@@ -49,6 +52,9 @@ export class StoredResponses {
     const engines = this.#candidates(model, param);
     // An engine says itself that it has no such response.
     if (engines.length <= 1) return { url: engines[0]?.url };
+    if (id.length > askedIdMax || !id.isWellFormed()) {
+      return { error: notFound(reference, 'No engine gives such an id.') };
+    }
     return this.#searched(engines, reference);
   }
 
@@ -126,5 +132,5 @@ function engineUnavailable(param: string, id: string, what: string): OpenAiError
 }
 
 function shown(id: string): string {
-  return id.length <= 100 ? id : `${id.slice(0, 100)}…`;
+  return (id.length <= 100 ? id : `${id.slice(0, 100)}…`).toWellFormed();
 }

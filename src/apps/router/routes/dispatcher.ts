@@ -97,10 +97,10 @@ export function dispatcher(options: DispatcherOptions): Dispatcher {
         return;
       }
       const match = table.find(head.method, path);
+      const turned = match.kind === 'no-path' ? table.turned(path) : undefined;
       if (match.kind === 'found') match.handler(exchange, arrivedAtMs);
-      else if (match.kind === 'no-path' && table.pathOf(turned(path)) !== undefined) {
-        redirect(exchange, `${rootPath}${turned(path)}`);
-      } else refuse(exchange, path, match);
+      else if (turned !== undefined) redirect(exchange, `${rootPath}${turned.path}`);
+      else refuse(exchange, path, match);
     },
   };
 }
@@ -112,11 +112,6 @@ function linesOf(headers: CorsHeaders): string[] {
 function pathOf(target: string): string {
   const query = target.indexOf('?');
   return query < 0 ? target : target.slice(0, query);
-}
-
-/** The path without its last slashes, or with one. */
-function turned(path: string): string {
-  return path.length > 1 && path.endsWith('/') ? path.replace(/\/+$/, '') : `${path}/`;
 }
 
 /**
