@@ -94,6 +94,24 @@ test('a client that knows the cluster is sent to the server that keeps a key; ot
   await client.says('MGET k0 k1 k2\r\n', '*3\r\n$2\r\nv0\r\n$2\r\nv1\r\n$2\r\nv2\r\n');
 });
 
+test('a client that is sent to the first server of a key may watch it there; others may not', async (t) => {
+  const { servers } = await threeServers(t, { copies: 2 });
+  const refused = /^-ERR WATCH needs one server for a key, .*; the next EXEC executes nothing/;
+  const found: string[] = [];
+  for (const server of servers) {
+    const [knowing, plain] = [new Client(t, server, 'redis'), new Client(t, server, 'redis')];
+    await slotsOf(knowing);
+    for (const one of [knowing, plain]) {
+      one.socket.write('WATCH k\r\nMULTI\r\nPING\r\nEXEC\r\n');
+      await until(() => /\*1\r\n\+PONG\r\n|EXECABORT[\s\S]*\n/.test(one.received.toString()));
+    }
+    assert.match(plain.received.toString(), refused);
+    const text = knowing.received.toString();
+    found.push(refused.test(text) ? 'refused' : (/^.(OK|MOVED)/.exec(text)?.[1] ?? text));
+  }
+  assert.deepEqual(found.toSorted(), ['MOVED', 'OK', 'refused']);
+});
+
 test('redirections of all clients, and of none', async (t) => {
   for (const redirects of ['always', 'never'] as const) {
     const { client } = await threeServers(t, { redirects });

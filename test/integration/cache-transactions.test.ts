@@ -108,18 +108,6 @@ test('a transaction has bounds: beyond them it is refused, and nothing of it is 
   assert.match(String(two.add({ args: ['PING'], streamed: undefined })), /all clients/);
 });
 
-test('after a refused WATCH nothing is executed until the client gives it up', async (t) => {
-  const client = new Client(t, await testCache(t), 'redis');
-  assert.match(String(await client.ask('WATCH k\r\n', 27)), /^-ERR WATCH is not supported$/);
-  await until(() => client.received.toString().endsWith('\n'));
-  client.received = Buffer.alloc(0);
-  await client.says('MULTI\r\nSET k 1\r\nEXEC\r\n', `+OK\r\n+QUEUED\r\n${aborted}`);
-  await client.says(
-    'EXISTS k\r\nMULTI\r\nSET k 1\r\nEXEC\r\n',
-    ':0\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n',
-  );
-});
-
 test('a client that is handed to another process amid a transaction executes none of it', async (t) => {
   const server = await testCache(t);
   const written: string[] = [];
@@ -145,6 +133,13 @@ test('a client that is handed to another process amid a transaction executes non
   const second = new RespConnection(service, new ReplyWriter(output as never), client, session);
   second.push(Buffer.from('SET k 2\r\nEXEC\r\nSTRLEN k\r\n'));
   assert.equal(written.join(''), `+OK\r\n+QUEUED\r\n+QUEUED\r\n${aborted}:0\r\n`);
+  second.push(Buffer.from('WATCH k\r\n'));
+  const third = new RespConnection(
+    ...([service, new ReplyWriter(output as never), client, second.session] as const),
+  );
+  written.length = 0;
+  third.push(Buffer.from('MULTI\r\nEXEC\r\nMULTI\r\nEXEC\r\n'));
+  assert.equal(written.join(''), '+OK\r\n*-1\r\n+OK\r\n*0\r\n');
 });
 
 test('KEYS and SCAN agree, and a pattern with many stars is answered at once', async (t) => {

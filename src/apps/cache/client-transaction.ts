@@ -1,14 +1,15 @@
 // The transactions of one client: MULTI, EXEC, DISCARD, WATCH and UNWATCH, and what waits between them.
-import { arrayHead, errorReply, ok, simple } from '../../core/resp/index.ts';
+import { arrayHead, errorReply, nullArrayReply, ok, simple } from '../../core/resp/index.ts';
+import { ClientWatches } from './client-watches.ts';
 import {
   argumentsError,
   noAuthentication,
   type Reply,
+  type RespCall,
   type StreamedValue,
 } from './commands/call.ts';
 import { callFault } from './commands/call-fault.ts';
 import { respCommands } from './commands/index.ts';
-import type { ReplyWriter } from './reply-writer.ts';
 import { type QueuedCommand, Transaction, type TransactionMemory } from './transaction.ts';
 
 /** Commands about transactions. */
@@ -27,21 +28,22 @@ const none: readonly QueuedCommand[] = [];
 
 export class ClientTransaction {
   readonly #memory: TransactionMemory;
-  readonly #replies: ReplyWriter;
+  readonly #call: RespCall;
   readonly #run: (args: readonly string[], streamed: StreamedValue | undefined) => Reply;
   /** Undefined unless the client has sent MULTI. */
   #open: Transaction | undefined;
-  /** Whether WATCH was refused: the next transaction relies on it. */
-  #isWatchRefused = false;
+  /** What the next transaction relies on. */
+  readonly watches: ClientWatches;
 
   /** @param run Executes a command. */
   constructor(
     memory: TransactionMemory,
-    replies: ReplyWriter,
+    call: RespCall,
     run: (args: readonly string[], streamed: StreamedValue | undefined) => Reply,
   ) {
     this.#memory = memory;
-    this.#replies = replies;
+    this.#call = call;
+    this.watches = new ClientWatches(call);
     this.#run = run;
   }
 
@@ -74,12 +76,12 @@ export class ClientTransaction {
   end(): void {
     this.close();
     this.#open = undefined;
-    this.#isWatchRefused = false;
   }
 
   /** The connection is gone: values that were streamed are never seen. */
   close(): void {
     this.#open?.close();
+    this.watches.end();
   }
 
   /**
@@ -124,12 +126,9 @@ export class ClientTransaction {
         return ok;
       case 'WATCH':
         if (transaction !== undefined) return errorReply('ERR WATCH inside MULTI is not allowed');
-        this.#isWatchRefused = true;
-        return errorReply(
-          'ERR WATCH is not supported, because values of a cache go at any time; the next EXEC executes nothing. Send MULTI and EXEC without it.',
-        );
+        return this.#watch(args);
       case 'UNWATCH':
-        this.#isWatchRefused = false;
+        this.watches.end();
         return ok;
       case 'DISCARD':
         if (transaction === undefined) return errorReply('ERR DISCARD without MULTI');
@@ -147,22 +146,32 @@ export class ClientTransaction {
     return this.#open;
   }
 
+  #watch(keys: readonly string[]): Reply {
+    const error = this.watches.add(keys);
+    return error === undefined ? ok : errorReply(error);
+  }
+
   #execute(transaction: Transaction): Reply {
-    const isRefused = transaction.isRefused || this.#isWatchRefused;
-    const commands = isRefused ? [] : [...transaction.commands];
+    const isRefused = transaction.isRefused || this.watches.isRefused;
+    const isOutdated = !isRefused && this.watches.hasChanged;
+    const commands = isRefused || isOutdated ? [] : [...transaction.commands];
     this.#open = undefined;
-    if (!isRefused) {
-      this.#replies.write(arrayHead(commands.length));
-      for (const { args, streamed } of commands) {
-        const reply = this.#run(args, streamed);
-        if (reply !== undefined) this.#replies.write(reply);
-      }
-    }
+    this.watches.end();
+    if (!isRefused && !isOutdated) this.#runAll(commands);
     // What was streamed and is not in the store by now never is.
     transaction.close();
-    this.#isWatchRefused = false;
+    if (isOutdated) return nullArrayReply(this.#call.version);
     return isRefused
       ? errorReply('EXECABORT Transaction discarded because of previous errors.')
       : undefined;
+  }
+
+  #runAll(commands: readonly QueuedCommand[]): void {
+    const { replies } = this.#call;
+    replies.write(arrayHead(commands.length));
+    for (const { args, streamed } of commands) {
+      const reply = this.#run(args, streamed);
+      if (reply !== undefined) replies.write(reply);
+    }
   }
 }

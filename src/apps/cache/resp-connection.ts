@@ -76,10 +76,11 @@ export class RespConnection {
     this.#service = service;
     this.#identity = identity;
     if (service.watchesChains) this.#chains = new CommandChains(() => this.#call.store);
-    this.#transaction = new ClientTransaction(service.transactions, replies, (args, streamed) =>
+    this.#transaction = new ClientTransaction(service.transactions, this.#call, (args, streamed) =>
       this.#command(args, streamed),
     );
     if (session?.isQueueing === true) this.#transaction.openRefused();
+    if (session?.isWatching === true) this.#transaction.watches.lose();
     service.clients.add(this.#call);
     this.#reader = new RequestReader({
       command: (args, isInline) => this.#take(args, isInline),
@@ -97,6 +98,7 @@ export class RespConnection {
     const known = {
       ...(this.#identity.isKnown && { user }),
       ...(this.#transaction.isOpen && { isQueueing: true }),
+      ...(!this.#transaction.watches.isEmpty && { isWatching: true }),
     };
     return { version, name, isPeer, isClusterClient, isPadded: misses.isPadded, ...known };
   }

@@ -53,6 +53,8 @@ export interface RespSession {
   readonly isPadded: boolean;
   /** Whether it has begun a transaction, whose commands are lost with the other process. */
   readonly isQueueing?: boolean | undefined;
+  /** Whether it watches values; what changes them while another process takes over is not known. */
+  readonly isWatching?: boolean | undefined;
   /** Name of its user; undefined for a client that has to authenticate. */
   readonly user?: string | undefined;
 }

@@ -2,6 +2,13 @@
 import type { StoreStats, ValueLease, ValueWriter } from './memory-store.ts';
 import type { ScanStep } from './scan-order.ts';
 
+/** A value that a client relies on. */
+export interface WatchedValue {
+  /** Whether it was stored, deleted, evicted or expired since, or got another time of expiry. */
+  readonly hasChanged: boolean;
+  end(): void;
+}
+
 /** Times are seconds from now, Infinity for never. */
 export interface ClientStore {
   readonly valueBytesMax: number;
@@ -35,6 +42,8 @@ export interface ClientStore {
   expire(key: string, ttlSeconds: number): boolean;
   /** Deletes values here and on other servers. @returns How many were here. */
   remove(keys: readonly string[]): number;
+  /** Watches a value, or that there is none, for changes by any client. @returns Undefined if too much is watched already. */
+  watch(key: string): WatchedValue | undefined;
   /** Deletes all values that the client may see, here and on other servers. */
   flush(): void;
   /** As `MemoryStore.scan`, but a key may come twice: once from each tier. */

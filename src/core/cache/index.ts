@@ -1,5 +1,5 @@
 // The cache server's store: values in memory under a hard bound, with checksums, leases and eviction.
-export type { ClientStore } from './client-store.ts';
+export type { ClientStore, WatchedValue } from './client-store.ts';
 export type { LowerTier, ReserveSpans, StoredValue, ValueSource } from './lower-tier.ts';
 export {
   keyLengthMax,

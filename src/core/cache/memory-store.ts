@@ -7,6 +7,7 @@ import { PageMemory, pageBytes } from './page-memory.ts';
 import { type Checksum, PagesWriter, type WrittenValue } from './pages-writer.ts';
 import { ScanOrder, type ScanStep } from './scan-order.ts';
 import { type TenantQuota, TenantQuotas, type TenantUsage } from './tenant-quotas.ts';
+import { WatchedKeys } from './watched-keys.ts';
 
 /** Longest key. LMCache's are at most 150 characters over lm://, and those of Redis clients some dozens longer. */
 export const keyLengthMax = 4096;
@@ -101,6 +102,8 @@ export class MemoryStore {
   readonly #entries = new Map<string, Entry>();
   readonly #order: EvictionOrder;
   readonly tenants: TenantQuotas;
+  /** Told of each value that is stored here, except for those that come from below. */
+  readonly watched = new WatchedKeys();
   readonly #scanOrder = new ScanOrder();
   readonly #held: ExistenceLeases<Entry>;
   #bytes = 0;
@@ -335,6 +338,7 @@ export class MemoryStore {
   ): boolean {
     const older = this.#entries.get(value.key);
     const { key, size, tenant } = value;
+    if (written?.isLanded !== true) this.watched.changed(key);
     if (older !== undefined) this.#forget(older, false);
     if (written === undefined || ttlSeconds <= 0) {
       if (written === undefined) this.#count('refused', tenant);

@@ -1,5 +1,5 @@
 // The store as the clients of one key space see it: their own keys, and nothing of others.
-import type { ClientStore } from './client-store.ts';
+import type { ClientStore, WatchedValue } from './client-store.ts';
 import type { StoreStats, ValueLease, ValueWriter } from './memory-store.ts';
 import type { ScanStep } from './scan-order.ts';
 import { clientKey, spaceOf, storeKey } from './tenant-keys.ts';
@@ -83,6 +83,10 @@ export class TenantStore implements ClientStore {
 
   remove(keys: readonly string[]): number {
     return this.#store.remove(keys.map((key) => this.#key(key)));
+  }
+
+  watch(key: string): WatchedValue | undefined {
+    return this.#store.watch(this.#key(key));
   }
 
   flush(): void {

@@ -1,11 +1,12 @@
 // One store of two tiers: memory, from which values are read, and a tier below, whose values come to memory first.
 import type { Clock } from '../base/index.ts';
-import type { ClientStore } from './client-store.ts';
+import type { ClientStore, WatchedValue } from './client-store.ts';
 import type { LowerTier, StoredValue } from './lower-tier.ts';
 import type { MemoryStore, StoreStats, ValueLease, ValueWriter } from './memory-store.ts';
 import type { ScanStep } from './scan-order.ts';
 import { spaceOf } from './tenant-keys.ts';
 import type { TenantQuotas } from './tenant-quotas.ts';
+import type { WatchedKeys } from './watched-keys.ts';
 
 /** Other servers that may have a value; they are asked when this one lacks it. */
 export interface OtherServers {
@@ -46,6 +47,10 @@ export class TieredStore implements ClientStore {
 
   get stats(): StoreStats {
     return this.#memory.stats;
+  }
+
+  get watched(): WatchedKeys {
+    return this.#memory.watched;
   }
 
   get tenants(): TenantQuotas {
@@ -176,8 +181,9 @@ export class TieredStore implements ClientStore {
   }
 
   expire(key: string, ttlSeconds: number): boolean {
-    this.#below?.delete(key);
+    const wasBelow = this.#below?.delete(key) === true;
     const isThere = this.#memory.expire(key, ttlSeconds);
+    if (isThere || wasBelow) this.watched.changed(key);
     if (isThere && ttlSeconds > 0) this.#keepBelow(key);
     return isThere;
   }
@@ -185,12 +191,28 @@ export class TieredStore implements ClientStore {
   /** Deletes a value on this server only. */
   delete(key: string): boolean {
     const [above, below] = [this.#memory.delete(key), this.#below?.delete(key) === true];
+    if (above || below) this.watched.changed(key);
     return above || below;
   }
 
   remove(keys: readonly string[]): number {
     this.others?.deleted(keys);
     return keys.filter((key) => this.delete(key)).length;
+  }
+
+  watch(key: string): WatchedValue | undefined {
+    const { watched } = this;
+    const wasThere = this.size(key) !== undefined;
+    const watch = watched.add(key);
+    if (watch === undefined) return undefined;
+    // What is evicted or expires is not told of.
+    const isGone = () => wasThere && this.size(key) === undefined;
+    return {
+      get hasChanged() {
+        return watch.isChanged || isGone();
+      },
+      end: () => watched.remove(watch),
+    };
   }
 
   /** @param space Only the keys of this key space. */
@@ -206,6 +228,8 @@ export class TieredStore implements ClientStore {
       for (const key of keys) this.delete(key);
       return;
     }
+    const { watched } = this;
+    for (const key of watched.keys()) if (this.size(key) !== undefined) watched.changed(key);
     this.#memory.clear();
     this.#below?.clear();
   }

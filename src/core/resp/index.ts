@@ -10,6 +10,7 @@ export {
   integerReply,
   lineEnd,
   mapReply,
+  nullArrayReply,
   nullReply,
   ok,
   type RespVersion,

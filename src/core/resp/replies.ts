@@ -26,6 +26,11 @@ export function nullReply(version: RespVersion): Uint8Array {
   return encoder.encode(version === 3 ? '_\r\n' : '$-1\r\n');
 }
 
+/** No array, in place of one. */
+export function nullArrayReply(version: RespVersion): Uint8Array {
+  return encoder.encode(version === 3 ? '_\r\n' : '*-1\r\n');
+}
+
 /** Text whose characters are bytes. */
 export function bulk(text: string): Uint8Array {
   return bytesOf(`$${text.length}\r\n${text}\r\n`);

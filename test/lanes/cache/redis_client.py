@@ -1,6 +1,7 @@
 """redis-py and Valkey GLIDE against a cache server; CACHE_HOST and CACHE_RESP_PORT say where it listens."""
 
 import os
+import threading
 import unittest
 
 import redis
@@ -71,8 +72,39 @@ class RedisPy:
                 pipe.execute()
         self.assertIsNone(self.client.get("b"))
         self.assertEqual(self.client.keys("*"), [b"large"])
-        with self.assertRaisesRegex(redis.ResponseError, "WATCH is not supported"):
-            self.client.transaction(lambda pipe: pipe.multi(), "a")
+
+    def test_a_transaction_that_relies_on_a_changed_value_is_not_executed(self):
+        self.client.set("n", 0)
+        with self.client.pipeline() as pipe:
+            pipe.watch("n")
+            self.client.set("n", 7)
+            pipe.multi()
+            pipe.set("n", 1)
+            with self.assertRaises(redis.WatchError):
+                pipe.execute()
+            pipe.watch("n")
+            self.client.set("n", 8)
+            pipe.unwatch()
+            pipe.get("n")
+            self.assertEqual(pipe.execute(), [b"8"])
+        counted = redis.Redis(HOST, PORT, protocol=self.protocol)
+        self.addCleanup(counted.close)
+
+        def add(client):
+            def step(pipe):
+                value = int(pipe.get("n"))
+                pipe.multi()
+                pipe.set("n", value + 1)
+
+            for _ in range(50):
+                client.transaction(step, "n")
+
+        threads = [threading.Thread(target=add, args=(one,)) for one in (self.client, counted)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(self.client.get("n"), b"108")
 
     def test_the_list_of_clients_has_this_one(self):
         own = self.client.client_info()

@@ -18,14 +18,14 @@ export function readKeys(
   ]);
 }
 
-/** The keys that other servers may have values of: `read`, and those that EXISTS asks for. */
+/** The keys that other servers may have values of: `read`, and those that EXISTS and WATCH ask for. */
 export function askedKeys(
   name: string,
   args: readonly string[],
   queued: readonly QueuedCommand[],
   read: readonly string[],
 ): readonly string[] {
-  if (name === 'EXISTS') return args.slice(1);
+  if (name === 'EXISTS' || name === 'WATCH') return args.slice(1);
   if (name !== 'EXEC') return read;
   const looked = queued.filter(({ args: [command] }) => command?.toUpperCase() === 'EXISTS');
   return [...read, ...looked.flatMap(({ args: words }) => words.slice(1))];

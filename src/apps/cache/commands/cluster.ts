@@ -36,6 +36,11 @@ export function movedReply({ self, slots }: Cluster, keys: readonly string[]): R
   return errorReply(`MOVED ${slot} ${first}`);
 }
 
+/** Whether a server is the first that keeps the keys: cluster clients send there what changes them. */
+export function isFirstOwner({ self, slots }: Cluster, keys: readonly string[]): boolean {
+  return keys.every((key) => slots.ofSlot(slotOf(key))[0] === self);
+}
+
 function greeted(call: RespCall): Reply {
   if (call.cluster === undefined) return errorReply(disabled);
   call.isClusterClient = true;

@@ -20,6 +20,7 @@ const positions: Readonly<Record<string, Positions>> = {
   ...{ SET: one, SETEX: one, PSETEX: one, SETNX: one, MSET: [1, -1, 2], MGET: all },
   ...{ EXISTS: all, TOUCH: all, DEL: all, UNLINK: all },
   ...{ TTL: one, PTTL: one, EXPIRETIME: one, PEXPIRETIME: one },
+  WATCH: all,
   ...{ EXPIRE: one, PEXPIRE: one, EXPIREAT: one, PEXPIREAT: one },
 };
 
