@@ -106,6 +106,23 @@ test('a stream is that of the second engine, and follows the same rules as any o
   assert.deepEqual(second['kv_transfer_params'], { ...params, remote_host: '127.0.0.1' });
 });
 
+test('an engine that decodes and refuses to be asked for token ids is told the place of the KV again', async (context) => {
+  const strict: Script = {
+    onRequest: ({ socket, body }) => {
+      if (body.includes('return_token_ids')) respond(socket, 400, '"no return_token_ids"');
+      else socket.write(eventStreamHead + chunk('data: [DONE]\n\n') + chunk(''));
+    },
+  };
+  const { router, bodies } = await split(context, { prefill: [prefills], decode: [strict] });
+  const response = await post(router, { ...hello, stream: true });
+  assert.deepEqual([response.status, await response.text()], [200, 'data: [DONE]\n\n']);
+  const [, decoded = []] = bodies();
+  assert.equal(decoded.length, 2);
+  for (const body of decoded) {
+    assert.deepEqual(body['kv_transfer_params'], { ...params, remote_host: '127.0.0.1' });
+  }
+});
+
 test('without "orchestrated", engines find the KV themselves', async (context) => {
   const { router, bodies } = await split(
     context,

@@ -12,15 +12,14 @@ const refusal = JSON.stringify({
   error: { message: 'Unrecognized request argument supplied: return_token_ids', code: null },
 });
 
-/** An engine that refuses what OpenAI's API does not have. */
-function strict(owner: string, more: Partial<Script> = {}): Script {
+/** An engine that refuses what OpenAI's API does not have. @param status That of FastAPI's own validation is 422. */
+function strict(owner: string, status = 400): Script {
   return {
     owner,
     onRequest: ({ socket, body }) => {
-      if (body.includes('return_token_ids')) respond(socket, 400, refusal);
+      if (body.includes('return_token_ids')) respond(socket, status, refusal);
       else socket.write(eventStreamHead + chunk(events) + chunk(''));
     },
-    ...more,
   };
 }
 
@@ -57,7 +56,7 @@ test('vLLM is known by its models or by its metrics', async (context) => {
 });
 
 test('a server that lists models as vLLM does and refuses is asked once', async (context) => {
-  const { router, engines } = await stack(context, [strict('vllm'), strict('vllm')], {
+  const { router, engines } = await stack(context, [strict('vllm'), strict('vllm', 422)], {
     pickHeader: true,
   });
   for (let i = 0; i < 4; i++) {

@@ -36,7 +36,19 @@ export function urlOf({ url, baseUrl, host, port: number }: TargetFlags): URL {
   if (url !== undefined && baseUrl !== undefined) {
     throw new InputError('--url and --base-url are the same: give one of them.');
   }
-  return apiBase(url ?? baseUrl ?? new URL(`http://${host}:${number}`));
+  return apiBase(url ?? baseUrl ?? urlOfHost(host, number));
+}
+
+/** @throws {InputError} If it is no name or address of a host. */
+function urlOfHost(host: string, number: number): URL {
+  const text = `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${number}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.pathname !== '/' || url.username !== '') {
+    throw new InputError(
+      `--host is "${host}"; it must be a name or an address, such as 127.0.0.1. Give a URL with --url.`,
+    );
+  }
+  return url;
 }
 
 /** @example apiBase(new URL('http://127.0.0.1:8000')).href; // http://127.0.0.1:8000/v1 */

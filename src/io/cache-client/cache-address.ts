@@ -46,7 +46,15 @@ export function parseCacheUrl(text: string, where: string): CacheAddress {
   if (protocol === 'lm' && (url.username !== '' || url.password !== '')) {
     throw new InputError(`${where}: lm:// has no passwords; use redis://USER:PASSWORD@HOST:PORT.`);
   }
-  const given = (part: string) => (part === '' ? undefined : decodeURIComponent(part));
+  const given = (part: string) => {
+    try {
+      return part === '' ? undefined : decodeURIComponent(part);
+    } catch {
+      throw new InputError(
+        `${where}: the user or the password in "${withoutCredentials(text)}" has a % that begins no character; write %25 for %.`,
+      );
+    }
+  };
   return {
     protocol,
     isTls: url.protocol in tlsProtocols,

@@ -138,3 +138,14 @@ test('a store that only LMCache’s own connectors speak to is refused with what
   }
   assert.throws(() => parseCacheUrl('lmm://a:1', 'remote_url'), /must look like lm:/);
 });
+
+test('a password with a bare percent sign is refused without being shown', () => {
+  assert.throws(
+    () => parseCacheUrl('redis://ann:100%secret@host:6379', 'LMCACHE_REMOTE_URL'),
+    (error) =>
+      error instanceof InputError &&
+      /^LMCACHE_REMOTE_URL: .*"redis:\/\/host:6379".*write %25 for %\.$/.test(error.message) &&
+      !error.message.includes('secret'),
+  );
+  assert.equal(parseCacheUrl('redis://ann:100%25@host', 'URL').password, '100%');
+});

@@ -140,6 +140,8 @@ function scan({ store }: RespCall, [cursor = '', ...words]: readonly string[]): 
 const keysMax = 250_000;
 /** Characters that it compares at most, if a pattern has several `*`. */
 const comparedMax = 100_000_000;
+/** Bytes of the keys in its reply: as many keys as it looks at, of the usual length. */
+const keyBytesMax = 32 << 20;
 /** Keys of one step. */
 const stepKeys = 1_000;
 
@@ -148,13 +150,20 @@ function keysMatching({ store }: RespCall, [pattern = '']: readonly string[]): R
   const matches = globMatcher(pattern);
   // From two tiers, a key may come twice.
   const found = new Set<string>();
-  let [seen, compared] = [0, 0];
+  let [seen, compared, bytes] = [0, 0, 0];
   for (let cursor = 0; ; ) {
     const { keys, next } = store.scan(cursor, stepKeys);
     seen += keys.length;
     for (const key of keys) {
-      if (matches(key)) found.add(key);
       if (isCostly) compared += key.length * pattern.length;
+      if (!matches(key)) continue;
+      found.add(key);
+      bytes += key.length;
+    }
+    if (bytes > keyBytesMax) {
+      return errorReply(
+        `ERR the keys have more bytes than KEYS replies with, which are ${keyBytesMax}; use SCAN`,
+      );
     }
     if (next === 0) break;
     if (seen >= keysMax || compared > comparedMax) {
@@ -162,7 +171,9 @@ function keysMatching({ store }: RespCall, [pattern = '']: readonly string[]): R
     }
     cursor = next;
   }
-  return Buffer.concat([arrayHead(found.size), ...Array.from(found, bulk)]);
+  // One text: an array of bytes for each key would take ten times as long.
+  const texts = Array.from(found, (key) => `$${key.length}\r\n${key}\r\n`);
+  return Buffer.concat([arrayHead(found.size), Buffer.from(texts.join(''), 'latin1')]);
 }
 
 function flush({ store }: RespCall, words: readonly string[]): Reply {

@@ -94,9 +94,9 @@ export function handoffParams(response: Buffer, host: string): string | undefine
 const loopback = /^(?:localhost|127\.[\d.]+|0\.0\.0\.0|\[?::1?\]?)$/;
 
 /** A body with `kv_transfer_params` for the engine that decodes. */
-export function withHandoff({ start, rest }: SentBody, params: string): SentBody {
+export function withHandoff({ start, rest, ...asks }: SentBody, params: string): SentBody {
   const body = start === '' ? rest : Buffer.concat([Buffer.from(start, 'latin1'), rest]);
-  return { start: '', rest: bufferOf(withMembers(body, { kv_transfer_params: params })) };
+  return { ...asks, start: '', rest: bufferOf(withMembers(body, { kv_transfer_params: params })) };
 }
 
 function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {

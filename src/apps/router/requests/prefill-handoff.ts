@@ -37,6 +37,8 @@ export class PrefillHandoff implements AttemptOwner {
   #usage: Usage | undefined = undefined;
   /** For the next engine that is sent the request from its start; it reads the KV once. */
   #params: string | undefined = undefined;
+  /** The attempt that they were for: an engine that refuses the request has not read the KV. */
+  #reader: { readonly attempt: ProxyAttempt; readonly params: string } | undefined = undefined;
   /** Of the engine that prefills. */
   #host = '';
 
@@ -80,10 +82,10 @@ export class PrefillHandoff implements AttemptOwner {
   }
 
   /** The body of the second leg. @param body What an engine would get that does the whole of the request. */
-  bodyOf(body: SentBody): SentBody {
-    const params = this.#params;
+  bodyOf(body: SentBody, attempt: ProxyAttempt): SentBody {
+    if (this.#params !== undefined) this.#reader = { attempt, params: this.#params };
     this.#params = undefined;
-    return params === undefined ? body : withHandoff(body, params);
+    return this.#reader?.attempt === attempt ? withHandoff(body, this.#reader.params) : body;
   }
 
   // The attempts of the first leg.

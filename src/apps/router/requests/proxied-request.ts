@@ -199,7 +199,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
       rest: this.#body,
     };
     this.#migration?.sent();
-    return this.#handoff?.bodyOf(body) ?? body;
+    return this.#handoff?.bodyOf(body, attempt) ?? body;
   }
 
   prefilling(attempt: ProxyAttempt): Buffer {

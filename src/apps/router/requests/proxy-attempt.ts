@@ -198,7 +198,7 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
 
   onHead(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
     const { status, framing } = head;
-    if (status === 400 && this.#asksTokenIds) {
+    if (this.#asksTokenIds && (status === 400 || status === 422)) {
       this.#refusal ??= new HeldRefusal(head);
       return this.#holdRefusal(this.#refusal, bytes, ended, chunks);
     }
