@@ -5,6 +5,7 @@ import {
   engineFaults,
   refusedArguments,
   type Target,
+  unknownFlagReason,
   type VainKey,
   vainKeys,
 } from '../core/layout/index.ts';
@@ -80,7 +81,10 @@ export async function valuesChecks(
   const check = (values: Values) => [
     ...[
       ...faultsOf(values).filter((fault) => target === 'up' || !isForImage(fault, values)),
-      ...(deploy?.nameFaults(values, kindInChart, release) ?? []).map((fault) =>
+      ...[
+        ...(deploy?.nameFaults(values, kindInChart, release) ?? []),
+        ...(target === 'up' ? [] : embeddedFaults(values)),
+      ].map((fault) =>
         target === 'both'
           ? {
               ...fault,
@@ -89,11 +93,17 @@ export async function valuesChecks(
           : fault,
       ),
       ...(target === 'kubernetes' ? (deploy?.chartFaults(values, kindInChart) ?? []) : []),
-      ...(target === 'kubernetes' ? embeddedFaults(values) : []),
     ].map((fault) => ({ ...fault, others: [] })),
     ...(anyModel ? [] : checkModels(values, catalogue, isEmulated)),
   ];
   return { catalogue, checks: [check] };
+}
+
+function refusal(word: string): string {
+  if (!word.startsWith('-')) return `"${word}" belongs to no flag; remove it`;
+  return unknownFlagReason(word)
+    .replace('; check its spelling', '; remove it')
+    .replace(/; did you mean (.*)\?$/, '; write $1 if you mean that');
 }
 
 /** @throws {InputError} If the chart cannot be installed under the name. */
@@ -110,7 +120,7 @@ function embeddedFaults(values: Values) {
     const path = ['servingEngineSpec', 'modelSpec', index, 'vllmConfig', 'extraArgs'];
     return refusedArguments(entry).map((word) => ({
       path,
-      sentence: `${pathText(path)}: the embedded engine has no argument ${word}, and would not start in its pod; remove it`,
+      sentence: `${pathText(path)}: ${refusal(word)}, so the embedded engine would not start in its pod`,
     }));
   });
 }

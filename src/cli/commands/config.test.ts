@@ -270,6 +270,34 @@ routerSpec: {extraArgs: [--static-aliases, "a:b,b:c"]}
   assert.match(both.err, /the router does not start under "spillway up": .*"b" is an alias/);
 });
 
+test('arguments that an embedded engine in a pod would refuse are refused before', async () => {
+  const text = (words: string) =>
+    `servingEngineSpec: {modelSpec: [{name: a, kind: embedded, modelURL: Qwen/Qwen3-8B, vllmConfig: {extraArgs: [${words}]}}]}\n`;
+  const path = file(
+    'embedded.yaml',
+    text('--max-model-length=8192, --watchdog-config, "{}", stray'),
+  );
+  assert.equal((await run('validate', '-f', path, '--for', 'up')).status, 0);
+  for (const target of [[], ['--for', 'kubernetes']]) {
+    const { err, status } = await run('validate', '-f', path, ...target);
+    assert.equal(status, 2, err);
+    assert.match(
+      err,
+      /--max-model-length is not a known flag of vLLM 0\.32; write --max-model-len if you mean that, so the/,
+    );
+    assert.match(err, /"stray" belongs to no flag; remove it, so the embedded engine would not/);
+  }
+  const known = file(
+    'known.yaml',
+    text(
+      '--monokernel, --sleep-mode-backend, cumem, --reasoning-effort-map, "{}", --log-level, DEBUG',
+    ),
+  );
+  const { err, status } = await run('validate', '-f', known);
+  assert.equal(status, 0, err);
+  assert.doesNotMatch(err, /not a known flag/);
+});
+
 test('--subchart reads the part of a chart below, and show prints it as a file', async () => {
   const path = file('umbrella.yaml', 'vllm: {routerSpec: {replicaCount: 2}}\n');
   assert.equal((await run('validate', '-f', path)).status, 2);

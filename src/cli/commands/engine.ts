@@ -22,6 +22,7 @@ import {
   settingNames,
   settingsTable,
   sizingSettings,
+  unknownFlagReason,
   vainSettings,
 } from '../../core/layout/index.ts';
 import { samplingDefaults } from '../../core/telemetry/index.ts';
@@ -46,6 +47,20 @@ export function engineCommand(): Command {
 class LastOccurrenceCommand extends Command {
   override parseOptions(args: string[]): ReturnType<Command['parseOptions']> {
     return super.parseOptions(vllmArguments(args));
+  }
+
+  /** Commander looks at the whole word, with the value behind the equals sign. */
+  unknownOption(word: string): never {
+    const flag = word.replace(/=.*$/s, '');
+    const isSwitch = this.options.some(
+      ({ long, required, optional }) => long === flag && !required && !optional,
+    );
+    const clause = isSwitch
+      ? `${flag} takes no value, as in vLLM; write ${flag} or ${flag.replace('--', '--no-')}`
+      : unknownFlagReason(word);
+    return this.error(`error: ${clause}${clause.endsWith('?') ? '' : '.'}`, {
+      code: 'commander.unknownOption',
+    });
   }
 }
 
@@ -163,7 +178,7 @@ async function engineOptions(
     servedModelNames: flags.servedModelName,
     timeScale: flags.timeScale,
     kvEvents: kvEvents ?? defaultKvEventsConfig,
-    prefixCachingHashAlgorithm: emulatedHash(flags.prefixCachingHashAlgo),
+    prefixCachingHashAlgorithm: emulatedHash(flags.prefixCachingHashAlgo, log),
     cors: {
       allowedOrigins: flags.allowedOrigins,
       allowedMethods: flags.allowedMethods,
@@ -217,13 +232,18 @@ function tlsFlags(flags: EngineFlags): EngineServerOptions['tls'] {
   };
 }
 
-/** @throws {InputError} For the algorithms of vLLM that are not emulated. */
-function emulatedHash(name: EngineFlags['prefixCachingHashAlgo']): BlockHashAlgorithm | undefined {
+/** The default for the algorithms of vLLM that are not emulated, with a warning. */
+function emulatedHash(
+  name: EngineFlags['prefixCachingHashAlgo'],
+  log: Logger,
+): BlockHashAlgorithm | undefined {
   const known = blockHashAlgorithms.find((algorithm) => algorithm === name);
-  if (name === undefined || known !== undefined) return known;
-  throw new InputError(
-    `--prefix-caching-hash-algo ${name} is not emulated; use ${blockHashAlgorithms.join(' or ')}.`,
-  );
+  if (name !== undefined && known === undefined) {
+    log.warning(
+      `--prefix-caching-hash-algo ${name} is not emulated: KV events have the hashes of sha256. Use ${blockHashAlgorithms.join(' or ')}.`,
+    );
+  }
+  return known;
 }
 
 /** One line per engine, in the order of their ports. */

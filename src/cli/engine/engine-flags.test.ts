@@ -4,7 +4,6 @@ import { test } from 'node:test';
 import { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { readWords, settingNames, settingsTable } from '../../core/layout/index.ts';
-import { addLogFlags } from '../log-flags.ts';
 import { defineEngineFlags } from './engine-flags.ts';
 import { vllmArguments } from './vllm-arguments.ts';
 
@@ -16,15 +15,14 @@ function parsed(words: readonly string[]): Command {
 
 test('every flag of the embedded engine is a row of the table, and every row a flag', () => {
   const flagsOf = (command: Command) => command.options.map(({ long }) => long);
-  const ofLog = flagsOf(addLogFlags(new Command()));
-  const flags = flagsOf(defineEngineFlags(new Command())).filter((flag) => !ofLog.includes(flag));
+  const flags = flagsOf(defineEngineFlags(new Command()));
   const switches = settingNames.filter((name) => settingsTable[name].value.arity === 'switch');
   const opposites = switches.map((name) => settingsTable[name].flag.replace('--', '--no-'));
   const rows = settingNames.map((name) => settingsTable[name].flag);
   assert.deepEqual(flags.toSorted(), [...rows, ...opposites].toSorted());
   for (const option of defineEngineFlags(new Command()).options) {
     const attribute = option.attributeName();
-    const isKnown = settingNames.includes(attribute as never) || ofLog.includes(option.long);
+    const isKnown = settingNames.includes(attribute as never);
     assert.ok(isKnown, `${option.long} is parsed as ${attribute}, which is no name of a row`);
   }
 });
@@ -87,3 +85,9 @@ function sentenceOf(read: () => unknown): string {
   }
   return 'nothing is refused';
 }
+
+test('levels of the log are those of vLLM, too', () => {
+  assert.equal(parsed(['--log-level', 'DEBUG']).opts()['logLevel'], 'debug');
+  assert.equal(parsed(['--log-level=NOTSET']).opts()['logLevel'], 'trace');
+  assert.throws(() => parsed(['--log-level', 'loud']), /--log-level is "loud"; it must be one of/);
+});

@@ -7,7 +7,7 @@ import {
   settingsTable,
 } from '../../core/layout/index.ts';
 import { addHelpEnd } from '../help.ts';
-import { addLogFlags, type LogFlags } from '../log-flags.ts';
+import type { LogFlags } from '../log-flags.ts';
 
 /** Adds the description, the argument and all flags. */
 export function defineEngineFlags(bare: Command): Command {
@@ -26,7 +26,7 @@ export function defineEngineFlags(bare: Command): Command {
       for (const option of optionsOf(name as SettingName)) command.addOption(option);
     }
   }
-  return addLogFlags(command.optionsGroup('Log:'));
+  return command;
 }
 
 /** The parsed flags; those with a default are always set. */

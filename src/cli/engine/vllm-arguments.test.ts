@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { settingNames, settingsTable } from '../../core/layout/index.ts';
 import { vllmArguments } from './vllm-arguments.ts';
 
 test('expands short names, with a space or an equals sign', () => {
@@ -55,9 +56,13 @@ test('refuses an invalid file in one sentence', () => {
 });
 
 test('leaves flags in the normal form unchanged', () => {
-  const name = fc.stringMatching(/^--[a-z][a-z-]{0,20}$/);
+  const isNormal = (flag: string) =>
+    flag !== '--config' &&
+    settingNames.every((name) => !settingsTable[name].flag.startsWith(flag)) &&
+    !/^--(n|no|no-.*|(en|dis)able-.*)$/.test(flag);
+  const name = fc.stringMatching(/^--[a-z][a-z-]{0,20}$/).filter(isNormal);
   fc.assert(
-    fc.property(fc.array(name.filter((flag) => flag !== '--config')), (args) => {
+    fc.property(fc.array(name), (args) => {
       assert.deepEqual(vllmArguments(args), args);
     }),
   );
@@ -68,4 +73,18 @@ test('uses the last occurrence of a repeated list', () => {
     vllmArguments(['--served-model-name=a', '-q', 'x', '--served_model_name', 'b']),
     [...['--quantization', 'x', '--served-model-name', 'b']],
   );
+});
+
+test('abbreviations are read as argparse reads them', () => {
+  assert.deepEqual(vllmArguments(['--max-model-le', '5', '--max_model_l=6', '--enforce']), [
+    ...['--max-model-len', '5', '--max-model-len=6', '--enforce-eager'],
+  ]);
+  assert.deepEqual(vllmArguments(['--no-enable-prefix']), ['--no-enable-prefix-caching']);
+  assert.deepEqual(vllmArguments(['--enable-l']), ['--enable-l'], 'of several flags');
+});
+
+test('each switch has the opposite that vLLM 0.33 gives it', () => {
+  assert.deepEqual(vllmArguments(['--disable-lora', '--enable-custom-all-reduce']), [
+    ...['--no-enable-lora', '--no-disable-custom-all-reduce'],
+  ]);
 });

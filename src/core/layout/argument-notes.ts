@@ -5,6 +5,7 @@ import { formerFlag, formerTransfer } from './former-flags.ts';
 import { imageRelease, isAtMost, type VllmRelease } from './image-version.ts';
 import { entryArguments, readWords } from './read-settings.ts';
 import { settingNames, settingOfFlag, settingsTable } from './table.ts';
+import { abbreviatedFlag, isFlag, longForm } from './words.ts';
 
 /** A note about the arguments of an entry. */
 export interface ArgumentNote {
@@ -39,9 +40,24 @@ function reasonsOf(entry: ModelEntry, kind: EngineKind): readonly string[] {
   const removed = kind === 'vllm' ? [...sources.values()].filter((flag) => formerFlag(flag)) : [];
   return [
     ...[...unknown, ...removed].map((flag) => flagReason(flag, image)),
+    ...entryArguments(entry).flatMap(shortReasons),
     ...stray.map(strayReason),
     ...transferReasons(entry.vllmConfig?.extraArgs ?? [], kind, image),
   ];
+}
+
+/** @param word Of a command line. */
+export function unknownFlagReason(word: string): string {
+  const [flag = word] = longForm(word).split(/=(.*)/s);
+  return flagReason(flag, undefined);
+}
+
+/** vLLM accepts the beginning of a flag, as long as no other flag begins so. */
+function shortReasons(word: string): readonly string[] {
+  const full = isFlag(word) ? abbreviatedFlag(word) : undefined;
+  return full === undefined
+    ? []
+    : [`${word.split('=')[0]?.replaceAll('_', '-')} is short for ${full}; write it out`];
 }
 
 function flagReason(flag: string, image: VllmRelease | undefined): string {
@@ -52,10 +68,6 @@ function flagReason(flag: string, image: VllmRelease | undefined): string {
     return `"${flag}" is one argument with a space in it; write two items, "${name}" and "${rest.join(' ')}"`;
   }
   const spelt = flag.replaceAll('_', '-');
-  const longer = knownFlags().filter((known) => known.startsWith(spelt));
-  const [only] = longer;
-  if (longer.length === 1 && only !== undefined)
-    return `${flag} is short for ${only}; write it out`;
   const near = nearestSpelling(spelt, knownFlags()) ?? nearest(spelt, knownFlags());
   const what = `${flag} is not a known flag of vLLM 0.32`;
   return near === undefined ? `${what}; check its spelling` : `${what}; did you mean ${near}?`;

@@ -1,5 +1,5 @@
 // Engine settings: the table, its readers, and the command lines that they become.
-export { refusedArguments } from './argument-notes.ts';
+export { refusedArguments, unknownFlagReason } from './argument-notes.ts';
 export { entryWords, podKvEvents, type StartedProgram, wordOrder } from './command-line.ts';
 export { effectNotes, vainSettings } from './effect-notes.ts';
 export { type EngineFault, engineFaults } from './engine-faults.ts';

@@ -3,6 +3,7 @@
 import type { Setting } from './setting.ts';
 import { emulationSettings } from './settings/emulation.ts';
 import { kvCacheSettings } from './settings/kv-cache.ts';
+import { logSettings } from './settings/log.ts';
 import { loraSettings } from './settings/loras.ts';
 import { offloadSettings } from './settings/offload.ts';
 import { parallelismSettings } from './settings/parallelism.ts';
@@ -19,6 +20,7 @@ const rows = {
   ...kvCacheSettings,
   ...offloadSettings,
   ...loraSettings,
+  ...logSettings,
   ...unmodelledSettings,
 };
 
@@ -42,6 +44,7 @@ export const settingSubjects: Readonly<Record<string, Readonly<Record<string, Se
   'KV cache': kvCacheSettings,
   'KV tiers and connectors': offloadSettings,
   'LoRA adapters': loraSettings,
+  Log: logSettings,
   'Without effect in an emulation': unmodelledSettings,
 };
 

@@ -47,6 +47,17 @@ export function choice<const C extends string>(
   return { ...kind, choices };
 }
 
+const levels = choice(['trace', 'debug', 'info', 'warning', 'error', 'critical'], '<level>');
+
+/** A level of the log, in upper case as in vLLM or in lower case; NOTSET logs everything. */
+export const logLevel: typeof levels = {
+  ...levels,
+  parse: ([given = ''], where) => {
+    const lower = given.toLowerCase();
+    return levels.parse([lower === 'notset' ? 'trace' : lower], where);
+  },
+};
+
 /** A whole number, as Python's int() reads it. */
 export function count(least: number, placeholder = '<n>'): ValueKind<number> {
   return single(placeholder, `an integer of at least ${least}`, (given) =>

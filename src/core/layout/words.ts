@@ -1,7 +1,7 @@
-// Normalizes the forms in which `vllm serve` accepts its flags: short names, underscores, and one
+// Normalizes the forms in which `vllm serve` accepts its flags: short names, abbreviations, underscores, and one
 // flag per field of a JSON value.
 import { InputError } from '../base/index.ts';
-import { settingOfFlag, settingsTable } from './table.ts';
+import { settingNames, settingOfFlag, settingsTable } from './table.ts';
 import { readableInteger } from './value-kinds.ts';
 
 /**
@@ -48,8 +48,57 @@ export function longForm(word: string): string {
   const end = /[.=]/.exec(word)?.index ?? word.length;
   const name = word.slice(0, end);
   const dashed = name.startsWith('--') ? name.replaceAll('_', '-') : name;
-  const known = settingOfFlag(dashed);
-  return `${known === undefined ? dashed : settingsTable[known].flag}${word.slice(end)}`;
+  return `${fullFlag(dashed)}${word.slice(end)}`;
+}
+
+/**
+ * Returns the flag of the table that a word stands for, as argparse finds it: another spelling, the opposite of a switch, or the beginning
+ * of one flag only; otherwise the word.
+ */
+function fullFlag(name: string): string {
+  const known = settingOfFlag(name);
+  if (known !== undefined) return settingsTable[known].flag;
+  if (!name.startsWith('--')) return name;
+  spellings ??= switchSpellings();
+  const exact = spellings.get(name);
+  if (exact !== undefined) return exact;
+  const longer = [...spellings].filter(([spelling]) => spelling.startsWith(name));
+  const [only] = longer;
+  return longer.length === 1 && only !== undefined ? only[1] : name;
+}
+
+/** Returns the whole flag if a word has only its beginning; undefined for other words. */
+export function abbreviatedFlag(word: string): string | undefined {
+  const [name = ''] = word.replaceAll('_', '-').split(/[.=]/);
+  spellings ??= switchSpellings();
+  if (!name.startsWith('--') || spellings.has(name)) return undefined;
+  const full = fullFlag(name);
+  return full === name ? undefined : full;
+}
+
+/** All long spellings, with the words that they stand for. */
+let spellings: ReadonlyMap<string, string> | undefined;
+
+/** vLLM 0.33 has `--disable-x` for each `--enable-x`, beside `--no-enable-x`, and the other way round. */
+function switchSpellings(): ReadonlyMap<string, string> {
+  const all = new Map<string, string>();
+  const inverses: [string, string][] = [];
+  for (const name of settingNames) {
+    const { flag, aliases, value } = settingsTable[name];
+    for (const one of [flag, ...aliases]) {
+      if (!one.startsWith('--')) continue;
+      all.set(one, flag);
+      if (value.arity !== 'switch') continue;
+      const opposite = flag.replace('--', '--no-');
+      all.set(one.replace('--', '--no-'), opposite);
+      const inverse = one.replace(/^--(enable|disable)-/, (_, word: string) =>
+        word === 'enable' ? '--disable-' : '--enable-',
+      );
+      if (inverse !== one) inverses.push([inverse, opposite]);
+    }
+  }
+  for (const [inverse, opposite] of inverses) if (!all.has(inverse)) all.set(inverse, opposite);
+  return all;
 }
 
 /** Sets a field. A name that ends in `+` appends the parts between commas to a list. */

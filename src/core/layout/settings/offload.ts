@@ -55,6 +55,7 @@ export const offloadSettings = {
     'sleepModeOffloadCudagraph',
   ]),
   ...without(none('there are no weights to put to sleep'), text('<value>'), [
+    'sleepModeBackend',
     'sleepPreserveParameterNames',
   ]),
 } as const;

@@ -64,6 +64,7 @@ export const unmodelledSettings = {
     'enableHcSp',
     'enableShmTensorArena',
     'dcpQReplicate',
+    'monokernel',
   ]),
   ...without(
     kernels,
