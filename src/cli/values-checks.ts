@@ -36,20 +36,25 @@ function faultsBy(catalogue: Awaited<ReturnType<typeof loadCatalogue>>) {
 }
 
 /**
- * Whether vLLM in a pod decides: the model's files, which its image reads, may allow a longer context than the catalogue has.
+ * Whether vLLM in a pod decides: the model's files, which its image reads, may allow a longer context than the catalogue has, and its
+ * LMCache speaks to other stores.
  */
-function isForImage({ isByContext, path }: EngineFault, values: Values): boolean {
-  const entry = values.servingEngineSpec.modelSpec[Number(path[2])];
-  return isByContext === true && entry !== undefined && kindInChart(entry) === 'vllm';
+function isForImage({ isByContext, isEmulated, path }: EngineFault, values: Values): boolean {
+  if (isByContext !== true && isEmulated !== true) return false;
+  const { modelSpec } = values.servingEngineSpec;
+  const entries = path[1] === 'modelSpec' ? [modelSpec[Number(path[2])]] : modelSpec;
+  return entries.some((entry) => entry !== undefined && kindInChart(entry) === 'vllm');
 }
 
 /** Faults that are none of the values for Kubernetes, but that the image's vLLM will have unless its model says otherwise. */
 export async function imageNotes({ values, written }: ResolvedValues): Promise<readonly Problem[]> {
   return faultsBy(await loadCatalogue())(values)
     .filter((fault) => isForImage(fault, values))
-    .map(({ path, sentence }) => ({
+    .map(({ path, sentence, isByContext }) => ({
       place: placeAt(written, path),
-      sentence: `${sentence}; "spillway up" does not start with it, nor does vLLM unless the model's own files allow more`,
+      sentence: `${sentence}; "spillway up" does not start with it${
+        isByContext ? ", nor does vLLM unless the model's own files allow more" : ''
+      }`,
     }));
 }
 

@@ -5,6 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { bucketOf } from '../../src/cli/cache/bucket-flags.ts';
+import { InputError } from '../../src/core/base/index.ts';
 import { CacheClient as Client, testCache } from '../support/cache.ts';
 import { bytesOfKey } from '../support/cache-load.ts';
 import { s3Server } from '../support/s3-server.ts';
@@ -81,4 +83,30 @@ test('what is wrong with a bucket is said', () => {
     run('--s3', 's3://bucket', '--s3-endpoint', 'minio'),
     /it must look like\s+http:\/\/host:9000/,
   );
+});
+
+test('credentials in the URL of a bucket or of its store are refused, and never shown', () => {
+  const refused: readonly (readonly [s3: string, endpoint?: string])[] = [
+    ['s3://bucket', 'http://key:hunter2@minio:9000'],
+    ['s3://bucket', 'https://hunter2@minio'],
+    ['s3://bucket', 'key:hunter2@minio:9000'],
+    ['s3://bucket', 'http:/key:hunter2@minio'],
+    ['s3://bucket', 'http://minio:9000?X-Amz-Signature=hunter2'],
+    ['s3://bucket', 'http://minio:9000#hunter2'],
+    ['s3://bucket', 'http://key:p@ss/hunter2@minio:9000'],
+    ['s3://key:hunter2@bucket', 'http://minio:9000'],
+    ['s3://bucket?secret=hunter2'],
+    ['redis+sentinel://:hunter2@a:26379'],
+    ['s3://bucket', 'sentinel://key:hunter2@a:26379'],
+  ];
+  for (const [s3, s3Endpoint] of refused) {
+    assert.throws(
+      () => bucketOf({ s3, ...(s3Endpoint !== undefined && { s3Endpoint }) }),
+      (error) =>
+        error instanceof InputError &&
+        !error.message.includes('hunter2') &&
+        /AWS_ACCESS_KEY_ID|Redis Sentinel/.test(error.message),
+      `${s3} ${s3Endpoint}`,
+    );
+  }
 });

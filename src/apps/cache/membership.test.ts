@@ -21,4 +21,9 @@ test('what is no address is refused in one sentence', async () => {
   for (const text of ['a', 'a:b:c:1', 'a:6379,:1', 'lm://a:1', 'no.such.name.invalid:6379']) {
     await assert.rejects(membershipOf(text, 'a:1'), InputError, text);
   }
+  for (const text of ['sentinel://:hunter2@a:26379', 'a:1,redis+sentinel://:hunter2@b:1']) {
+    const said =
+      /^InputError: (?!.*hunter2)--peers .*; Redis Sentinel \(.*\) is not spoken to: use lm:/;
+    await assert.rejects(membershipOf(text, 'a:1'), said, text);
+  }
 });

@@ -1,7 +1,8 @@
 // The servers that share keys: a list, or the addresses behind the name of a headless Service, which change.
 import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
-import { commaList, InputError } from '../../core/base/index.ts';
+import { commaList, InputError, withoutCredentials } from '../../core/base/index.ts';
+import { sentinelRefusal } from '../../core/lm/index.ts';
 
 /** How often the addresses of a name are looked up. */
 const lookupMs = 5_000;
@@ -26,9 +27,11 @@ export interface Membership {
 export async function membershipOf(text: string, self: string | undefined): Promise<Membership> {
   const names = commaList(text);
   for (const name of names) {
+    const refusal = sentinelRefusal(name, '--peers');
+    if (refusal !== undefined) throw refusal;
     if (!/^(?:\[[\da-f:.]+\]|[^\s:,[\]]+):\d{1,5}$/i.test(name)) {
       throw new InputError(
-        `--peers has "${name}"; each must look like HOST:PORT with the port of Redis' protocol.`,
+        `--peers has "${withoutCredentials(name)}"; each must look like HOST:PORT with the port of Redis' protocol.`,
       );
     }
   }

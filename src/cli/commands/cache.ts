@@ -3,7 +3,6 @@ import { totalmem } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { Command, Option } from 'commander';
 import {
-  type CacheBucket,
   type CacheController,
   type CacheDisk,
   type CacheTlsOptions,
@@ -24,6 +23,7 @@ import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts
 import { applyConfigFile } from '../arguments/config-file.ts';
 import { integer, portOrAny, positiveInteger } from '../arguments/numbers.ts';
 import { byteSize, duration, memorySize } from '../arguments/quantities.ts';
+import { type BucketFlags, bucketOf } from '../cache/bucket-flags.ts';
 import { readUsersFile } from '../cache/users-file.ts';
 import { provideFileThreads } from '../file-threads.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
@@ -32,7 +32,7 @@ import { boundYoungGeneration } from '../young-generation.ts';
 import { cacheCheckCommand } from './cache-check.ts';
 import { runCacheFront } from './cache-front.ts';
 
-interface CacheFlags extends TraceFlags, LogFlags {
+interface CacheFlags extends TraceFlags, LogFlags, BucketFlags {
   readonly config?: string;
   readonly front?: true;
   readonly host: string;
@@ -60,10 +60,6 @@ interface CacheFlags extends TraceFlags, LogFlags {
   readonly diskEviction?: EvictionName;
   readonly disk?: string;
   readonly diskSize?: number;
-  readonly s3?: string;
-  readonly s3Endpoint?: string;
-  readonly s3Region?: string;
-  readonly s3PartSize?: number;
   readonly peers?: string;
   readonly peerAddress?: string;
   readonly copies: number;
@@ -403,28 +399,4 @@ function diskOf({ disk, diskSize, eviction, diskEviction }: CacheFlags): CacheDi
     );
   }
   return { folder: disk, bytesMax: diskSize, eviction: diskEviction ?? eviction };
-}
-
-function bucketOf({
-  s3,
-  s3Endpoint: endpoint,
-  s3Region: region,
-  s3PartSize: partBytes,
-}: CacheFlags): CacheBucket | undefined {
-  if (s3 === undefined) {
-    if ((endpoint ?? region ?? partBytes) === undefined) return undefined;
-    throw new InputError('--s3-endpoint, --s3-region and --s3-part-size need --s3 with a bucket.');
-  }
-  const [, bucket, prefix = ''] =
-    /^s3:\/\/([a-z\d][a-z\d.-]{1,61}[a-z\d])(?:\/(.*))?$/.exec(s3) ?? [];
-  if (bucket === undefined) {
-    throw new InputError(`--s3 is "${s3}"; it must look like s3://bucket or s3://bucket/prefix.`);
-  }
-  if (endpoint !== undefined && !/^https?:\/\/[^/@]+\/?$/.test(endpoint)) {
-    throw new InputError(
-      `--s3-endpoint is "${endpoint}"; it must look like http://host:9000, without credentials.`,
-    );
-  }
-  const folder = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
-  return { bucket, prefix: folder, endpoint, region, partBytes };
 }

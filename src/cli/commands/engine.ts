@@ -26,7 +26,7 @@ import {
   vainSettings,
 } from '../../core/layout/index.ts';
 import { samplingDefaults } from '../../core/telemetry/index.ts';
-import { defaultKvEventsConfig } from '../../core/vllm-config/index.ts';
+import { defaultKvEventsConfig, lmcacheOverrides } from '../../core/vllm-config/index.ts';
 import { openNote } from '../../io/listen/index.ts';
 import { createLogger, type Logger } from '../../io/log/index.ts';
 import { readGpuSpec } from '../../io/models/index.ts';
@@ -139,7 +139,7 @@ async function tierFlags(
     offloadingBackend: kvOffloadingBackend,
     transfer: kvTransferConfig,
     ...(kvTransferConfig && {
-      lmcache: await lmcacheSettings(process.env, onNote),
+      lmcache: await lmcacheSettings(process.env, onNote, lmcacheOverrides(kvTransferConfig)),
       nixl: nixlSettings(process.env),
     }),
   };

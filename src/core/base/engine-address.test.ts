@@ -72,8 +72,15 @@ test('credentials are left out of any text that has the form of a URL', () => {
   assert.equal(withoutCredentials('http://a:b@c@host/x@y'), 'http://host/x@y');
   assert.equal(withoutCredentials('http://host/x'), 'http://host/x');
   assert.equal(withoutCredentials('host:8000'), 'host:8000');
+  for (const slashes of ['', '/', '///', '\\\\']) {
+    const [given, plain] = [`http:${slashes}a:b@host`, `http:${slashes}host`];
+    assert.equal(new URL(given).password, 'b');
+    assert.deepEqual([withoutCredentials(given), withoutLogins(given)], [plain, plain]);
+  }
   assert.equal(
     withoutLogins('"http://a:b@h/x@y" and redis://c:d@[::1]:1, mail m@n'),
     '"http://h/x@y" and redis://[::1]:1, mail m@n',
   );
+  const usage = 'redis://[USER:PASSWORD@]HOST:PORT or redis://USER:PASSWORD@HOST:PORT';
+  assert.equal(withoutLogins(usage), usage, 'it is what our own sentences say');
 });

@@ -74,7 +74,8 @@ export function fetchable(text: string): {
  * @example withoutCredentials('redis://ann:key@host:6379'); // 'redis://host:6379'
  */
 export function withoutCredentials(text: string): string {
-  const scheme = /^\s*(?:[a-z][a-z0-9+.-]*:\/\/)?/i;
+  // Any number of slashes makes a URL of http.
+  const scheme = /^\s*(?:https?:[/\\]*|[a-z][a-z0-9+.-]*:[/\\]{1,2})?/i;
   const [start] = scheme.exec(text) as RegExpExecArray;
   const rest = text.slice(start.length);
   // What is no URL may have a password with any character.
@@ -87,7 +88,8 @@ export function withoutCredentials(text: string): string {
  * @example withoutLogins('http://ann:key@a and redis://b'); // 'http://a and redis://b'
  */
 export function withoutLogins(text: string): string {
-  return text.replace(/(:\/\/)[^\s/?#"'`]*@/g, '$1');
+  // Our own sentences show where they are written.
+  return text.replace(/(https?:[/\\]*|:\/\/)(?!\[?USER:PASSWORD@)[^\s/?#"'`]*@/gi, '$1');
 }
 
 function decoded(part: string): string {

@@ -2,20 +2,12 @@
 import { InputError } from '../base/index.ts';
 import type { ModelSpec } from '../engine/index.ts';
 import type { EngineKind, ModelEntry, Values } from '../values/index.ts';
+import { cacheUrlFaults } from './cache-url-faults.ts';
+import type { EngineFault } from './engine-fault.ts';
 import { textsOf } from './entry-values.ts';
 import { allowsLongContext } from './long-context.ts';
 import { entryArguments, givenAt, readEntry, readWords } from './read-settings.ts';
 import { type SettingName, type Settings, settingNames, settingsTable } from './table.ts';
-
-/** A fault of an entry of modelSpec. */
-export interface EngineFault {
-  /** Keys and indexes from the top of the file. */
-  readonly path: readonly (string | number)[];
-  /** A sentence without its full stop. */
-  readonly sentence: string;
-  /** By the context that the catalogue has for the model; that of the model's own files, which vLLM reads, may be longer. */
-  readonly isByContext?: boolean;
-}
 
 /**
  * @param findModel Returns the shape of an entry's model or stand-in; throws if it is unknown, which is
@@ -39,7 +31,7 @@ export function engineFaults(
     if (unreadable.length > 0) return unreadable;
     const { settings, sources } = readEntry(entry);
     const model = modelOf(entry, findModel);
-    return [
+    const ofSettings = [
       ...(model === undefined
         ? []
         : modelFaults(settings, model, allowsLongContext(entry, values))),
@@ -50,6 +42,8 @@ export function engineFaults(
       const where = source.startsWith('-') ? `${base}.${extraArgs}: ${source}` : `${base}.${key}`;
       return { path: path(key), sentence: `${where} ${sentence}`, isByContext };
     });
+    if (kindOf(entry) !== 'embedded') return ofSettings;
+    return [...ofSettings, ...cacheUrlFaults(values, entry, index, settings.kvTransferConfig)];
   });
 }
 

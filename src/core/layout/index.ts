@@ -2,7 +2,8 @@
 export { refusedArguments, unknownFlagReason } from './argument-notes.ts';
 export { entryWords, podKvEvents, type StartedProgram, wordOrder } from './command-line.ts';
 export { effectNotes, vainSettings } from './effect-notes.ts';
-export { type EngineFault, engineFaults } from './engine-faults.ts';
+export type { EngineFault } from './engine-fault.ts';
+export { engineFaults } from './engine-faults.ts';
 export { engineKeys } from './keys/engine-keys.ts';
 export { stackKeys, subchartKeys, vainChartKeys } from './keys/stack-keys.ts';
 export { vainEntryKeys } from './keys/vain-entry-keys.ts';

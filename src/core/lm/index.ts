@@ -1,4 +1,5 @@
-// LMCache's remote server protocol, `lm://`.
+// LMCache's remote server protocol, `lm://`, and the URLs of cache servers.
+export { type CacheAddress, parseCacheUrl, sentinelRefusal } from './cache-address.ts';
 export {
   type LmCommand,
   type LmRequest,

@@ -9,3 +9,4 @@ export {
   type KvTransferConfig,
   parseKvTransferConfig,
 } from './kv-transfer-config.ts';
+export { lmcacheOverrides } from './lmcache-overrides.ts';

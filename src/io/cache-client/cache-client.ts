@@ -1,9 +1,7 @@
 // A client of a cache server: stores, looks up and loads values, whichever protocol its URL names.
-
 import { NoResponseError } from '../../core/base/index.ts';
-import { lmReplyBytes, lmRequest, readLmReply } from '../../core/lm/index.ts';
+import { type CacheAddress, lmReplyBytes, lmRequest, readLmReply } from '../../core/lm/index.ts';
 import { commandHead, lineEnd, ReplyReader } from '../../core/resp/index.ts';
-import type { CacheAddress } from './cache-address.ts';
 import { type ClientTls, Connection, type Exchange } from './connection.ts';
 
 /** Receives the bytes of a value as they arrive. */

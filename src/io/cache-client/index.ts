@@ -1,5 +1,5 @@
 // Clients of a cache server: `lm://` and Redis' protocol behind one contract.
-export { type CacheAddress, parseCacheUrl } from './cache-address.ts';
+export { type CacheAddress, parseCacheUrl } from '../../core/lm/index.ts';
 export {
   type CacheClient,
   openCacheClient,

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { lmcacheOverrides } from '../../../core/vllm-config/index.ts';
 import { lmcacheSettings } from './lmcache-settings.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-lmcache-'));
@@ -105,4 +106,23 @@ test('a size in another unit than GB is refused with the number to write', async
   for (const [yaml, message] of cases) await assert.rejects(settingsOf(yaml), message, yaml);
   const { settings } = await settingsOf('max_local_cpu_size: 0.5\nmax_local_disk_size: 2000\n');
   assert.deepEqual([settings.hostBytes, settings.diskBytes], [2 ** 29, 2000 * 2 ** 30]);
+});
+
+test('settings in --kv-transfer-config win over those of variables and the file', async () => {
+  const { settings } = await settingsOf('remote_url: lm://file:1\nchunk_size: 64');
+  assert.deepEqual([settings.remoteUrl, settings.chunkTokens], ['lm://file:1', 64]);
+  const variables = { LMCACHE_REMOTE_URL: 'lm://variable:1', LMCACHE_CHUNK_SIZE: '32' };
+  const own = {
+    ...{ 'lmcache.remote_url': null, 'lmcache.local_cpu': false, 'lmcache.mp.host': 'h' },
+    'spillway.link_gbps': 1,
+  };
+  const nested = { kv_connector: 'LMCacheConnectorV1', kv_connector_extra_config: own };
+  for (const extra of [own, { connectors: [{ kv_connector: 'NixlConnector' }, nested] }]) {
+    const overrides = lmcacheOverrides({ kv_connector_extra_config: extra });
+    assert.deepEqual(overrides, { remote_url: null, local_cpu: false });
+    const read = await lmcacheSettings(variables, () => {}, overrides);
+    assert.deepEqual([read.remoteUrl, read.hostBytes, read.chunkTokens], [undefined, 0, 32]);
+  }
+  assert.deepEqual(lmcacheOverrides(undefined), {});
+  assert.deepEqual(lmcacheOverrides({ kv_connector_extra_config: { connectors: [null, 7] } }), {});
 });

@@ -60,20 +60,25 @@ const diskGigabytesMax = 4_194_304;
 const bytesMin = 2 ** 25;
 
 /**
- * Reads `LMCACHE_CONFIG_FILE`, and the variables `LMCACHE_…`, which win.
+ * Reads `LMCACHE_CONFIG_FILE`, and the variables `LMCACHE_…`, which win over it.
  *
+ * @param overrides Of `lmcacheOverrides`, which win over both.
  * @param onNote Receives a sentence for each key without effect.
  * @throws {InputError} If the file cannot be read, or a value is not of its kind.
  */
 export async function lmcacheSettings(
   environment: Readonly<Record<string, string | undefined>>,
   onNote: (note: string) => void = () => {},
+  overrides: Readonly<Record<string, unknown>> = {},
 ): Promise<LmcacheSettings> {
   const path = environment['LMCACHE_CONFIG_FILE'];
   const file = await fileOf(path);
   if (path !== undefined) lmcacheFileNotes(file, path).forEach(onNote);
   lmcacheVariableNotes(environment).forEach(onNote);
-  const given = (name: string) => environment[`LMCACHE_${name.toUpperCase()}`] ?? file[name];
+  const given = (name: string) =>
+    Object.hasOwn(overrides, name)
+      ? overrides[name]
+      : (environment[`LMCACHE_${name.toUpperCase()}`] ?? file[name]);
   const number = (name: string, fallback: number) => {
     const value = given(name);
     if (value === undefined || value === null || value === '') return fallback;

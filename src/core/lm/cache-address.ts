@@ -1,5 +1,5 @@
 // Where a cache server is, from its URL.
-import { InputError, withoutCredentials } from '../../core/base/index.ts';
+import { InputError, withoutCredentials } from '../base/index.ts';
 
 export interface CacheAddress {
   readonly protocol: 'lm' | 'resp';
@@ -85,15 +85,29 @@ const foreignSchemes: readonly string[] = [
 
 /** @returns An error that says what to use instead; undefined for other texts. */
 function foreignStore(text: string, where: string): InputError | undefined {
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
+  const scheme = schemeOf(text);
   if (scheme === undefined) return undefined;
-  if (/sentinel/.test(scheme)) {
-    return new InputError(
-      `${where} is "${withoutCredentials(text)}"; Redis Sentinel (${scheme}://) is not spoken to: use lm://HOST:PORT or redis://[USER:PASSWORD@]HOST:PORT of "spillway cache" itself, or leave it out.`,
-    );
-  }
+  const sentinel = sentinelRefusal(text, where);
+  if (sentinel !== undefined) return sentinel;
   if (!foreignSchemes.includes(scheme)) return undefined;
   return new InputError(
     `${where} is "${withoutCredentials(text)}"; a store of ${scheme}:// is not spoken to: use lm://HOST:PORT or redis://HOST:PORT of "spillway cache", which can keep values on disk and in S3 below its memory, or leave it out.`,
   );
+}
+
+/**
+ * Refuses the URL of a Redis Sentinel, wherever the address of a cache server or a store is expected.
+ *
+ * @returns Undefined for other texts.
+ */
+export function sentinelRefusal(text: string, where: string): InputError | undefined {
+  const scheme = schemeOf(text);
+  if (scheme === undefined || !scheme.includes('sentinel')) return undefined;
+  return new InputError(
+    `${where} is "${withoutCredentials(text)}"; Redis Sentinel (${scheme}://) is not spoken to: use lm://HOST:PORT or redis://[USER:PASSWORD@]HOST:PORT of "spillway cache" itself, or leave it out.`,
+  );
+}
+
+function schemeOf(text: string): string | undefined {
+  return /^\s*([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
 }
