@@ -88,7 +88,7 @@ test('an invalid file changes nothing, and the log reports its line and key once
     ],
     ['static_aliases: nonsense\n', '1:1: static_aliases: static_aliases accepts alias:model'],
     ['service_discovery: k8s\n', '1:1: service_discovery "k8s" does not work here: this router'],
-    ['k8s_namespace: default\n', '1:1: k8s_namespace does not work here: it cannot change while'],
+    ['static_model_labels: p\n', '1:1: static_backends: static_model_labels labels the engines of'],
     ['routing_logic: [\n', 'not valid YAML'],
   ];
   for (const [i, [text, message]] of wrong.entries()) {

@@ -99,13 +99,43 @@ test('callbacks have no effect, which is a warning and no error', () => {
   assert.deepEqual(parse('callbacks: null').notes, []);
 });
 
+test('labels of the listed engines have their effect', () => {
+  const { settings, view, notes } = parse(
+    'static_backends: "http://a,http://b"\nstatic_models: m,m\nstatic_model_labels: p,d',
+  );
+  assert.deepEqual(
+    settings.engines?.map(({ label }) => label),
+    ['p', 'd'],
+  );
+  assert.equal(view['static_model_labels'], 'p,d');
+  assert.deepEqual(notes, []);
+});
+
+test('keys of upstream that cannot change while the router runs are one warning', () => {
+  const { settings, notes } = parse(
+    'routing_logic: session\nk8s_port: 8000\nk8s_namespace: default\nprefill_model_labels: p',
+  );
+  assert.equal(settings.policy, 'session');
+  assert.deepEqual(
+    notes.map(({ level, text }) => [level, text]),
+    [
+      [
+        'warning',
+        'prefill_model_labels, k8s_port, k8s_namespace in the dynamic configuration have no effect, because they cannot change while the router runs: start it with --prefill-model-labels, --k8s-port, --k8s-namespace.',
+      ],
+    ],
+  );
+  assert.match(parse('k8s_port: 1').notes[0]?.text ?? '', /has no effect, because it cannot/);
+});
+
 test('what a file cannot set is refused with its line and key', () => {
   const refused = (text: string, message: RegExp, discovery?: string) =>
     assert.throws(() => parse(text, discovery), { name: 'InputError', message });
   refused(
-    'routing_logic: session\nk8s_port: 8000',
-    /f\.yaml:2:1: k8s_port does not work here: it cannot change while the router runs; give --k8s-port and omit/,
+    'static_backends: http://a\nstatic_model_labels: p,d',
+    /f\.yaml:1:1: .*static_model_labels has 2 entries, static_backends 1/,
   );
+  refused('static_model_labels: p', /static_model_labels labels the engines of static_backends/);
   refused(
     'service_discovery: k8s',
     /service_discovery "k8s" does not work here: this router was started with "static"/,

@@ -12,9 +12,8 @@ import { checkedAliases, type ListNames, listedAliases, listedEngines } from './
 const text = z.string();
 /** A timer of Node holds 24 days. */
 const seconds = z.int().min(1).max(2_000_000);
-/** Keys of upstream; a file may set them to null, as upstream's own output does. */
-const refusedKeys = [
-  'static_model_labels',
+/** Keys of upstream's that cannot change while the router runs. A file may set them to null, as upstream's own output does. */
+const fixedKeys = [
   'prefill_model_labels',
   'decode_model_labels',
   'k8s_port',
@@ -38,6 +37,7 @@ const schema = z.strictObject({
       ),
     ])
     .nullish(),
+  static_model_labels: text.nullish(),
   static_aliases: z.union([text, z.record(text, text)]).nullish(),
   static_model_types: text.nullish(),
   static_backend_health_checks: z.boolean().nullish(),
@@ -45,7 +45,7 @@ const schema = z.strictObject({
   static_backend_health_check_timeout_seconds: seconds.nullish(),
   session_key: text.nullish(),
   callbacks: text.nullish(),
-  ...Object.fromEntries(refusedKeys.map((key) => [key, z.unknown().optional()])),
+  ...Object.fromEntries(fixedKeys.map((key) => [key, z.unknown().optional()])),
 });
 
 type Config = z.infer<typeof schema> & Readonly<Record<string, unknown>>;
@@ -62,6 +62,7 @@ const names: ListNames = {
   backends: 'static_backends',
   models: 'static_models',
   aliases: 'static_aliases',
+  labels: 'static_model_labels',
 };
 
 /**
@@ -79,10 +80,6 @@ export function parseDynamicConfig(
   const config = value as Config;
   const fault = (key: string, sentence: string) =>
     new ValuesError([{ place: placeAt(written, [key], 'key'), sentence }]);
-  for (const key of refusedKeys) {
-    const reason = `it cannot change while the router runs; give --${key.replaceAll('_', '-')} and omit the key`;
-    if (config[key] != null) throw fault(key, `${key} does not work here: ${reason}`);
-  }
   const { service_discovery: wanted } = config;
   if (wanted != null && wanted !== discovery) {
     const reason = `this router was started with "${discovery}"; omit the key`;
@@ -124,16 +121,38 @@ export function parseDynamicConfig(
       base.healthTimeoutMs,
     ),
   };
+  return { settings, view: viewOf(settings, config, discovery), notes: notesOf(config) };
+}
+
+/** The keys without effect. */
+function notesOf(config: Config): readonly UpstreamFlagNote[] {
   const { callbacks } = config;
   const note = callbacks ? upstreamFlagNote('callbacks', callbacks) : undefined;
-  const notes = note === undefined ? [] : [{ ...note, text: note.text.replace(/^--/, '') }];
-  return { settings, view: viewOf(settings, config, discovery), notes };
+  const fixed = fixedKeys.filter((key) => config[key] != null && config[key] !== '');
+  const flags = fixed.map((key) => `--${key.replaceAll('_', '-')}`);
+  return [
+    ...(note === undefined ? [] : [{ ...note, text: note.text.replace(/^--/, '') }]),
+    ...(fixed.length === 0
+      ? []
+      : [
+          {
+            level: 'warning' as const,
+            text: `${fixed.join(', ')} in the dynamic configuration ${fixed.length === 1 ? 'has' : 'have'} no effect, because ${fixed.length === 1 ? 'it' : 'they'} cannot change while the router runs: start it with ${flags.join(', ')}.`,
+          },
+        ]),
+  ];
 }
 
 /** Undefined if the file lists none. */
 function enginesOf(config: Config): DiscoveredEndpoint[] | undefined {
-  const { static_backends: backends, static_models: models } = config;
-  if (typeof models === 'object' && models !== null) {
+  const { static_backends: backends, static_models: models, static_model_labels: labels } = config;
+  const isNested = typeof models === 'object' && models !== null;
+  if (labels && (isNested || backends == null)) {
+    throw new InputError(
+      'static_model_labels labels the engines of static_backends: give both, and static_models as a list.',
+    );
+  }
+  if (isNested) {
     if (backends != null) {
       throw new InputError('static_models lists the engines already; omit static_backends.');
     }
@@ -150,7 +169,11 @@ function enginesOf(config: Config): DiscoveredEndpoint[] | undefined {
     if (models != null) throw new InputError('static_models requires static_backends.');
     return undefined;
   }
-  return listedEngines(commaList(backends), models == null ? undefined : commaList(models), names);
+  const listed = models == null ? undefined : commaList(models);
+  return listedEngines(
+    ...([commaList(backends), listed, names, undefined] as const),
+    labels ? commaList(labels) : undefined,
+  );
 }
 
 function aliasesOf(config: Config): ReadonlyMap<string, string> | undefined {
@@ -165,8 +188,9 @@ function viewOf(settings: LiveSettings, config: Config, discovery: string): Dyna
   const models = engines.flatMap((engine) => engine.models);
   const list = (items: readonly string[]) => (items.length === 0 ? null : items.join(','));
   const view: Record<string, unknown> = {
-    ...Object.fromEntries(refusedKeys.map((key) => [key, null])),
+    ...Object.fromEntries(fixedKeys.map((key) => [key, null])),
     callbacks: null,
+    static_model_labels: list(engines.flatMap(({ label }) => label ?? [])),
     service_discovery: discovery,
     routing_logic: settings.policy,
     session_key: settings.sessionKey ?? null,
