@@ -110,7 +110,7 @@ export function routerService(
       ...(planFile === undefined ? [] : ['--plan', planFile]),
       ...routerFlags(values, backends, { adminPort, controller }),
     ],
-    env: routerEnvironment(values),
+    env: routerEnvironment(values, backends),
     lifeline: 'pipe',
     ...{ healthUrl: `${healthUrl}/health`, healthTls },
     startDeadlineMs: routerStartDeadlineMs,

@@ -18,6 +18,7 @@ import {
 } from '../../apps/up/index.ts';
 
 import { InputError } from '../../core/base/index.ts';
+import { keysInEnvironment } from '../../core/launch/index.ts';
 import { policyNames } from '../../core/routing/index.ts';
 import {
   checkModels,
@@ -123,7 +124,7 @@ async function up(flags: UpFlags): Promise<void> {
     dashboard: flags.dashboard === false ? false : undefined,
     engineUrls: flags.engine,
   });
-  const values = withStandIns(overridden, await loadCatalogue());
+  const values = keysInEnvironment(withStandIns(overridden, await loadCatalogue()));
   if (!values.routerSpec.enableRouter) noteRouterFlags(flags);
   await checkFlagNames(flags, values);
   // One that cannot be read is refused before anything starts.

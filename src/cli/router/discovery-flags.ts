@@ -2,10 +2,11 @@
 import { type Command, Option } from 'commander';
 import { listedAliases, listedEngines, type RouterOptions } from '../../apps/router/index.ts';
 import { timeoutSecondsMax } from '../../core/attempts/index.ts';
-import { commaList, InputError } from '../../core/base/index.ts';
+import { commaList, engineAddress, InputError } from '../../core/base/index.ts';
 import { discoveries, namedByModel } from '../../io/endpoints/index.ts';
 import type { Logger } from '../../io/log/index.ts';
 import { duration } from '../arguments/quantities.ts';
+import { secretFrom } from './secret-from.ts';
 
 export interface DiscoveryFlags {
   readonly serviceDiscovery?: string;
@@ -23,6 +24,9 @@ export interface DiscoveryFlags {
   readonly backendHealthCheckTimeoutSeconds?: number;
 }
 
+/** Variable with the URLs of engines of `--static-backends` that have a user and a password. */
+const loginsVariable = 'SPILLWAY_ENGINE_URLS';
+
 const seconds = duration('s', { min: 0, max: timeoutSecondsMax });
 
 export function addDiscoveryFlags(command: Command): Command {
@@ -33,7 +37,11 @@ export function addDiscoveryFlags(command: Command): Command {
       `how engines are found: ${[...namingFlags.keys()].join(', ')} (default: from the flag that names them)`,
       discovery,
     )
-    .option('--static-backends <urls>', 'engine URLs, comma-separated', commaList)
+    .option(
+      '--static-backends <urls>',
+      `engine URLs, comma-separated; those with a user and a password may be in ${loginsVariable}, which process listings do not show`,
+      commaList,
+    )
     .option(
       '--static-models <models>',
       'model of each engine, for engines that do not list theirs',
@@ -103,7 +111,9 @@ export function discoveryFrom(
   RouterOptions,
   'engines' | 'aliases' | 'discovery' | 'dynamicConfig' | 'healthIntervalMs' | 'healthTimeoutMs'
 > {
-  const { discovery, isExternal, list, aliases } = checkDiscovery(flags);
+  const { discovery, isExternal, list, aliases } = checkDiscovery(
+    withLogins(flags, secretFrom(loginsVariable)),
+  );
   if (isExternal) log.warning(externalOnlyNote);
   const path = flags.dynamicConfigYaml ?? flags.dynamicConfigJson;
   const { backendHealthCheckTimeoutSeconds: timeout } = flags;
@@ -164,6 +174,37 @@ export function checkDiscovery(flags: DiscoveryFlags) {
         )
       : [],
     aliases: listedAliases(flags.staticAliases ?? [], listFlags),
+  };
+}
+
+/**
+ * The flags with the credentials of a variable, for engines whose URLs have none.
+ *
+ * @throws {InputError} If it has the URL of no engine of the flags, or one without credentials.
+ */
+function withLogins(flags: DiscoveryFlags, logins: string | undefined): DiscoveryFlags {
+  const { staticBackends } = flags;
+  if (logins === undefined || staticBackends === undefined) return flags;
+  const backends = staticBackends.map((given) => ({ given, ...engineAddress(given) }));
+  const byUrl = new Map<string, string>();
+  for (const given of commaList(logins)) {
+    const { url, authorization } = engineAddress(given);
+    const wrong =
+      authorization === undefined
+        ? 'without a user and a password'
+        : 'which is no engine of --static-backends';
+    if (authorization === undefined || backends.every((one) => one.url !== url)) {
+      throw new InputError(
+        `${loginsVariable} has ${url}, ${wrong}: it is for engines of --static-backends, as http://USER:PASSWORD@HOST:8000.`,
+      );
+    }
+    byUrl.set(url, given);
+  }
+  return {
+    ...flags,
+    staticBackends: backends.map(({ given, url, authorization }) =>
+      authorization === undefined ? (byUrl.get(url) ?? given) : given,
+    ),
   };
 }
 

@@ -6,6 +6,7 @@ import {
   cacheFlags,
   embeddedEngineFlags,
   engineEnvironment,
+  keysInEnvironment,
   type ListenAt,
   planEngines,
   routerEnvironment,
@@ -82,7 +83,8 @@ export function neededPrograms(values: Values): {
  *
  * @throws {InputError} If an engine finds no host, or a key cannot be used without Kubernetes.
  */
-export function wantedStack(input: StackInput): WantedStack {
+export function wantedStack(given: StackInput): WantedStack {
+  const input = { ...given, values: keysInEnvironment(given.values) };
   const { values, hosts } = input;
   const { routerSpec, spillway } = values;
   checkKeys(values);
@@ -260,7 +262,7 @@ function routerService(
   return service({
     ...{ release, values, host, name: 'router', gpus: [] },
     facts: factsOf(hosts, host),
-    variables: routerEnvironment(values),
+    variables: routerEnvironment(values, backends),
     flags: routerFlags(at, backends),
     command: [...spillway.bareMetal.spillwayCommand, 'router'],
     image: spillwayImage(values),

@@ -13,6 +13,7 @@ export {
   servedModel,
 } from './engine-plan.ts';
 export { engineRole, withoutLabels } from './engine-role.ts';
+export { keysInEnvironment } from './keys-in-environment.ts';
 export { type ControllerPorts, hasController } from './lmcache-controller.ts';
 export { routerEnvironment, routerKeyOf } from './router-environment.ts';
 export { type Backend, listenerFault, routerFlags } from './router-flags.ts';

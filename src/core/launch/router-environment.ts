@@ -1,12 +1,21 @@
 // The environment of a router child. Keys are passed here, since every user can read command lines.
+import { withoutCredentials } from '../base/index.ts';
 import type { Values } from '../values/index.ts';
+import type { Backend } from './router-flags.ts';
 
-/** Variables with the keys that the values hold: of engines, of clients, and of routers among themselves. */
-export function routerEnvironment({
-  servingEngineSpec,
-  routerSpec,
-}: Values): Record<string, string> {
+/**
+ * Variables with the keys that the values hold: of engines, of clients, and of routers among themselves; and the URLs of engines that have a
+ * user and a password.
+ */
+export function routerEnvironment(
+  { servingEngineSpec, routerSpec }: Values,
+  backends: readonly Backend[],
+): Record<string, string> {
+  const logins = backends.flatMap(({ url, given = url }) =>
+    withoutCredentials(given) === given ? [] : [given.replaceAll(',', '%2C')],
+  );
   const keys = {
+    SPILLWAY_ENGINE_URLS: logins.join(','),
     VLLM_API_KEY: servingEngineSpec.vllmApiKey,
     SPILLWAY_ROUTER_API_KEY: routerSpec.apiKey,
     SPILLWAY_ROUTER_PEERS_KEY: routerSpec.peersKey,

@@ -1,6 +1,6 @@
 // The command line of the router in front of the engines of one stack.
 import { admissionSettings, hedgeSettings, routerTimeoutFlags } from '../attempts/index.ts';
-import { InputError } from '../base/index.ts';
+import { InputError, withoutCredentials } from '../base/index.ts';
 import {
   type EngineRole,
   isDisaggregated,
@@ -71,7 +71,8 @@ export function routerFlags(
     '--service-discovery',
     'static',
     '--static-backends',
-    backends.map(({ url, given = url }) => given).join(','),
+    // Users and passwords are in the environment.
+    backends.map(({ url, given = url }) => withoutCredentials(given)).join(','),
     '--static-models',
     backends.map(({ model }) => model).join(','),
     '--static-names',
