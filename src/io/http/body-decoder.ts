@@ -11,6 +11,7 @@ import {
 import { unsharedBytesMax } from './buffer-pool.ts';
 import type { ServerExchange } from './server-exchange.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
+import { hasWholeFrame } from './zstd-frame.ts';
 
 export type ContentCoding = 'gzip' | 'deflate' | 'br' | 'zstd';
 
@@ -119,6 +120,8 @@ export class BodyDecoder {
     };
     let rest = exchange.body;
     for (let frames = 1; rest.length > 0 && !gone.aborted; frames++) {
+      if (coding === 'zstd' && !hasWholeFrame(rest))
+        throw corrupt(coding, 'unexpected end of file');
       const read = await decodeOnce(coding, rest, add, gone);
       rest = rest.subarray(read);
       const isOver = rest.length === 0 || gone.aborted;
