@@ -41,6 +41,17 @@ export interface PoolingOptions {
   readonly dimensions: number;
   /** Lengths to which vectors may be shortened. @default they may not */
   readonly matryoshka?: 'any' | readonly number[] | undefined;
+  /** Classes of a model that scores. @default one */
+  readonly labels?: readonly string[] | undefined;
+  /** Tokens around a prompt, where Qwen3's tokenizer stands in for one that adds them. @default none */
+  readonly specials?: SpecialTokens | undefined;
+}
+
+/** Ids that an encoder's tokenizer puts before a text, between two texts, and behind. */
+export interface SpecialTokens {
+  readonly begin: number;
+  readonly between: readonly number[];
+  readonly end: number;
 }
 
 export interface EngineServerOptions {

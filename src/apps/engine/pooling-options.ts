@@ -1,7 +1,7 @@
 // Whether a model returns vectors or scores instead of text: by its kind, or because the flags turn it into one that does.
 import { InputError } from '../../core/base/index.ts';
 import type { ModelSpec } from '../../core/engine/index.ts';
-import type { PoolingOptions } from './options.ts';
+import type { PoolingOptions, SpecialTokens } from './options.ts';
 
 /** vLLM's flags that decide. */
 export interface PoolingFlags {
@@ -12,15 +12,35 @@ export interface PoolingFlags {
 }
 
 /**
+ * @param hasStandInTokenizer Whether the tokenizer is not the model's own, so that it adds no special tokens of it.
  * @returns Undefined for a model that generates text.
  * @throws {InputError} If a model that returns vectors or scores is asked to generate.
  * @see vllm/config/model.py, `_get_runner_type` and `_get_convert_type`
  */
-export function poolingOptions(model: ModelSpec, flags: PoolingFlags): PoolingOptions | undefined {
+export function poolingOptions(
+  model: ModelSpec,
+  flags: PoolingFlags,
+  hasStandInTokenizer: boolean,
+): PoolingOptions | undefined {
   const task = taskOf(model, flags);
   if (task === undefined) return undefined;
   const matryoshka = matryoshkaOf(flags.hfOverrides) ?? model.pooling?.matryoshka;
-  return { task, dimensions: model.hiddenSize, ...(matryoshka && { matryoshka }) };
+  const labels = model.pooling?.labels;
+  const specials = hasStandInTokenizer ? specialTokens(model) : undefined;
+  return {
+    ...{ task, dimensions: model.hiddenSize, ...(matryoshka && { matryoshka }) },
+    ...(labels && labels.length > 0 && { labels }),
+    ...(specials && { specials }),
+  };
+}
+
+/** Those of BERT's tokenizer, or of RoBERTa's, whose vocabularies have other sizes. */
+function specialTokens({ pooling, vocabSize }: ModelSpec): SpecialTokens | undefined {
+  if (!pooling?.isEncoder) return undefined;
+  // Vocabularies of RoBERTa and of XLM-RoBERTa.
+  return vocabSize === 50_265 || vocabSize >= 250_000
+    ? { begin: 0, between: [2, 2], end: 2 }
+    : { begin: 101, between: [102], end: 102 };
 }
 
 function taskOf(

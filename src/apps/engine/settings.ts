@@ -86,7 +86,7 @@ export async function resolveEngine(settings: EngineSettings): Promise<ResolvedE
   const { stepCost } = await readStepCostSource(profile, spec);
   const engine = sizeEngine({ ...spec, stepCost });
   const { model, cost } = engine;
-  const pooling = poolingOptions(given, poolingFlags);
+  const pooling = poolingOptions(given, poolingFlags, isStandIn);
   return {
     ...{ model: settings.model, config: engine.config, cost },
     ...(pooling && { pooling }),

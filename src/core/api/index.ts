@@ -78,9 +78,12 @@ export { readTokenizeRequest, type TokenizeRequest } from './openai/tokenize-req
 export { streamUsageObject, type UsageCounts, usageObject } from './openai/usage.ts';
 export {
   type EmbeddingRequest,
+  type EncodingRequest,
   type PairSettings,
+  type PoolingRequest,
   type RerankRequest,
   readEmbeddingRequest,
+  readPoolingRequest,
   readRerankRequest,
   readScoreRequest,
   type ScoreRequest,

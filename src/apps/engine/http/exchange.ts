@@ -137,6 +137,11 @@ export class Exchange {
     this.response.end(body);
   }
 
+  sendBytes(status: number, body: Buffer, headers: Readonly<Record<string, string>>): void {
+    this.response.writeHead(status, { 'content-length': body.length, ...headers });
+    this.response.end(body);
+  }
+
   /** Starts a stream: status and headers are sent at once. */
   openStream(): void {
     this.response.writeHead(200, { 'content-type': sseContentType });

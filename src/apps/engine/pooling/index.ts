@@ -2,7 +2,9 @@
 import type { Handler, Routes } from '../http/server.ts';
 import type { PoolingOptions } from '../options.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
+import { classifyRoute } from './classify.ts';
 import { embeddingsRoute } from './embeddings.ts';
+import { poolingRoute } from './pooling.ts';
 import { rerankRoute, scoreRoute } from './scores.ts';
 
 /** As in vLLM, a model has the routes of its task only. @param generation Wraps each handler. */
@@ -13,11 +15,17 @@ export function poolingRoutes(
 ): Routes {
   const score = { POST: generation(scoreRoute(engine, pooling)) };
   const rerank = { POST: generation(rerankRoute(engine, pooling)) };
+  const isEmbedder = pooling.task === 'embed';
+  // vLLM scores pairs only with models that return one number.
+  const isScorer = isEmbedder || (pooling.labels?.length ?? 1) === 1;
   return {
-    ...(pooling.task === 'embed' && {
-      '/v1/embeddings': { POST: generation(embeddingsRoute(engine, pooling)) },
+    '/pooling': { POST: generation(poolingRoute(engine, pooling)) },
+    ...(isEmbedder
+      ? { '/v1/embeddings': { POST: generation(embeddingsRoute(engine, pooling)) } }
+      : { '/classify': { POST: generation(classifyRoute(engine, pooling)) } }),
+    ...(isScorer && {
+      ...{ '/score': score, '/v1/score': score },
+      ...{ '/rerank': rerank, '/v1/rerank': rerank, '/v2/rerank': rerank },
     }),
-    ...{ '/score': score, '/v1/score': score },
-    ...{ '/rerank': rerank, '/v1/rerank': rerank, '/v2/rerank': rerank },
   };
 }

@@ -1,25 +1,69 @@
 // Runs the prompts of one request through the engine: each is one prefill, without a token of a response.
-import { badRequest, inEngine, type PairSettings } from '../../../core/api/index.ts';
+import {
+  badRequest,
+  type EmbeddingRequest,
+  inEngine,
+  type PairSettings,
+} from '../../../core/api/index.ts';
+import { chatPrompt } from '../chat/chat-prompt.ts';
 import { checkPromptText, checkTokenIds, fittingPrompt } from '../generation/limits.ts';
 import { startGeneration } from '../generation/start-generation.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 
 /**
- * The tokens of a text.
+ * The prompts of a request for vectors or classes: texts, tokens, or a conversation.
+ *
+ * @throws {ApiError} 400 if there is none, or one does not fit the context.
+ */
+export function requestPrompts(
+  engine: EmbeddedEngine,
+  request: EmbeddingRequest,
+): readonly (readonly number[])[] {
+  const { messages, input } = request;
+  if (messages !== undefined) {
+    const add_generation_prompt = request.add_generation_prompt ?? false;
+    const tokens = chatPrompt(engine, { ...request, messages, add_generation_prompt });
+    return [fitting(engine, tokens, request, true)];
+  }
+  const given = isTokens(input) ? [input] : [input ?? ''].flat();
+  if (given.length === 0) throw badRequest('You must pass at least one prompt');
+  return given.map((one) =>
+    typeof one === 'string'
+      ? textTokens(engine, one, request)
+      : fitting(engine, one as readonly number[], request, false),
+  );
+}
+
+function isTokens(input: EmbeddingRequest['input']): input is readonly number[] {
+  return Array.isArray(input) && typeof input[0] === 'number';
+}
+
+/**
+ * The tokens of a text, with the special ones of an encoder.
  *
  * @throws {ApiError} 400 if it does not fit the context.
  */
 export function textTokens(
   engine: EmbeddedEngine,
   text: string,
-  settings: PairSettings & { readonly add_special_tokens?: boolean | null | undefined },
+  settings: PairSettings & {
+    readonly add_special_tokens?: boolean | null | undefined;
+    /** Whether it is part of a pair, which has the special tokens. @default false */
+    readonly isPart?: boolean;
+  },
 ): readonly number[] {
   checkPromptText(engine, text);
-  const tokens = engine.tokenizer.encode(text, {
-    addSpecialTokens: settings.add_special_tokens !== false,
-  });
-  return fitting(engine, tokens, settings, true);
+  const addSpecialTokens = settings.add_special_tokens !== false;
+  const tokens = engine.tokenizer.encode(text, { addSpecialTokens });
+  const specials = settings.isPart ? undefined : engine.options.pooling?.specials;
+  if (!addSpecialTokens || specials === undefined) return fitting(engine, tokens, settings, true);
+  const whole = [specials.begin, ...tokens, specials.end];
+  const fitted = fitting(engine, whole, settings, true);
+  // A tokenizer that truncates keeps both.
+  return fitted.length === whole.length || fitted.length < 2
+    ? fitted
+    : [specials.begin, ...fitted.slice(1, -1), specials.end];
 }
 
 /** Truncates a prompt as the client requests. @throws {ApiError} 400 if it does not fit the context. */

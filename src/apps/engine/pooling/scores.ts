@@ -76,16 +76,20 @@ function computeScores(
   const { engine, pooling, exchange, first, second, settings } = options;
   checkCounts(first.length, second.length);
   engine.checkAdmission(1);
+  const isCrossEncoder = pooling.task === 'score';
+  // The texts of a pair share one set of special tokens.
+  const sided = { ...settings, ...(isCrossEncoder && pooling.specials && { isPart: true }) };
   const [left, right] = [
-    first.map((text) => textTokens(engine, text, settings)),
-    second.map((text) => textTokens(engine, text, settings)),
+    first.map((text) => textTokens(engine, text, sided)),
+    second.map((text) => textTokens(engine, text, sided)),
   ] as const;
   const pairs = right.map(
     (b, index) => [left[index] ?? (left[0] as readonly number[]), b] as const,
   );
-  const isCrossEncoder = pooling.task === 'score';
   // A bi-encoder computes each text by itself, and vLLM counts the token that pads the pair.
-  const counted = pairs.map(([a, b]) => [...a, ...(isCrossEncoder ? [] : [0]), ...b]);
+  const counted = pairs.map(([a, b]) =>
+    isCrossEncoder ? pairTokens(a, b, pooling) : [...a, 0, ...b],
+  );
   const prompts = isCrossEncoder
     ? counted.map((tokens) => fitting(engine, tokens, settings, true))
     : [...left, ...right];
@@ -96,7 +100,7 @@ function computeScores(
     const vectorOf = (tokens: readonly number[]): Float64Array => {
       let vector = vectors.get(tokens);
       if (vector === undefined) {
-        vector = promptVector(tokens, pooling.dimensions, seed);
+        vector = promptVector(tokens, pooling, seed);
         vectors.set(tokens, vector);
       }
       return vector;
@@ -108,6 +112,16 @@ function computeScores(
     exchange.sendJson(200, JSON.stringify(responseOf({ id, scores, counted })));
   };
   computePrompts({ engine, exchange, id, prompts, settings, onComputed });
+}
+
+/** What a cross-encoder gets of two texts. */
+function pairTokens(
+  a: readonly number[],
+  b: readonly number[],
+  { specials }: PoolingOptions,
+): readonly number[] {
+  if (specials === undefined) return [...a, ...b];
+  return [specials.begin, ...a, ...specials.between, ...b, specials.end];
 }
 
 /** A cross-encoder is sure of itself: most of its scores are near 0 or near 1. */

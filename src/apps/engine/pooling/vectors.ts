@@ -1,6 +1,7 @@
 // Synthetic vectors of prompts: normalized, constant for a prompt, and the nearer the more tokens two prompts share.
 import { seededRandom } from '../../../core/base/index.ts';
 import { chainRoot, hashTokenBlock } from '../../../core/kv/index.ts';
+import type { PoolingOptions } from '../options.ts';
 
 /** Values to which each token contributes: more would cost more time and change the angles little. */
 const valuesPerToken = 64;
@@ -10,10 +11,17 @@ const ownShare = 0.35;
 /**
  * Each distinct token has a fixed sparse direction; the vector is their sum, with a part that depends on the whole prompt.
  *
- * @param size Length of the vector.
- * @returns Shape [size], of length 1.
+ * Special tokens, which all prompts share, say nothing.
+ *
+ * @returns Shape [dimensions], of length 1.
  */
-export function promptVector(tokens: readonly number[], size: number, seed: number): Float64Array {
+export function promptVector(
+  prompt: readonly number[],
+  { dimensions: size, specials }: Pick<PoolingOptions, 'dimensions' | 'specials'>,
+  seed: number,
+): Float64Array {
+  const shared = new Set(specials && [specials.begin, ...specials.between, specials.end]);
+  const tokens = prompt.filter((token) => !shared.has(token));
   const vector = new Float64Array(size);
   for (const token of new Set(tokens)) {
     const random = seededRandom(hashOf([token], seed));
@@ -49,6 +57,12 @@ function normalize(vector: Float64Array, length: number): Float64Array {
   const scale = squares === 0 ? 0 : length / Math.sqrt(squares);
   for (let i = 0; i < vector.length; i++) vector[i] = (vector[i] as number) * scale;
   return vector;
+}
+
+/** Constant numbers for a prompt, one for each class, mostly from -4 to 4. */
+export function promptLogits(tokens: readonly number[], classes: number, seed: number): number[] {
+  const random = seededRandom(hashOf(tokens, seed));
+  return Array.from({ length: classes }, () => 8 * (random.next() - 0.5));
 }
 
 function hashOf(tokens: readonly number[], seed: number): number {

@@ -46,9 +46,10 @@ function tokensOf(engine: EmbeddedEngine, request: TokenizeRequest): readonly nu
   // The fields of the other form count here too: vLLM keeps unknown fields.
   checkUntrustedKwargs(request.rest);
   checkPromptText(engine, request.prompt);
-  return engine.tokenizer.encode(request.prompt, {
-    addSpecialTokens: request.add_special_tokens !== false,
-  });
+  const addSpecialTokens = request.add_special_tokens !== false;
+  const tokens = engine.tokenizer.encode(request.prompt, { addSpecialTokens });
+  const specials = addSpecialTokens ? engine.options.pooling?.specials : undefined;
+  return specials === undefined ? tokens : [specials.begin, ...tokens, specials.end];
 }
 
 export function detokenizeRoute(engine: EmbeddedEngine): Handler {

@@ -1,4 +1,4 @@
-// The bodies of /v1/embeddings, /score and /rerank: requests to models that return vectors or scores.
+// The bodies of /v1/embeddings, /pooling, /classify, /score and /rerank: requests to models that return vectors or scores.
 import type { ChatMessage } from '../openai/chat-message.ts';
 import { messageField } from '../openai/chat-message.ts';
 import { checkCacheSalt } from '../openai/raw-checks.ts';
@@ -52,6 +52,35 @@ export function readEmbeddingRequest(body: unknown): EmbeddingRequest {
   checkCacheSalt(body);
   const isChat = typeof body === 'object' && body !== null && 'messages' in body;
   return readBody(body, embeddingFields, [isChat ? 'messages' : 'input']) as EmbeddingRequest;
+}
+
+/** How vectors are written in a response. */
+export type EncodingRequest = Pick<
+  Read<typeof embeddingFields>,
+  'encoding_format' | 'embed_dtype' | 'endianness'
+>;
+
+const poolingFields = {
+  ...embeddingFields,
+  task: literal(
+    'embed',
+    'classify',
+    'token_embed',
+    'token_classify',
+    'embed&token_classify',
+    'plugin',
+  ),
+} as const;
+
+export type PoolingRequest = Omit<Read<typeof poolingFields>, 'messages'> & {
+  readonly messages?: readonly ChatMessage[];
+};
+
+/** The bodies of /pooling and /classify. @throws {ApiError} 400, as Pydantic in vLLM reports it. */
+export function readPoolingRequest(body: unknown): PoolingRequest {
+  checkCacheSalt(body);
+  const isChat = typeof body === 'object' && body !== null && 'messages' in body;
+  return readBody(body, poolingFields, [isChat ? 'messages' : 'input']) as PoolingRequest;
 }
 
 const input = notNull(union(string, texts));

@@ -116,7 +116,13 @@ function poolingOf(config: Config): Pick<ModelSpec, 'pooling'> {
     : config['is_matryoshka'] === true
       ? 'any'
       : undefined;
-  return { pooling: { task, ...(isEncoder && { isEncoder }), ...(matryoshka && { matryoshka }) } };
+  const labels = task === 'score' && isMap(config['id2label']) ? config['id2label'] : undefined;
+  return {
+    pooling: {
+      ...{ task, ...(isEncoder && { isEncoder }), ...(matryoshka && { matryoshka }) },
+      ...(labels && { labels: Object.values(labels).map(String) }),
+    },
+  };
 }
 
 function isMap(value: unknown): value is Config {

@@ -61,6 +61,8 @@ export interface PoolingSpec {
   readonly task: 'embed' | 'score';
   /** Whether each token attends to all others, as in BERT: no KV cache outlives a prompt, which is computed at once. */
   readonly isEncoder?: boolean;
+  /** Names of the classes that it scores, as config.json lists them. @default one class */
+  readonly labels?: readonly string[];
   /** Lengths to which vectors may be shortened, as config.json lists them. */
   readonly matryoshka?: 'any' | readonly number[];
 }
