@@ -200,3 +200,15 @@ test('a tenant above its quota loses its oldest chunks, and none that are pinned
   assert.equal(orders[0]?.request, 'DELETE /cache/objects');
   assert.deepEqual(orders[0]?.body, { keys: keys.slice(1, 3), tier: 'l2', force: false });
 });
+
+test('a web page of another site, or a name that its owner points here, is refused', async (t) => {
+  const { urls } = await testCache(t, { coordinatorPort: 0 });
+  const url = urls.at(-1)?.replace('coordinator=', '') ?? '';
+  const response = await fetch(`${url}/cache/pins`, {
+    method: 'POST',
+    headers: { 'content-type': 'text/plain', origin: 'http://evil.example' },
+    body: '{"model_name":"m","world_size":1,"token_ids":[1]}',
+  });
+  assert.equal(response.status, 403);
+  assert.match(await response.text(), /Pages of this origin may not use the server/);
+});

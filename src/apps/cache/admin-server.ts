@@ -1,6 +1,7 @@
 // The HTTP port for those who run the server: /metrics, /health, /ready and /stats.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { type MetricsRegistry, metricsContentType } from '../../core/metrics/index.ts';
+import { pageProblem } from '../../io/browser-guard/index.ts';
 import { createServer } from '../../io/node-http/index.ts';
 
 /** A request has to be complete within this time. */
@@ -47,9 +48,13 @@ function respond(state: AdminState, request: IncomingMessage, response: ServerRe
       if (state.isReady()) send(200, JSON.stringify({ status: 'ready' }));
       else send(503, JSON.stringify({ status: 'stopping' }));
       return;
-    case '/stats':
-      send(200, `${JSON.stringify(state.stats(), undefined, 2)}\n`);
+    case '/stats': {
+      // Probes and scrapers may use any name of this machine for the others.
+      const problem = pageProblem(request);
+      if (problem !== undefined) send(403, JSON.stringify({ error: problem }));
+      else send(200, `${JSON.stringify(state.stats(), undefined, 2)}\n`);
       return;
+    }
     default: {
       const known = '/metrics, /health, /ready and /stats';
       send(404, JSON.stringify({ error: `There is no ${path}; there are ${known}.` }));

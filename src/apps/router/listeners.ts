@@ -1,12 +1,17 @@
 // The router's HTTP servers: one for clients, and one for operators if `--admin-port` names it.
 import { createCors } from '../../core/cors/index.ts';
+import { browserGuard } from '../../io/browser-guard/index.ts';
 import { HttpServer, type Ticker } from '../../io/http/index.ts';
 import { openNote } from '../../io/listen/index.ts';
 import type { RouterOptions } from './options.ts';
 import { refusalText } from './requests/answer.ts';
-import { browserGuard } from './routes/browser-guard.ts';
 import { dispatcher } from './routes/dispatcher.ts';
-import { adminRoutes, clientRoutes, type RouterRoutesContext } from './routes/router-routes.ts';
+import {
+  adminRoutes,
+  clientRoutes,
+  type RouterRoutesContext,
+  viewPaths,
+} from './routes/router-routes.ts';
 import type { ClientKeys } from './settings/keys.ts';
 import { type RouterTls, serverTls } from './settings/router-tls.ts';
 
@@ -49,8 +54,9 @@ export class Listeners {
     const guardOf = (address: string) =>
       browserGuard({ cors, host: address, allowedHosts: options.allowedHosts });
     const pagePaths = new Set(context.webpage.keys());
-    const access = { rootPath, keys, peersKey: options.peers?.key, pagePaths, cors };
     const [own, operators] = [clientRoutes(context), adminRoutes(context)];
+    const views = viewPaths(operators);
+    const access = { rootPath, keys, peersKey: options.peers?.key, pagePaths, cors, views };
     const shared = { ticker, limits: server, refusal: refusalText };
     this.#server = new HttpServer({
       ...shared,

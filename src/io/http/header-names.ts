@@ -50,6 +50,10 @@ const knownHeaders: readonly KnownHeader[] = [
   { name: 'x-spillway-engine', kind: headerKinds.spillway },
   { name: 'x-spillway-engine-name', kind: headerKinds.spillway },
   { name: 'x-spillway-pick', kind: headerKinds.spillway },
+  // What a browser keeps for the router's address, for all of its engines and beyond them.
+  ...['set-cookie', 'strict-transport-security', 'clear-site-data', 'alt-svc', 'nel'].map(
+    (name) => ({ name, kind: headerKinds.spillway }),
+  ),
   // Which pages may read a response is the router's decision.
   ...['origin', 'credentials', 'methods', 'headers', 'private-network'].map((what) => ({
     ...{ name: `access-control-allow-${what}`, kind: headerKinds.spillway },

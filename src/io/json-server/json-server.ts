@@ -1,6 +1,7 @@
 // Small HTTP servers that take and return JSON: LMCache's coordinator and controller.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { pageProblem } from '../browser-guard/index.ts';
 import { createServer } from '../node-http/index.ts';
 
 /** Largest body: an event of a server has some hundred bytes for each chunk. */
@@ -31,12 +32,16 @@ async function respond(
   response: ServerResponse,
 ): Promise<void> {
   let answer: Answer;
+  const problem = pageProblem(request);
   try {
-    const body = await bodyOf(request);
+    if (problem !== undefined) request.resume();
+    const body = problem === undefined ? await bodyOf(request) : '';
     answer =
-      body === undefined
-        ? { status: 413, body: { detail: `The body has more than ${bodyBytesMax} bytes.` } }
-        : await route(request, body);
+      problem !== undefined
+        ? { status: 403, body: { detail: problem } }
+        : body === undefined
+          ? { status: 413, body: { detail: `The body has more than ${bodyBytesMax} bytes.` } }
+          : await route(request, body);
   } catch (error) {
     if (response.destroyed) return;
     const isOurs = error instanceof z.ZodError || error instanceof SyntaxError;

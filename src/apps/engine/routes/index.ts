@@ -34,6 +34,7 @@ import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 import type { KvEvents } from '../runtime/kv-events.ts';
 import { adapterRoutes } from './adapters.ts';
 import { faultsRoutes } from './faults.ts';
+import { guarded } from './guarded.ts';
 import { kvEventSourcesRoute } from './kv-event-sources.ts';
 import { healthRoute, versionRoute } from './liveness.ts';
 import { loadRoute, tracked } from './load.ts';
@@ -64,7 +65,7 @@ export function routes(
     '/load': { GET: loadRoute(engine) },
     '/metrics': { GET: metricsRoute(engine, faults) },
     '/metrics{rest:path}': { '*': mountedMetricsRoute(engine, faults) },
-    ...elasticScalingRoutes,
+    ...guarded(elasticScalingRoutes),
     '/kv_event_sources': { GET: kvEventSourcesRoute(kvEvents) },
     '/v1/models': { GET: modelsRoute(engine) },
     ...(engine.options.pooling
@@ -75,10 +76,10 @@ export function routes(
     ...(engine.options.tokenizerInfo && {
       '/tokenizer_info': { GET: tokenizerInfoRoute(engine.options.tokenizerInfo) },
     }),
-    ...(engine.options.devMode && devRoutes(engine)),
-    ...(engine.options.allowRuntimeLoraUpdating && adapterRoutes(engine)),
-    ...(engine.options.profiler && profileRoutes()),
-    '/spillway/faults': faultsRoutes(faults),
+    ...(engine.options.devMode && guarded(devRoutes(engine))),
+    ...(engine.options.allowRuntimeLoraUpdating && guarded(adapterRoutes(engine))),
+    ...(engine.options.profiler && guarded(profileRoutes())),
+    ...guarded({ '/spillway/faults': faultsRoutes(faults) }),
     ...(engine.options.tokenizerFolder !== undefined &&
       tokenizerFilesRoutes(engine.options.tokenizerFolder)),
   };

@@ -98,6 +98,7 @@ test('a client gets the engine’s headers with our framing, and no hop-by-hop o
     ['connection', 'X-Hop', 'connection'],
     ['x-hop', '1'],
     ['x-spillway-engine', 'theirs', 'spillway'],
+    ['set-cookie', 'session=theirs', 'spillway'],
     ['x-own', 'kept'],
   ]);
   const head = {

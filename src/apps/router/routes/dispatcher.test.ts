@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { Client } from '../../../../test/support/client-in-memory.ts';
 import { createCors } from '../../../core/cors/index.ts';
 import { attemptUpdatesPath } from '../../../io/attempt-updates/index.ts';
+import { browserGuard } from '../../../io/browser-guard/index.ts';
 import { answer } from '../requests/answer.ts';
-import { browserGuard } from './browser-guard.ts';
 import { type DispatcherOptions, dispatcher } from './dispatcher.ts';
 import type { RouteHandler } from './router-routes.ts';
 
@@ -36,6 +36,7 @@ function begin(options: Partial<DispatcherOptions> = {}) {
     routes: options.peersKey === undefined ? routes : { ...routes, ...peerRoute },
     ...{ rootPath: '', keys: undefined, pagePaths: new Set<string>(), peersKey: undefined, cors },
     guard: browserGuard({ cors, host: '127.0.0.1', allowedHosts: undefined }),
+    views: new Set(['/engines']),
     ...options,
   });
   const clientOf = (lines: Lines, { overLimit = false, ...asked }: Asked) => {

@@ -1,13 +1,13 @@
 // Sends each request to its route: checks its key, and responds itself where no route matches.
 import type { Cors, CorsHeaders } from '../../../core/cors/index.ts';
 import { attemptUpdatesPath } from '../../../io/attempt-updates/index.ts';
+import type { BrowserGuard } from '../../../io/browser-guard/index.ts';
 import { HttpSyntaxError, type RequestHead, type ServerExchange } from '../../../io/http/index.ts';
 import { type RouteMatch, type Routes, RouteTable } from '../../../io/routes/index.ts';
 import { secretCheck } from '../../../io/secrets/index.ts';
 import { answer, answerError } from '../requests/answer.ts';
 import { apiKeyCheck, isOpenPath, type KeyCheck } from './api-key.ts';
-import type { BrowserGuard } from './browser-guard.ts';
-import { isView, type RouteHandler } from './router-routes.ts';
+import type { RouteHandler } from './router-routes.ts';
 
 export interface DispatcherOptions {
   readonly routes: Routes<RouteHandler>;
@@ -24,6 +24,8 @@ export interface DispatcherOptions {
   readonly peersKey: string | undefined;
   readonly cors: Cors;
   readonly guard: BrowserGuard;
+  /** Paths that show the router's state to people. */
+  readonly views: ReadonlySet<string>;
 }
 
 /** The callbacks of the server for each request. */
@@ -36,7 +38,7 @@ export interface Dispatcher {
 const wrongKey = 'Wrong or missing API key.';
 
 export function dispatcher(options: DispatcherOptions): Dispatcher {
-  const { rootPath, cors, guard } = options;
+  const { rootPath, cors, guard, views } = options;
   const table = new RouteTable(options.routes);
   const clientAllowed = apiKeyCheck(options.keys, options.pagePaths);
   const { peersKey } = options;
@@ -57,7 +59,7 @@ export function dispatcher(options: DispatcherOptions): Dispatcher {
   return {
     refuseHead(head) {
       const path = pathOf(targetOf(head));
-      const reason = guard(head, isView(path));
+      const reason = guard(head, views.has(path));
       if (reason !== undefined) return new HttpSyntaxError(403, reason);
       return isAllowed(head, path) ? undefined : new HttpSyntaxError(401, wrongKey);
     },
@@ -80,7 +82,7 @@ export function dispatcher(options: DispatcherOptions): Dispatcher {
       }
       // A request with a body has been checked before its body was read.
       if (head.contentLength === 0) {
-        const reason = guard(head, isView(path));
+        const reason = guard(head, views.has(path));
         if (reason !== undefined) {
           answerError(exchange, { status: 403, message: reason });
           return;

@@ -14,7 +14,7 @@ import { attemptUpdatesPath } from '../../../io/attempt-updates/index.ts';
 import { RouteTable } from '../../../io/routes/index.ts';
 import type { ForwardedRoute } from '../requests/inference-requests.ts';
 import type { RouterAdmission } from '../requests/router-admission.ts';
-import { adminRoutes, clientRoutes, isView, type RouterRoutesContext } from './router-routes.ts';
+import { adminRoutes, clientRoutes, type RouterRoutesContext, viewPaths } from './router-routes.ts';
 
 function coreWith(...endpoints: readonly Partial<EndpointOptions>[]): RoutingCore {
   const core = new RoutingCore({
@@ -210,11 +210,16 @@ test('the queue view has each lane and the saturated engines; without a queue it
   });
 });
 
-test('views are the page, and what is below the paths for people', () => {
-  for (const path of ['/', '/engines', '/debug/picks', '/dashboard/events', '/assets/a.js']) {
-    assert.ok(isView(path), path);
+test('views are the page and the routes for people, whatever the page’s files are named', () => {
+  const webpage = new Map([
+    ['/', {}],
+    ['/new-folder/a.js', {}],
+  ]) as never;
+  const views = viewPaths(begin({ webpage }).admins);
+  for (const path of ['/', '/engines', '/debug/picks', '/dashboard/events', '/new-folder/a.js']) {
+    assert.ok(views.has(path), path);
   }
-  for (const path of ['/health', '/metrics', '/v1/models', '/enginesx', '/v1/debug/picks', '']) {
-    assert.ok(!isView(path), path);
+  for (const path of ['/health', '/livez', '/version', '/metrics', '/v1/models', '/enginesx']) {
+    assert.ok(!views.has(path), path);
   }
 });

@@ -46,11 +46,6 @@ export interface RouterRoutesContext {
   readonly dynamicConfig: () => object | undefined;
 }
 
-/** Whether a path shows the router's state to people. */
-export function isView(path: string): boolean {
-  return path === '/' || /^\/(engines|debug|dashboard|assets)(\/|$)/.test(path);
-}
-
 /** The routes for clients and peer routers, without those of `adminRoutes`. */
 export function clientRoutes(context: RouterRoutesContext): Routes<RouteHandler> {
   const { core, engines, requests, shared } = context;
@@ -106,6 +101,15 @@ export function adminRoutes(context: RouterRoutesContext): Routes<RouteHandler> 
     Object.entries(pages).map(([path, page]) => [path, { 'GET,HEAD': page }]),
   );
 }
+
+/** Paths of `adminRoutes` for people. Programs ask the others by any name of the router. */
+export function viewPaths(routes: Routes<RouteHandler>): ReadonlySet<string> {
+  const forPrograms = new Set([...probePaths, '/metrics']);
+  // The page's own path is one of them, whether or not the page is built.
+  return new Set(['/', ...Object.keys(routes).filter((path) => !forPrograms.has(path))]);
+}
+
+const probePaths = ['/health', '/livez', '/version'];
 
 /** What load balancers ask, on every port. */
 function probes(context: RouterRoutesContext): Record<string, RouteHandler> {

@@ -1,8 +1,8 @@
 // Which requests of browsers a router refuses, by Origin and Host.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createCors } from '../../../core/cors/index.ts';
-import { Headers, type RequestHead } from '../../../io/http/index.ts';
+import { createCors } from '../../core/cors/index.ts';
+import { Headers, type RequestHead } from '../http/index.ts';
 import { browserGuard } from './browser-guard.ts';
 
 interface Asked {
