@@ -298,6 +298,15 @@ test('arguments that an embedded engine in a pod would refuse are refused before
   assert.doesNotMatch(err, /not a known flag/);
 });
 
+test('models lists those of the catalogue, or those with a text', async () => {
+  const all = (await run('models')).out.trimEnd().split('\n');
+  assert.ok(all.length > 100 && all.includes('Qwen/Qwen3-8B'), `${all.length}`);
+  const { out } = await run('models', 'BGE-m');
+  assert.equal(out, 'BAAI/bge-m3\n');
+  assert.deepEqual(JSON.parse((await run('models', 'bge-m3', '--json')).out), ['BAAI/bge-m3']);
+  await assert.rejects(run('models', 'zzz'), /no model of the catalogue has "zzz" in its name/);
+});
+
 test('--subchart reads the part of a chart below, and show prints it as a file', async () => {
   const path = file('umbrella.yaml', 'vllm: {routerSpec: {replicaCount: 2}}\n');
   assert.equal((await run('validate', '-f', path)).status, 2);

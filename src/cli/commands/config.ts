@@ -1,6 +1,7 @@
 // `spillway config`: shows, checks and describes values files.
 import { Command, CommanderError, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
+import { models } from '../../core/engine/index.ts';
 import type { Target } from '../../core/layout/index.ts';
 import {
   defaultPreset,
@@ -136,6 +137,25 @@ export function configCommand(
       for (const { name, summary, needs } of presets) {
         output.write(`${name.padEnd(width)}  ${summary} Needs ${needs}.\n`);
       }
+    });
+
+  command
+    .command('models')
+    .argument('[text]', 'only models whose names have this text, in any case')
+    .description('List the models of the catalogue, which embedded engines emulate.')
+    .option('--json', 'print JSON')
+    .action((text: string | undefined, flags: { json?: boolean }) => {
+      const wanted = text?.toLowerCase() ?? '';
+      const names = models
+        .map(({ name }) => name)
+        .filter((name) => name.toLowerCase().includes(wanted))
+        .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+      if (names.length === 0) {
+        throw new InputError(
+          `no model of the catalogue has "${text}" in its name; "spillway config models" lists all ${models.length}.`,
+        );
+      }
+      output.write(flags.json ? `${JSON.stringify(names, null, 2)}\n` : `${names.join('\n')}\n`);
     });
 
   command

@@ -273,3 +273,25 @@ test('a mixture of experts uses as many parameters per token as its makers say',
     assert.ok(Math.abs(active / billions - 1) < 0.07, `${name}: ${active}`);
   }
 });
+
+test('for nonsense no model is named, but how to list them', () => {
+  for (const name of ['nosuchmodel', 'zzzzqqqq', 'claude-opus-4', 'my-org/test-model', 'x']) {
+    assert.throws(
+      () => findModel(name),
+      /not in the catalogue; no model of the catalogue has a similar name: "spillway config models" lists them/,
+      name,
+    );
+  }
+  for (const [name, near] of [
+    ['Qwen/Qwen9-8B', 'Qwen/Qwen3-8B'],
+    ['llama-9', 'meta-llama/Llama-3-8B'],
+    ['mistralai/Foo', 'mistralai/'],
+    ['phi-9', 'microsoft/phi-'],
+  ] as const) {
+    assert.throws(
+      () => findModel(name),
+      ({ message }: Error) => message.includes('did you mean') && message.includes(near),
+      name,
+    );
+  }
+});

@@ -288,7 +288,9 @@ export class UnknownModelError extends InputError {
     const names = models.map((model) => model.name);
     const nearest = nearestModels(name, names);
     super(
-      `${reason}; did you mean ${listed(nearest, 'or')}? For another model give its config.json`,
+      nearest.length > 0
+        ? `${reason}; did you mean ${listed(nearest, 'or')}? For another model give its config.json`
+        : `${reason}; no model of the catalogue has a similar name: "spillway config models" lists them. For another model give its config.json`,
     );
     this.#reason = reason;
     this.#nearest = nearest;
@@ -300,11 +302,12 @@ export class UnknownModelError extends InputError {
    * @param how Continues `emulate it as one of them, or with a size such as 8B, `; contains `NAME` for the model.
    */
   withStandIn(how: string): string {
-    const [first = ''] = this.#nearest;
-    return (
-      `${this.#reason}; the nearest models are ${listed(this.#nearest, 'and')}: ` +
-      `emulate it as one of them, or with a size such as 8B, ${how.replaceAll('NAME', first)}`
-    );
+    const [first] = this.#nearest;
+    return first === undefined
+      ? `${this.#reason}; no model of the catalogue has a similar name ("spillway config models" lists them): ` +
+          `emulate it as one of them, or with its size, such as 8B, ${how.replaceAll('NAME', '8B')}`
+      : `${this.#reason}; the nearest models are ${listed(this.#nearest, 'and')}: ` +
+          `emulate it as one of them, or with a size such as 8B, ${how.replaceAll('NAME', first)}`;
   }
 }
 

@@ -1,8 +1,19 @@
 // Which models of the catalogue a name most likely means.
 import { bareCheckpointName } from './precision.ts';
 
+/** Share of common pairs of letters from which two names are similar. */
+const similarityMin = 0.5;
+/** Words of names that say nothing of a family. */
+const plainWords = new Set(
+  'org instruct chat base large small medium mini nano tiny model models data cross encoder decoder coder embedding reranker thinking preview text code turbo latest test hub cache snapshots weights huggingface'.split(
+    ' ',
+  ),
+);
+const wordLettersMin = 3;
+
 /**
- * Returns the names that share most pairs of letters with the last part of a name, the most similar first.
+ * Returns the names that share most pairs of letters with the last part of a name, the most similar first; none if no name is similar or
+ * shares the word of a family.
  *
  * @param known Hugging Face ids.
  * @example nearestModels('gpt-4o', ['openai/gpt-oss-20b', 'microsoft/phi-4'], 1); // ['openai/gpt-oss-20b']
@@ -11,9 +22,13 @@ export function nearestModels(name: string, known: readonly string[], count = 3)
   const wanted = [pairsOf(lastPart(bareCheckpointName(name))), pairsOf(name)] as const;
   const similarity = (other: string): number =>
     Math.max(shared(wanted[0], pairsOf(lastPart(other))), shared(wanted[1], pairsOf(other)));
+  const words = new Set(wordsOf(name));
+  const isNear = (other: string): boolean =>
+    similarity(other) >= similarityMin || wordsOf(other).some((word) => words.has(word));
+  if (!known.some(isNear)) return [];
   return known
-    .map((other) => ({ other, similarity: similarity(other) }))
-    .toSorted((a, b) => b.similarity - a.similarity)
+    .map((other) => ({ other, isNear: isNear(other), similarity: similarity(other) }))
+    .toSorted((a, b) => Number(b.isNear) - Number(a.isNear) || b.similarity - a.similarity)
     .slice(0, count)
     .map(({ other }) => other);
 }
@@ -22,6 +37,14 @@ export function nearestModels(name: string, known: readonly string[], count = 3)
 export function listed(names: readonly string[], word: string): string {
   const last = names.at(-1) ?? '';
   return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} ${word} ${last}`;
+}
+
+/** @example wordsOf('meta-llama/Llama-3-8B'); // ['meta', 'llama', 'llama'] */
+function wordsOf(name: string): string[] {
+  return name
+    .toLowerCase()
+    .split(/[^a-z]+/)
+    .filter((word) => word.length >= wordLettersMin && !plainWords.has(word));
 }
 
 function lastPart(name: string): string {
