@@ -23,7 +23,9 @@ const repeated = ['--header', '--metadata'];
  */
 function vllmBenchArguments(args: readonly string[], options: readonly Option[]): string[] {
   const names = options.flatMap(({ long }) => long ?? []);
-  const whole = plainWords(withConfigFile(args, names)).map((word) => fullName(word, names));
+  // Names of `vllm serve` are no flags here: --logprobs would become its --logprobs-mode.
+  const plain = plainWords(withConfigFile(args, names), (name) => name);
+  const whole = plain.map((word) => fullName(word, names));
   return repeated.reduce(oneValueEach, whole);
 }
 

@@ -5,6 +5,7 @@ import { settingNames, settingOfFlag, settingsTable } from './table.ts';
 import { readableInteger } from './value-kinds.ts';
 
 /**
+ * @param fullName Completes the name of a flag; by default as `vllm serve`, whose names other commands lack.
  * @returns The same flags, each as `--long-name value` or `--long-name=value`; JSON flags that were
  * given in fields are joined, at the end.
  * @throws {InputError} If a field has no value, or an invalid name.
@@ -12,8 +13,11 @@ import { readableInteger } from './value-kinds.ts';
  * '--max-model-len', '8K']
  * @see vllm/utils/argparse_utils.py, FlexibleArgumentParser.parse_args
  */
-export function plainWords(words: readonly string[]): string[] {
-  const plain = words.map(longForm);
+export function plainWords(
+  words: readonly string[],
+  fullName: (name: string) => string = fullFlag,
+): string[] {
+  const plain = words.map((word) => longForm(word, fullName));
   const whole: string[] = [];
   const pieces = new Map<string, Record<string, unknown>>();
   for (let i = 0; i < plain.length; i++) {
@@ -40,7 +44,7 @@ export function isFlag(word: string): boolean {
 }
 
 /** Returns a word with the flag's long name. */
-export function longForm(word: string): string {
+export function longForm(word: string, fullName: (name: string) => string = fullFlag): string {
   if (!isFlag(word)) return word;
   const level = /^-O=?([^=\s]+)$/.exec(word)?.[1];
   if (level !== undefined) return `--optimization-level=${level}`;
@@ -48,7 +52,7 @@ export function longForm(word: string): string {
   const end = /[.=]/.exec(word)?.index ?? word.length;
   const name = word.slice(0, end);
   const dashed = name.startsWith('--') ? name.replaceAll('_', '-') : name;
-  return `${fullFlag(dashed)}${word.slice(end)}`;
+  return `${fullName(dashed)}${word.slice(end)}`;
 }
 
 /**
