@@ -1,7 +1,7 @@
 // Notes about extraArgs of an entry that vLLM would not understand: misspelt, stray and former arguments.
 import { nearest, nearestSpelling } from '../base/index.ts';
 import type { EngineKind, ModelEntry, Values } from '../values/index.ts';
-import { formerFlag, formerTransfer } from './former-flags.ts';
+import { formerFlag, formerTransfer, transferAt } from './former-flags.ts';
 import { imageRelease, isAtMost, type VllmRelease } from './image-version.ts';
 import { entryArguments, readWords } from './read-settings.ts';
 import { settingNames, settingOfFlag, settingsTable } from './table.ts';
@@ -104,10 +104,8 @@ function transferReasons(
   kind: EngineKind,
   image: VllmRelease | undefined,
 ): readonly string[] {
-  return words.flatMap((word, i) => {
-    const [, inline] = /^--kv[-_]transfer[-_]config(?:=([\s\S]*))?$/.exec(word) ?? [];
-    if (!/^--kv[-_]transfer[-_]config(?:=|$)/.test(word)) return [];
-    const former = formerTransfer(inline ?? words[i + 1] ?? '');
+  return words.flatMap((_, i) => {
+    const former = formerTransfer(transferAt(words, i)?.value ?? '');
     if (former === undefined) return [];
     const flag = '--kv-transfer-config';
     const connector = former.connector;

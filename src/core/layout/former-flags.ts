@@ -128,19 +128,29 @@ export function formerTransfer(text: string): FormerTransfer | undefined {
 export function currentTransfers(words: readonly string[]): readonly string[] {
   const result: string[] = [];
   for (let i = 0; i < words.length; i++) {
-    const word = words[i] as string;
-    const [, inline] = /^--kv[-_]transfer[-_]config(?:=([\s\S]*))?$/.exec(word) ?? [];
-    const isTransfer = /^--kv[-_]transfer[-_]config(?:=|$)/.test(word);
-    const value = inline ?? (isTransfer ? words[i + 1] : undefined);
-    if (!isTransfer || value === undefined || (inline === undefined && isFlag(value))) {
-      result.push(word);
+    const transfer = transferAt(words, i);
+    if (transfer === undefined) {
+      result.push(words[i] as string);
       continue;
     }
-    if (inline === undefined) i++;
-    const now = currentTransfer(value);
+    i += transfer.words - 1;
+    const now = currentTransfer(transfer.value);
     if (now !== undefined) result.push('--kv-transfer-config', now);
   }
   return result;
+}
+
+/** The value of a `--kv-transfer-config` that begins at a word, and the number of its words; undefined for other words. */
+export function transferAt(
+  words: readonly string[],
+  index: number,
+): { readonly value: string; readonly words: 1 | 2 } | undefined {
+  const [flag, inline] =
+    /^--kv[-_]transfer[-_]config(?:=([\s\S]*))?$/.exec(words[index] ?? '') ?? [];
+  if (flag === undefined) return undefined;
+  if (inline !== undefined) return { value: inline, words: 1 };
+  const next = words[index + 1];
+  return next === undefined || isFlag(next) ? undefined : { value: next, words: 2 };
 }
 
 function currentTransfer(text: string): string | undefined {
