@@ -191,7 +191,7 @@ test('an engine logs what it is and which flags have no effect, and refuses unkn
   });
   const [code] = await once(wrong, 'exit');
   assert.equal(code, 2);
-  assert.match(message, /Did you mean --max-model-len/);
+  assert.match(message, /did you mean --max-model-len\?/);
 });
 
 async function start(t: TestContext, options: Partial<EngineServerOptions>) {

@@ -168,7 +168,7 @@ async function statOf(file: string) {
 }
 
 function cannotWrite(file: string, what: string, error: unknown): InputError {
-  return new InputError(`Cannot write the ${what} to ${file}: ${fileProblem(error)}.`, {
-    cause: error,
-  });
+  const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+  const reason = isMissing ? `there is no folder ${dirname(file)}` : fileProblem(error);
+  return new InputError(`Cannot write the ${what} to ${file}: ${reason}.`, { cause: error });
 }
