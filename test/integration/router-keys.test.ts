@@ -52,9 +52,12 @@ test('a router without a key says once that it is open, unless only this machine
     const log = createLogger({ stream: stream as never, level: 'warning', format: 'text' });
     const { router } = await stack(t, [], { ...options, log });
     await router.close(0);
-    return lines.join('').match(/Everyone who reaches \S+ can use this router/g) ?? [];
+    return (
+      lines.join('').match(/Everyone who reaches \S+ can use (this router|the admin port)/g) ?? []
+    );
   };
   assert.equal((await warnings({ host: '0.0.0.0' })).length, 1);
   assert.equal((await warnings({ host: '127.0.0.1' })).length, 0);
+  assert.equal((await warnings({ admin: { port: 0, host: '0.0.0.0' } })).length, 1);
   assert.equal((await warnings({ host: '0.0.0.0', apiKey: 'k' })).length, 0);
 });

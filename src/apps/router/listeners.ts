@@ -83,15 +83,24 @@ export class Listeners {
       admin && (await this.#adminServer?.listen(adminHost, admin.port, '--admin-port'));
     this.#tls.follow((tls) => this.#server.renewTls(tls));
     this.#keys?.follow();
-    const isClosed = this.#keys !== undefined || this.#options.tls?.ca !== undefined;
-    const remedy = 'Give it one with --api-key-file or SPILLWAY_ROUTER_API_KEY.';
-    const note = isClosed ? undefined : openNote(host, 'this router', remedy);
-    if (note !== undefined) this.#options.log.warning(note);
+    this.#noteIfOpen();
     return {
       url: urlOf(this.#tls.listener ? 'https' : 'http', host, port),
       port,
       adminUrl: adminPort === undefined ? undefined : urlOf('http', adminHost, adminPort),
     };
+  }
+
+  /** Says so if others than this machine can use a port without a key. The admin port asks for no certificate. */
+  #noteIfOpen(): void {
+    if (this.#keys !== undefined) return;
+    const { host = '127.0.0.1', admin, tls, log } = this.#options;
+    const remedy = 'Give it one with --api-key-file or SPILLWAY_ROUTER_API_KEY.';
+    const notes = [
+      tls?.ca === undefined ? openNote(host, 'this router', remedy) : undefined,
+      admin && openNote(admin.host ?? host, 'the admin port of this router', remedy),
+    ];
+    for (const note of notes) if (note !== undefined) log.warning(note);
   }
 
   /** From now on, no connection is kept after its request. */

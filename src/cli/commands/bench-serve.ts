@@ -1,12 +1,13 @@
 // `spillway bench serve`: generated load, with the flags and the result of `vllm bench serve`.
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import { withoutCredentials } from '../../core/base/index.ts';
+import { InputError, withoutCredentials } from '../../core/base/index.ts';
 import {
   appendOutput,
   checkOutput,
   checkOutputs,
+  fileProblem,
+  makeFolder,
   writeOutput,
   writeOutputs,
 } from '../../io/files/index.ts';
@@ -94,7 +95,9 @@ async function runCommand(flags: ServeFlags): Promise<void> {
   const isAppended = typeof flags.json !== 'string' && flags.appendResult === true;
   const file = typeof flags.json === 'string' ? flags.json : savedPath(flags, startedAt);
   if (file !== undefined) {
-    await mkdir(dirname(file), { recursive: true });
+    await makeFolder(dirname(file)).catch((error: unknown) => {
+      throw new InputError(`Cannot make the folder ${dirname(file)}: ${fileProblem(error)}.`);
+    });
     await checkOutput(file, 'result');
   }
   const page = { file: flags.html, what: 'page' };

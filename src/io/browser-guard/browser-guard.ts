@@ -12,6 +12,8 @@ export interface BrowserGuardOptions {
   readonly allowedHosts: readonly string[] | undefined;
   /** How to allow what was refused, behind the sentences. @default the flags of the router */
   readonly hints?: { readonly host: string; readonly origin: string };
+  /** Whether names without a dot are known: those of a local network, which the owner of a page cannot register. */
+  readonly knowsLocalNames?: boolean;
 }
 
 /** What the guard reads of a request. */
@@ -39,11 +41,15 @@ export type BrowserGuard = (request: GuardedRequest, isView: boolean) => string 
  * an allowed name, because only `Host` tells a rebound name from a real one.
  */
 export function browserGuard(options: BrowserGuardOptions): BrowserGuard {
-  const { cors, host, allowedHosts, hints = routerHints } = options;
+  const { cors, host, allowedHosts, hints = routerHints, knowsLocalNames = false } = options;
   const what = options.hints === undefined ? 'router' : 'server';
   const checksHosts = allowedHosts !== undefined || isLoopback(host);
   const names = new Set([...(allowedHosts ?? []), host].map((name) => name.toLowerCase()));
-  const isKnown = (name: string) => isIP(name) !== 0 || isLoopback(name) || names.has(name);
+  const isKnown = (name: string) =>
+    isIP(name) !== 0 ||
+    isLoopback(name) ||
+    names.has(name) ||
+    (knowsLocalNames && !name.includes('.'));
   return (request, isView) => {
     const origin = request.headers.get('origin');
     if (origin === undefined && !isView) return undefined;

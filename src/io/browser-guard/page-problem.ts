@@ -2,15 +2,12 @@
 import type { IncomingMessage } from 'node:http';
 import { browserGuard } from './browser-guard.ts';
 
-const nobody = { allows: () => false };
-const hints = { host: '', origin: '' };
-const onLoopback = browserGuard({
-  cors: nobody,
-  host: '127.0.0.1',
-  allowedHosts: undefined,
-  hints,
-});
-const elsewhere = browserGuard({ cors: nobody, host: '0.0.0.0', allowedHosts: undefined, hints });
+const common = {
+  ...{ cors: { allows: () => false }, allowedHosts: undefined, knowsLocalNames: true },
+  hints: { host: '; use its address', origin: '' },
+};
+const onLoopback = browserGuard({ ...common, host: '127.0.0.1' });
+const elsewhere = browserGuard({ ...common, host: '0.0.0.0' });
 
 /**
  * Why a request is refused that may come from a web page; undefined accepts it. All routes of these servers show or

@@ -1,8 +1,8 @@
-// Writes the files that commands leave behind. What was there before stays until the new contents are on the disk.
+// Writes the files that commands leave behind, in their folders. What was there before stays until the new contents are on the disk.
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, chown, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { access, chown, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import { fileProblem } from './file-problem.ts';
 
@@ -84,6 +84,30 @@ export async function appendOutput(file: string, what: string, line: string): Pr
   } catch (error) {
     throw cannotWrite(file, what, error);
   }
+}
+
+/**
+ * Does what `mkdir` of Node does with `recursive`, which never returns below /proc: there a folder cannot be made
+ * although the one above it exists, and Node tries for ever.
+ *
+ * @throws {Error} Of the file system, if a folder cannot be made.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const full = resolve(path);
+  const problem = await mkdirProblem(full);
+  if (problem === undefined || problem.code === 'EEXIST') return;
+  const parent = dirname(full);
+  if (problem.code !== 'ENOENT' || parent === full) throw problem;
+  await makeFolder(parent);
+  const second = await mkdirProblem(full);
+  if (second !== undefined && second.code !== 'EEXIST') throw second;
+}
+
+async function mkdirProblem(path: string): Promise<NodeJS.ErrnoException | undefined> {
+  return mkdir(path).then(
+    () => undefined,
+    (error: NodeJS.ErrnoException) => error,
+  );
 }
 
 async function append(path: string, line: string): Promise<void> {

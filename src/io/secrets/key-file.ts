@@ -16,18 +16,20 @@ export interface KeyFileOptions {
 
 /** Maximum size of a file. */
 const fileBytesMax = 65_536;
-/** Each check of a wrong key compares it with all of them. */
+/** Each request compares its key with all of them. */
 const keysMax = 100;
 
 /**
  * One key a line; lines that are empty or begin with `#` are none. Several keys are valid at once, so that clients can
- * change over. The file is read again periodically, by content, as Kubernetes switches a secret's link over. A file
- * that is invalid or gone leaves the last keys in force, and is reported once.
+ * change over. The file is read again periodically, by content, as Kubernetes switches a secret's link over. New
+ * contents take effect once they were read twice in a row, so that a file that is just being written is not taken for a
+ * shorter one. A file that is invalid or gone leaves the last keys in force, and is reported once.
  */
 export class KeyFile {
   readonly #options: KeyFileOptions;
   #text: string;
-  #checks: readonly ((given: string) => boolean)[];
+  #lastRead: string;
+  #isRight: (given: string) => boolean;
   #problem: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
@@ -41,14 +43,13 @@ export class KeyFile {
   private constructor(options: KeyFileOptions, text: string, keys: readonly string[]) {
     this.#options = options;
     this.#text = text;
-    this.#checks = keys.map(secretCheck);
+    this.#lastRead = text;
+    this.#isRight = secretCheck(...keys);
   }
 
-  /** Whether a caller's key is one of the file. Takes the same time for all wrong ones. */
+  /** Whether a caller's key is one of the file. */
   isRight(given: string): boolean {
-    let isRight = false;
-    for (const check of this.#checks) if (check(given)) isRight = true;
-    return isRight;
+    return this.#isRight(given);
   }
 
   /** Follows the file from now on. */
@@ -73,11 +74,18 @@ export class KeyFile {
     const { name, log } = this.#options;
     try {
       const text = await read(this.#options);
-      this.#problem = undefined;
-      if (text === this.#text) return;
+      const isSettled = text === this.#lastRead;
+      this.#lastRead = text;
+      if (!isSettled) return;
+      if (text === this.#text) {
+        this.#problem = undefined;
+        return;
+      }
       const keys = keysOf(text, this.#options);
+      if (this.#isStopped) return;
       this.#text = text;
-      this.#checks = keys.map(secretCheck);
+      this.#problem = undefined;
+      this.#isRight = secretCheck(...keys);
       log.info(`${name}: the new keys are in use (${keys.length})`);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);

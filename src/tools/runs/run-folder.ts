@@ -6,9 +6,8 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import { latenciesOf, type RequestRecord } from '../../core/stats/index.ts';
-import { fileProblem, writeOutput } from '../../io/files/index.ts';
+import { fileProblem, makeFolder, writeOutput } from '../../io/files/index.ts';
 import { cutEvents } from './cut-events.ts';
-import { makeFolder } from './make-folder.ts';
 
 /** Layout of the folder; readers refuse others. */
 export const runFormat = 1;

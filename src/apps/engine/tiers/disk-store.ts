@@ -1,6 +1,6 @@
 // The local disk of an emulated LMCache as real files: a chunk is one file, as in LMCache, and its bytes are compared when they
 // are read. Which chunks are there, and how long transfers take, is the model's.
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../../core/base/index.ts';
 import {
@@ -10,6 +10,7 @@ import {
   type LmcacheStore,
 } from '../../../core/engine/index.ts';
 import { syntheticKv } from '../../../core/kv/index.ts';
+import { makeFolder } from '../../../io/files/index.ts';
 import type { ChunkValues } from './chunk-values.ts';
 import type { OutsideWork } from './outside-work.ts';
 
@@ -111,7 +112,7 @@ export class DiskStore implements LmcacheStore {
   async #open(): Promise<void> {
     const { folder } = this.#options;
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new InputError(

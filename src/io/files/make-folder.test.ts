@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { makeFolder } from './make-folder.ts';
+import { makeFolder } from './output.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-folder-'));
 after(() => rmSync(directory, { recursive: true }));
