@@ -55,15 +55,20 @@ export async function routerNotes(
   const { extraArgs } = values.routerSpec;
   const { notes } = readRouterArguments(extraArgs);
   const fault = target === 'both' ? await startFault(values) : undefined;
-  return [
-    ...notes.map(({ index, clause }) => ({
-      place: placeAt(written, [...path, index]),
-      sentence: `${pathText(path)}: ${clause}`,
-    })),
+  const vain = [
+    ...notes,
     ...(target === 'kubernetes' ? [] : clusterArguments(extraArgs)).map(({ index, flag }) => ({
-      place: placeAt(written, [...path, index]),
-      sentence: `${pathText(path)}: ${flag} has no effect under "spillway up" and on hosts: the router gets their engines as a list`,
+      index,
+      clause: `${flag} has no effect under "spillway up" and on hosts: the router gets their engines as a list`,
     })),
+  ];
+  return [
+    ...vain
+      .toSorted((a, b) => a.index - b.index)
+      .map(({ index, clause }) => ({
+        place: placeAt(written, [...path, index]),
+        sentence: `${pathText(path)}: ${clause}`,
+      })),
     ...(fault === undefined
       ? []
       : [

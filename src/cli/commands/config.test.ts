@@ -502,7 +502,10 @@ test('reports a file that cannot be read in one sentence', async () => {
   }
   const latin = join(directory, 'latin.yaml');
   writeFileSync(latin, Uint8Array.of(0x61, 0x3a, 0x20, 0xe9));
-  await assert.rejects(run('show', '-f', latin), /latin\.yaml: not UTF-8 text\.$/);
+  await assert.rejects(
+    run('show', '-f', latin),
+    /latin\.yaml: not UTF-8 text; save it as UTF-8\.$/,
+  );
   const large = file('large.yaml', `# ${'x'.repeat(1024 * 1024)}\n`);
   await assert.rejects(run('show', '-f', large), /larger than 1048576 bytes/);
 });

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { nearest } from '../base/index.ts';
 import { type Problem, shownValue } from './problem.ts';
-import { allowedText, type SchemaNode, schemaAt } from './schema-node.ts';
+import { accepts, allowedText, type SchemaNode, schemaAt } from './schema-node.ts';
 import { type Dictionary, type Path, pathText, placeAt, type Step, treeAt } from './tree.ts';
 import { unknownKeySentence } from './unknown-key.ts';
 
@@ -76,7 +76,12 @@ function hint(value: unknown, path: Path, { written, root }: CheckedFile): strin
     if (written !== undefined) return `; ${written}`;
   }
   if (typeof value === 'object' && value !== null && node?.type === 'array') {
-    return Array.isArray(value) ? '' : '; begin each item with "- "';
+    if (Array.isArray(value)) return '';
+    const [name] = Object.keys(value);
+    const isEnvironment = /^(env|extraEnv)$/.test(String(path.at(-1))) && !('name' in value);
+    return isEnvironment && name !== undefined
+      ? `; write each variable as an item: - {name: ${name}, value: "…"}`
+      : '; begin each item with "- "';
   }
   if (typeof value === 'string' && node?.enum) {
     const near = nearest(value, node.enum.map(String));
@@ -97,6 +102,12 @@ function writtenInstead(text: string, node: SchemaNode): string | undefined {
   const isNumber = node.type === 'integer' || node.type === 'number';
   const [, seconds] = /^(\d+)\s*s(?:ec(?:onds?)?)?$/.exec(text) ?? [];
   if (isNumber && seconds !== undefined) return `write ${seconds}`;
+  if (accepts(node, 'number')) {
+    const [, bytes, unit, binary = ''] = /^(\d+(?:\.\d+)?)\s*([kKMGTPE])(i?)B$/.exec(text) ?? [];
+    if (bytes !== undefined) return `write ${bytes}${unit}${binary}`;
+    const [, cores] = /^(\d+(?:\.\d+)?)\s*(?:v?cpus?|cores?|gpus?)$/i.exec(text) ?? [];
+    if (cores !== undefined) return `write ${cores}`;
+  }
   const isShort =
     text !== '' && text.length <= wordsShownMax && !/key|token|secret|pass/i.test(text);
   if (node.type === 'array' && node.items?.type === 'string' && isShort) {

@@ -181,3 +181,20 @@ test('points from keys that upstream ignores to those that work', () => {
     ],
   );
 });
+
+test('what people write instead is answered with what to write', () => {
+  const inEntry = (keys: string) =>
+    refusal(`servingEngineSpec: {modelSpec: [{name: m, modelURL: org/m, ${keys}}]}`);
+  assert.match(
+    inEntry('env: {VLLM_USE_V1: 1, HF_HOME: /data}'),
+    /env must be a list of maps, not a map; write each variable as an item: - \{name: VLLM_USE_V1, value: "…"\}\.$/,
+  );
+  assert.match(inEntry('env: {name: A, value: b}'), /begin each item with "- "\.$/);
+  assert.match(inEntry('requestMemory: 16GB'), /not the text "16GB"; write 16G\.$/);
+  assert.match(inEntry('requestMemory: 16 GiB'), /not the text "16 GiB"; write 16Gi\.$/);
+  assert.match(inEntry('requestCPU: 4 cores'), /not the text "4 cores"; write 4\.$/);
+  assert.match(
+    inEntry('vllmConfig: {maxLoraRank: 64}'),
+    /a flag of vLLM without a key of its own goes into extraArgs, as --max-lora-rank\.$/,
+  );
+});

@@ -46,6 +46,10 @@ export function unknownKeySentence(path: Path, key: string, root = valuesRoot())
   const rest = known.length - keysShownMax;
   const more = rest > 0 ? `, … (${known.length} in all)` : '';
   const list = `${full} is not a known key; known ${where}: ${known.slice(0, keysShownMax).join(', ')}${more}`;
+  if (path.at(-1) === 'vllmConfig') {
+    const flag = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`).replaceAll('_', '-')}`;
+    return `${list}; a flag of vLLM without a key of its own goes into extraArgs, as ${flag}`;
+  }
   return path.length === 0 && root === valuesRoot()
     ? `${list}. The name of a key that only holds anchors begins with x-`
     : list;

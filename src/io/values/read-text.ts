@@ -52,6 +52,6 @@ function decode(bytes: Uint8Array, name: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    throw new InputError(`${name}: not UTF-8 text.`, { cause: error });
+    throw new InputError(`${name}: not UTF-8 text; save it as UTF-8.`, { cause: error });
   }
 }
