@@ -58,6 +58,12 @@ test('a thousand fresh seeds: whatever fails, each request ends once and all cou
     assert.ok((struck.get(name) ?? 0) > 50, `${name}: ${struck.get(name)}`);
 });
 
+test('a stream that stops with all others of an engine which failed before moves as one that stops alone', () => {
+  // Its engine had failed another request, so that the move is no reroute.
+  const { requests, completed, failed, cancelled } = playFaults(1_160_980_070);
+  assert.equal(completed + failed + cancelled, requests);
+});
+
 test('long runs: in a fleet that mostly works, most requests are served', (t) => {
   const firstSeed = Math.floor(Math.random() * 2 ** 31);
   t.diagnostic(`long fault runs: seeds ${firstSeed} to ${firstSeed + 4}`);

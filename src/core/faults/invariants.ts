@@ -380,12 +380,14 @@ export class Invariants {
 
   /**
    * Whether the last attempt may not count as one: its engine was failing others, or refused to continue the response. The
-   * engine may have worked since, so that the machine counts some of these.
+   * engine may have worked since, so that the machine counts some of these. A response that stops with all others of its
+   * engine ends as one that stops alone.
    */
   #isSpared({ lastEnd, wasFailing, hasHead }: RequestBook): boolean {
     if (lastEnd === 'connect') return true;
     if (this.#ends.isRefused(lastEnd)) return hasHead;
-    return wasFailing && this.#ends.hasBroken(lastEnd);
+    const end = hasHead && lastEnd === 'engineStall' ? 'streamIdle' : lastEnd;
+    return wasFailing && this.#ends.hasBroken(end);
   }
 
   #bookOf(request: CheckedRequest): RequestBook {
