@@ -274,24 +274,35 @@ test('a mixture of experts uses as many parameters per token as its makers say',
   }
 });
 
-test('for nonsense no model is named, but how to list them', () => {
+test('three models are named for any name; for one that is like none, those of its size, and how to list all', () => {
+  const messageFor = (name: string): string => {
+    try {
+      findModel(name);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return assert.fail(name);
+  };
   for (const name of ['nosuchmodel', 'zzzzqqqq', 'claude-opus-4', 'my-org/test-model', 'x']) {
-    assert.throws(
-      () => findModel(name),
-      /not in the catalogue; no model of the catalogue has a similar name: "spillway config models" lists them/,
-      name,
+    assert.match(
+      messageFor(name),
+      /not in the catalogue; did you mean \S+, \S+ or \S+\? None is similar; "spillway config models" lists all\./,
     );
   }
+  const [, ...sizes] =
+    /did you mean \S*?-(\d+)B\S*, \S*?-(\d+)B\S* or \S*?-(\d+)B/i.exec(
+      messageFor('nobody/Foo-34B-chat'),
+    ) ?? [];
+  assert.equal(sizes.length, 3);
+  for (const size of sizes) assert.ok(Number(size) >= 30 && Number(size) <= 40, `${sizes}`);
   for (const [name, near] of [
     ['Qwen/Qwen9-8B', 'Qwen/Qwen3-8B'],
     ['llama-9', 'meta-llama/Llama-3-8B'],
     ['mistralai/Foo', 'mistralai/'],
     ['phi-9', 'microsoft/phi-'],
   ] as const) {
-    assert.throws(
-      () => findModel(name),
-      ({ message }: Error) => message.includes('did you mean') && message.includes(near),
-      name,
-    );
+    const message = messageFor(name);
+    assert.ok(message.includes('did you mean') && message.includes(near), message);
+    assert.doesNotMatch(message, /None is similar/);
   }
 });

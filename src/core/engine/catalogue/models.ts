@@ -1,7 +1,7 @@
 // The catalogue of models. Shapes come from each model's config.json.
 import { InputError } from '../../base/index.ts';
 import type { LatentAttention, ModelSpec } from './model-spec.ts';
-import { listed, nearestModels } from './nearest-models.ts';
+import { listed, type NearestModels, nearestModels } from './nearest-models.ts';
 import { bareCheckpointName, precisionNamed } from './precision.ts';
 
 /** Columns of a row: layers, hidden, heads, KV heads, head size, intermediate, vocabulary, context. */
@@ -282,15 +282,13 @@ export function findModel(name: string): ModelSpec {
 /** The shape of a model is not known; the message says which models have similar names. */
 export class UnknownModelError extends InputError {
   readonly #reason: string;
-  readonly #nearest: readonly string[];
+  readonly #nearest: NearestModels;
 
   constructor(reason: string, name: string) {
     const names = models.map((model) => model.name);
     const nearest = nearestModels(name, names);
     super(
-      nearest.length > 0
-        ? `${reason}; did you mean ${listed(nearest, 'or')}? For another model give its config.json`
-        : `${reason}; no model of the catalogue has a similar name: "spillway config models" lists them. For another model give its config.json`,
+      `${reason}; did you mean ${listed(nearest.names, 'or')}?${nearest.areSimilar ? '' : ` ${others}`} For another model give its config.json`,
     );
     this.#reason = reason;
     this.#nearest = nearest;
@@ -302,14 +300,16 @@ export class UnknownModelError extends InputError {
    * @param how Continues `emulate it as one of them, or with a size such as 8B, `; contains `NAME` for the model.
    */
   withStandIn(how: string): string {
-    const [first] = this.#nearest;
-    return first === undefined
-      ? `${this.#reason}; no model of the catalogue has a similar name ("spillway config models" lists them): ` +
-          `emulate it as one of them, or with its size, such as 8B, ${how.replaceAll('NAME', '8B')}`
-      : `${this.#reason}; the nearest models are ${listed(this.#nearest, 'and')}: ` +
-          `emulate it as one of them, or with a size such as 8B, ${how.replaceAll('NAME', first)}`;
+    const { names, areSimilar } = this.#nearest;
+    const [first = ''] = names;
+    return (
+      `${this.#reason}; the nearest models are ${listed(names, 'and')}${areSimilar ? '' : ', none of them similar'}: ` +
+      `emulate it as one of them, or with a size such as 8B, ${how.replaceAll('NAME', first)}`
+    );
   }
 }
+
+const others = 'None is similar; "spillway config models" lists all.';
 
 function spec(
   name: string,

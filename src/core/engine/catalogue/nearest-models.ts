@@ -11,26 +11,55 @@ const plainWords = new Set(
 );
 const wordLettersMin = 3;
 
+/** The names of the catalogue that are nearest to one that it lacks. */
+export interface NearestModels {
+  /** The most similar first. */
+  readonly names: readonly string[];
+  /** Whether one is similar or shares the word of a family; otherwise they are near in size, or in a few letters. */
+  readonly areSimilar: boolean;
+}
+
 /**
- * Returns the names that share most pairs of letters with the last part of a name, the most similar first; none if no name is similar or
- * shares the word of a family.
+ * Returns the names that share most pairs of letters with the last part of a name, those with the word of its family
+ * first; if there is none of either kind, those that are nearest to the size in the name.
  *
  * @param known Hugging Face ids.
- * @example nearestModels('gpt-4o', ['openai/gpt-oss-20b', 'microsoft/phi-4'], 1); // ['openai/gpt-oss-20b']
+ * @example nearestModels('gpt-4o', ['openai/gpt-oss-20b', 'microsoft/phi-4'], 1); // { names: ['openai/gpt-oss-20b'], areSimilar: true }
  */
-export function nearestModels(name: string, known: readonly string[], count = 3): string[] {
+export function nearestModels(name: string, known: readonly string[], count = 3): NearestModels {
   const wanted = [pairsOf(lastPart(bareCheckpointName(name))), pairsOf(name)] as const;
   const similarity = (other: string): number =>
     Math.max(shared(wanted[0], pairsOf(lastPart(other))), shared(wanted[1], pairsOf(other)));
   const words = new Set(wordsOf(name));
   const isNear = (other: string): boolean =>
     similarity(other) >= similarityMin || wordsOf(other).some((word) => words.has(word));
-  if (!known.some(isNear)) return [];
-  return known
-    .map((other) => ({ other, isNear: isNear(other), similarity: similarity(other) }))
-    .toSorted((a, b) => Number(b.isNear) - Number(a.isNear) || b.similarity - a.similarity)
+  const areSimilar = known.some(isNear);
+  const size = areSimilar ? undefined : sizeIn(name);
+  const names = known
+    .map((other) => ({
+      ...{ other, isNear: isNear(other), similarity: similarity(other) },
+      distance: size === undefined ? 0 : sizeDistance(size, sizeIn(other)),
+    }))
+    .toSorted(
+      (a, b) =>
+        Number(b.isNear) - Number(a.isNear) ||
+        a.distance - b.distance ||
+        b.similarity - a.similarity,
+    )
     .slice(0, count)
     .map(({ other }) => other);
+  return { names, areSimilar };
+}
+
+/** Billions of parameters, as names state them. @example sizeIn('Foo-1.5B-chat'); // 1.5 */
+function sizeIn(name: string): number | undefined {
+  const [, size] = /(?:^|[^a-z0-9.])(\d+(?:\.\d+)?)b(?![a-z0-9])/i.exec(name) ?? [];
+  return size === undefined ? undefined : Number(size);
+}
+
+/** How many times one size is the other, as a logarithm. Names without a size are farthest. */
+function sizeDistance(size: number, other: number | undefined): number {
+  return other === undefined ? Number.MAX_VALUE : Math.abs(Math.log(size / other));
 }
 
 /** @example listed(['A', 'B', 'C'], 'or'); // 'A, B or C' */
