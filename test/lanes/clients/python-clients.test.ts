@@ -1,16 +1,8 @@
 // The Python packages `openai`, `anthropic` and `litellm`, unmodified: against one embedded engine,
 // and against the router before two of them. NAME_client.py contains the tests of each.
-import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { before, test } from 'node:test';
-import { promisify } from 'node:util';
 import { type Program, startEngine, startSpillwayRouter } from './programs.ts';
-
-const python = process.env['CLIENTS_PYTHON'];
-assert.ok(python, 'CLIENTS_PYTHON names the Python with the clients; run scripts/lane.sh clients');
-
-const model = 'Qwen/Qwen3-8B';
-const apiKey = 'key-of-the-lane';
+import { apiKey, model, runClient } from './run-client.ts';
 
 let engines: readonly Program[] = [];
 let router: Program;
@@ -28,34 +20,9 @@ before(async () => {
 for (const client of ['openai', 'anthropic', 'litellm']) {
   test(`${client} for Python works against an engine`, async () => {
     const engine = engines[0] as Program;
-    await runClient(client, { url: engine.url, engines: [engine] });
+    await runClient(client, { url: engine.url, engineUrls: [engine.url] });
   });
   test(`${client} for Python works against the router before two engines`, async () => {
-    await runClient(client, { url: router.url, engines });
+    await runClient(client, { url: router.url, engineUrls: engines.map(({ url }) => url) });
   });
-}
-
-async function runClient(
-  client: string,
-  target: { readonly url: string; readonly engines: readonly Program[] },
-): Promise<void> {
-  const run = promisify(execFile)(
-    python as string,
-    ['-B', '-W', 'ignore', '-m', 'unittest', '-v', `${client}_client`],
-    {
-      cwd: import.meta.dirname,
-      timeout: 180_000,
-      env: {
-        ...process.env,
-        ...{ CLIENTS_URL: target.url, CLIENTS_API_KEY: apiKey, CLIENTS_MODEL: model },
-        CLIENTS_ENGINE_URLS: target.engines.map(({ url }) => url).join(','),
-      },
-    },
-  );
-  // unittest reports on standard error, including failures.
-  const { stderr } = await run.catch((error: { stderr: string }) => {
-    throw new Error(`${client} failed:\n${error.stderr}`);
-  });
-  const [, count] = stderr.match(/Ran (\d+) tests/) ?? [];
-  assert.ok(Number(count) > 5, stderr);
 }
