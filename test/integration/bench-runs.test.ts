@@ -150,7 +150,7 @@ test('a run on a full disk keeps its result, and says which events are lost', {
   assert.equal(status, 0, stderr);
   assert.match(
     stderr,
-    /^spillway: events\.jsonl lacks \d+ events of the run: the disk is full\.$/m,
+    /^spillway: events\.jsonl lacks [\d,]+ events of the run: the disk is full\.$/m,
   );
   const folder = join(disk, readdirSync(disk)[0] ?? '');
   const fileOf = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8'));

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InputError } from '../../core/base/index.ts';
+import { counted, InputError } from '../../core/base/index.ts';
 import { latenciesOf, type RequestRecord } from '../../core/stats/index.ts';
 import { fileProblem, makeFolder, writeOutput } from '../../io/files/index.ts';
 import { cutEvents } from './cut-events.ts';
@@ -121,11 +121,12 @@ export async function createRunFolder(parent: string, header: RunHeader): Promis
       // A folder whose run.json has a status is complete.
       const run = () => jsonText({ ...headerJson(header), ...end, dropped_events: dropped });
       await write('run.json', run);
-      const lost = writeError && `${dropped} events of the run: ${fileProblem(writeError)}`;
       for (const [name, text] of Object.entries(files)) {
         await writeOutput(join(path, name), name, text);
       }
-      return lost;
+      if (dropped === 0) return undefined;
+      const why = writeError ? fileProblem(writeError) : 'the disk was full, or too slow for them';
+      return `${counted(dropped, 'event')} of the run: ${why}`;
     },
   };
 }
