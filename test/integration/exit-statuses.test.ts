@@ -75,6 +75,8 @@ test('a file that is not there is bad input', async () => {
     'simulate points --points /no/such',
     'bench replay --url http://127.0.0.1:9 --trace /no/such',
     'router --engines-file /no/such',
+  ]);
+  await expect(2, /^spillway: Cannot write the .* to \/no\/such: there is no folder \/no\.$/m, [
     `simulate --engines 1 --requests 1 --trace ${trace} --per-request /no/such`,
   ]);
 });

@@ -122,7 +122,7 @@ test('reports a wrong value with what is allowed and what was given', () => {
     ],
     [
       'servingEngineSpec: {env: {A: b}}',
-      'my.yaml:1:26: servingEngineSpec.env must be a list of maps, not a map; begin each item with "- ".',
+      'my.yaml:1:26: servingEngineSpec.env must be a list of maps, not a map; write each variable as an item: - {name: A, value: "…"}.',
     ],
     [
       'servingEngineSpec: {cacheserverSpec: {}}',
