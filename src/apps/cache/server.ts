@@ -12,6 +12,7 @@ import type { LmLayoutName } from '../../core/lm/index.ts';
 import type { DiskStats } from '../../io/disk/index.ts';
 import { listenOn } from '../../io/listen/index.ts';
 import { createCoordinator } from '../../io/lmcache-coordinator/index.ts';
+import type { Logger } from '../../io/log/index.ts';
 import type { ObjectStats } from '../../io/object-store/index.ts';
 import { declareSpanMetrics, type OpenTracing } from '../../io/otlp/index.ts';
 import { createAdminServer } from './admin-server.ts';
@@ -72,6 +73,8 @@ export interface CacheOptions extends ClientLimits {
     | undefined;
   /** Whether clients of Redis Cluster are sent to the servers that keep a key. @default those that ask for the slots */
   readonly redirects?: ClusterRedirects | undefined;
+  /** Told of values that are not written and of other servers that come and go. @default nobody */
+  readonly log?: Pick<Logger, 'info' | 'warning'> | undefined;
   /** Stays open when the server is closed. @default no spans */
   readonly tracing?: OpenTracing | undefined;
   readonly clock: Clock;

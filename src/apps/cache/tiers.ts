@@ -3,6 +3,7 @@ import { type Clock, seededRandom } from '../../core/base/index.ts';
 import { type LowerTier, TierChain } from '../../core/cache/index.ts';
 import { createEvictionOrder, type EvictionName } from '../../core/eviction/index.ts';
 import { type DiskFiles, type DiskStats, DiskTier, lockFolder } from '../../io/disk/index.ts';
+import type { Logger } from '../../io/log/index.ts';
 import { type ObjectStats, ObjectTier, s3Objects } from '../../io/object-store/index.ts';
 
 /** Share of the memory whose values may wait to be written to one tier; they cannot be evicted meanwhile. */
@@ -50,9 +51,11 @@ export async function openTiers(options: {
   readonly s3?: CacheBucket | undefined;
   readonly memoryBytes: number;
   readonly wallClock: Clock;
+  /** Told of what is not written. @default nobody */
+  readonly log?: Pick<Logger, 'warning'> | undefined;
 }): Promise<CacheTiers> {
   const common = {
-    wallClock: options.wallClock,
+    ...{ wallClock: options.wallClock, log: options.log },
     waitingBytesMax: options.memoryBytes * waitingShare,
   };
   const lock = options.disk && (await lockFolder(options.disk.folder));
@@ -80,17 +83,21 @@ export async function openTiers(options: {
   };
 }
 
-function openDisk(
-  { eviction, ...disk }: CacheDisk,
-  common: { readonly wallClock: Clock; readonly waitingBytesMax: number },
-): Promise<DiskTier> {
+/** What both tiers are given. */
+interface TierCommon {
+  readonly wallClock: Clock;
+  readonly waitingBytesMax: number;
+  readonly log: Pick<Logger, 'warning'> | undefined;
+}
+
+function openDisk({ eviction, ...disk }: CacheDisk, common: TierCommon): Promise<DiskTier> {
   const createOrder = () => createEvictionOrder(eviction ?? 'lru');
   return DiskTier.open({ ...disk, ...common, createOrder });
 }
 
 async function openBucket(
   { prefix, timeoutMs, partBytes, ...where }: CacheBucket,
-  common: { readonly wallClock: Clock; readonly waitingBytesMax: number },
+  common: TierCommon,
 ): Promise<ObjectTier> {
   const tier = new ObjectTier({
     ...{ ...common, prefix, objects: await s3Objects(where) },

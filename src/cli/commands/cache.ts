@@ -309,7 +309,7 @@ async function run(command: Command): Promise<void> {
     password,
     ...usersOf(flags),
     tls: tlsOf(flags, log),
-    tracing,
+    ...{ tracing, log },
     clock: { nowSeconds: () => performance.now() / 1000 },
     wallClock: { nowSeconds: () => Date.now() / 1000 },
   });

@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -319,4 +324,136 @@ test('a folder that cannot be made is an error, even where Node would try for ev
   for (const folder of ['/proc/none/below', '/dev/null/below']) {
     await assert.rejects(opened(folder), /--disk .* cannot be used: E[A-Z]+: .*Name a folder/);
   }
+});
+
+test('what is no file of this server is neither opened nor removed, and one line counts it', async (t) => {
+  const folder = folderFor(t);
+  const first = await opened(folder);
+  keep(first, 'kept');
+  await first.flushed();
+  const shard = join(folder, 'v1', 'ab');
+  mkdirSync(shard, { recursive: true });
+  const name = (i: number) => join(shard, `${'ab'.repeat(16)}-${i}`);
+  const elsewhere = join(folder, 'elsewhere');
+  mkdirSync(elsewhere);
+  writeFileSync(join(elsewhere, `${'cd'.repeat(16)}-1`), 'of somebody');
+  writeFileSync(join(elsewhere, 'plain'), 'of somebody');
+  execFileSync('mkfifo', [name(1), `${name(2)}.tmp`]);
+  symlinkSync('/dev/zero', name(3));
+  symlinkSync(join(elsewhere, 'plain'), `${name(4)}.tmp`);
+  mkdirSync(name(5));
+  writeFileSync(join(shard, 'notes.txt'), 'of somebody');
+  symlinkSync(elsewhere, join(folder, 'v1', 'cd'));
+  writeFileSync(join(folder, 'v1', 'README'), 'of somebody');
+  const server = createServer().listen(name(6));
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const before = readdirSync(folder, { recursive: true }).toSorted();
+  const lines: string[] = [];
+  const opens: string[] = [];
+  const files = failing({
+    open: (path, flags) => {
+      opens.push(path);
+      return diskFiles.open(path, flags);
+    },
+  });
+  const tier = await opened(folder, { files, log: { warning: (line) => void lines.push(line) } });
+  await tier.flushed();
+  assert.equal(opens.length, 1, 'only the value was opened');
+  assert.deepEqual(readdirSync(folder, { recursive: true }).toSorted(), before);
+  assert.deepEqual(lines, [
+    `--disk ${folder}: 9 entries are no files of this server: of other names or owners, links, FIFOs, sockets, devices or folders. They are ignored, and take space beyond --disk-size.`,
+  ]);
+  assert.deepEqual(await read(tier, 'kept'), bodyOf('kept', 10_000));
+});
+
+test('files of another owner are neither opened nor removed', async (t) => {
+  const folder = folderFor(t);
+  const first = await opened(folder);
+  keep(first, 'of another');
+  await first.flushed();
+  const look = async (path: string) => {
+    const found = await diskFiles.look(path);
+    return { ...found, owner: found.kind === 'file' ? found.owner + 1 : found.owner };
+  };
+  const lines: string[] = [];
+  const log = { warning: (line: string) => void lines.push(line) };
+  const tier = await opened(folder, { files: failing({ look }), log });
+  await tier.flushed();
+  assert.equal(tier.find('of another'), undefined);
+  assert.equal(filesIn(folder).length, 1);
+  assert.match(lines.join(), /: 1 entry is no file of this server: /);
+});
+
+test('the owner of files is that of the lock: some file systems give all files one that is not the user', async (t) => {
+  const folder = folderFor(t);
+  const first = await opened(folder);
+  keep(first, 'squashed');
+  await first.flushed();
+  writeFileSync(join(folder, 'server.lock'), '');
+  const look = async (path: string) => ({ ...(await diskFiles.look(path)), owner: 65_534 });
+  const tier = await opened(folder, { files: failing({ look }) });
+  assert.deepEqual(await read(tier, 'squashed'), bodyOf('squashed', 10_000));
+});
+
+test('a FIFO or a link that takes the place of a file later is a miss at once', async (t) => {
+  const folder = folderFor(t);
+  const tier = await opened(folder);
+  for (const make of [
+    (path: string) => void execFileSync('mkfifo', [path]),
+    (path: string) => symlinkSync('/dev/zero', path),
+  ]) {
+    keep(tier, 'a');
+    await tier.flushed();
+    const [path = ''] = filesIn(folder);
+    rmSync(path);
+    make(path);
+    assert.equal(await read(tier, 'a'), undefined);
+    await tier.flushed();
+  }
+});
+
+test('a link in place of a folder of values leads no new file elsewhere', async (t) => {
+  const folder = folderFor(t);
+  const elsewhere = join(folder, 'elsewhere');
+  mkdirSync(elsewhere);
+  mkdirSync(join(folder, 'v1'));
+  for (let i = 0; i < 256; i++) {
+    symlinkSync(elsewhere, join(folder, 'v1', i.toString(16).padStart(2, '0')));
+  }
+  const tier = await opened(folder);
+  const released = keep(tier, 'a');
+  await tier.flushed();
+  assert.equal(released(), 1);
+  assert.equal(tier.stats.writeErrors, 1);
+  assert.deepEqual(readdirSync(elsewhere), []);
+});
+
+test('values that are not written are logged with their causes: the first at once, the others once a minute', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const lines: string[] = [];
+  const codes = ['ENOSPC', 'EIO', 'EIO'];
+  const files = failing({
+    open: async (path, flags) => {
+      const code = flags === 'wx' ? codes.shift() : undefined;
+      if (code !== undefined) throw fault(code);
+      return await diskFiles.open(path, flags);
+    },
+  });
+  const folder = folderFor(t);
+  const log = { warning: (line: string) => void lines.push(line) };
+  const tier = await opened(folder, { files, log, waitingBytesMax: 25_000 });
+  for (const key of ['a', 'b', 'c', 'd']) keep(tier, key);
+  await tier.flushed();
+  keep(tier, 'e');
+  await tier.flushed();
+  keep(tier, 'f');
+  assert.deepEqual(lines.splice(0), [
+    `--disk ${folder}: 1 value was not written: the queue is full (1)`,
+  ]);
+  t.mock.timers.tick(60_000);
+  assert.deepEqual(lines.splice(0), [
+    `--disk ${folder}: 5 values were not written: EIO (2), the queue is full (1), ENOSPC (1), not tried for 10 s after EIO (1)`,
+  ]);
+  assert.equal(tier.stats.dropped, 6);
 });

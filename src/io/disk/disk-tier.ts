@@ -13,6 +13,7 @@ import {
   type ValueSource,
 } from '../../core/cache/index.ts';
 import type { EvictionOrder } from '../../core/eviction/index.ts';
+import { CountedEvents, type Logger } from '../log/index.ts';
 import { type DiskFiles, diskFiles } from './disk-files.ts';
 import { NewFiles } from './new-files.ts';
 import { openFolder } from './open-folder.ts';
@@ -44,6 +45,8 @@ export interface DiskTierOptions {
   readonly wallClock: Clock;
   /** Which values go first. @default the least recently used ones */
   readonly createOrder?: (() => EvictionOrder) | undefined;
+  /** Told of entries that are no files of this server, and of values that are not written. @default nobody */
+  readonly log?: Pick<Logger, 'warning'> | undefined;
   /** @default those of this machine */
   readonly files?: DiskFiles;
 }
@@ -63,6 +66,14 @@ export interface DiskStats {
   readonly corrupt: number;
   readonly readErrors: number;
   readonly writeErrors: number;
+}
+
+const queueIsFull = 'the queue is full';
+
+function ignoredNote(folder: string, count: number): string {
+  const what = count === 1 ? '1 entry is no file' : `${count} entries are no files`;
+  const them = count === 1 ? 'It is ignored, and takes' : 'They are ignored, and take';
+  return `--disk ${folder}: ${what} of this server: of other names or owners, links, FIFOs, sockets, devices or folders. ${them} space beyond --disk-size.`;
 }
 
 /** A value that waits to be written. */
@@ -90,7 +101,9 @@ export class DiskTier implements LowerTier {
   #serial: number;
   #failures = 0;
   #pausedUntilSeconds = 0;
+  #pausedFor = '';
   #isClosed = false;
+  readonly #droppedEvents: CountedEvents;
   readonly #counts = {
     ...{ written: 0, read: 0, evictions: 0, dropped: 0 },
     ...{ corrupt: 0, readErrors: 0, writeErrors: 0 },
@@ -102,6 +115,13 @@ export class DiskTier implements LowerTier {
     this.#newFiles = new NewFiles(this.#files);
     this.#index = index;
     this.#serial = serial;
+    const { folder, log } = options;
+    this.#droppedEvents = new CountedEvents({
+      report: (count, causes) =>
+        log?.warning(
+          `--disk ${folder}: ${count === 1 ? '1 value was' : `${count} values were`} not written: ${causes}`,
+        ),
+    });
   }
 
   /**
@@ -115,6 +135,7 @@ export class DiskTier implements LowerTier {
     const index = new TierIndex({ wallClock, bytesMax, filesMax, createOrder });
     const tier = new DiskTier(options, index, found.serial);
     tier.#counts.corrupt += found.broken;
+    if (found.ignored > 0) options.log?.warning(ignoredNote(folder, found.ignored));
     tier.#remove(found.useless);
     for (const value of found.values) {
       const evicted = index.isExpired(value) ? undefined : index.makeRoom(value.fileBytes);
@@ -160,8 +181,9 @@ export class DiskTier implements LowerTier {
   keep(source: ValueSource): void {
     const isPaused = this.#pausedUntilSeconds > this.#options.wallClock.nowSeconds();
     const bytes = this.#waitingBytes + source.size;
-    if (this.#isClosed || isPaused || bytes > this.#options.waitingBytesMax) {
-      this.#counts.dropped++;
+    const isFull = bytes > this.#options.waitingBytesMax;
+    if (this.#isClosed || isPaused || isFull) {
+      this.#drop(isFull ? queueIsFull : this.#isClosed ? 'the server stops' : this.#pausedFor);
       source.release();
       return;
     }
@@ -235,6 +257,7 @@ export class DiskTier implements LowerTier {
   /** Drops what waits; a value that is being written is not kept. */
   close(): void {
     this.#isClosed = true;
+    this.#droppedEvents.flush();
     for (const key of [...this.#writings.keys()]) this.#cancel(key);
   }
 
@@ -292,7 +315,7 @@ export class DiskTier implements LowerTier {
     const size = head.length + source.size;
     const fileBytes = Math.ceil(size / blockBytes) * blockBytes;
     if (!(await this.#makeRoom(fileBytes)) || writing.isCancelled) {
-      if (!writing.isCancelled) this.#counts.dropped++;
+      if (!writing.isCancelled) this.#drop('no room among --disk-size');
       return;
     }
     const path = this.#pathOf(source.key, serial);
@@ -304,8 +327,7 @@ export class DiskTier implements LowerTier {
       this.#failures = 0;
     } catch (error) {
       this.#counts.writeErrors++;
-      this.#counts.dropped++;
-      this.#failed(error, fileBytes);
+      this.#drop(this.#failed(error, fileBytes));
       await this.#files.unlink(temporary).catch(() => undefined);
       return;
     } finally {
@@ -320,18 +342,30 @@ export class DiskTier implements LowerTier {
     this.#counts.written++;
   }
 
-  /** A full disk makes room for the next value; a disk that goes on failing is left alone for a time. */
-  #failed(error: unknown, fileBytes: number): void {
-    const { code } = error as NodeJS.ErrnoException;
+  #drop(cause: string): void {
+    this.#counts.dropped++;
+    this.#droppedEvents.add(cause);
+  }
+
+  /**
+   * A full disk makes room for the next value; a disk that goes on failing is left alone for a time.
+   *
+   * @returns The cause.
+   */
+  #failed(error: unknown, fileBytes: number): string {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const cause = code ?? message;
     if (code === 'ENOSPC' || code === 'EDQUOT') {
       for (const key of this.#index.next(2 * fileBytes)) {
         this.#counts.evictions++;
         this.delete(key);
       }
     }
-    if (++this.#failures < failuresMax) return;
+    if (++this.#failures < failuresMax) return cause;
     this.#failures = 0;
     this.#pausedUntilSeconds = this.#options.wallClock.nowSeconds() + pauseSeconds;
+    this.#pausedFor = `not tried for ${pauseSeconds} s after ${cause}`;
+    return cause;
   }
 
   async #makeRoom(fileBytes: number): Promise<boolean> {

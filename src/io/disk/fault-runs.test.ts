@@ -11,10 +11,11 @@ import {
   evictionNames,
 } from '../../core/eviction/index.ts';
 import { syntheticKv } from '../../core/kv/index.ts';
-import type { DiskFiles, OpenFile } from './disk-files.ts';
+import type { DiskFiles, OpenFile, PathState } from './disk-files.ts';
 import { DiskTier } from './disk-tier.ts';
 
 const seeds = 1000;
+const me = process.geteuid?.() ?? 0;
 const steps = 40;
 const keys = ['a', 'b', 'c', 'd', 'e'];
 
@@ -93,6 +94,10 @@ class FaultyFiles implements DiskFiles {
   }
 
   async makeFolder(): Promise<void> {}
+
+  async look(path: string): Promise<PathState> {
+    return { kind: this.files.has(path) ? 'file' : 'folder', owner: me };
+  }
 
   /** Changes one bit of one file. */
   corrupt(): void {

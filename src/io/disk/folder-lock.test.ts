@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -96,3 +105,20 @@ test('a folder in which no file can be created is not locked', async (t) => {
   (await lockFolder(file)).release();
   assert.equal(readFileSync(file, 'utf8'), '');
 });
+
+for (const [what, make] of [
+  ['a FIFO', (path: string) => execFileSync('mkfifo', [path])],
+  ['a link to a device without end', (path: string) => symlinkSync('/dev/zero', path)],
+  ['a folder', (path: string) => mkdirSync(path)],
+] as const) {
+  test(`${what} in place of the lock is refused at once, and stays`, async (t) => {
+    const folder = folderFor(t);
+    const path = join(folder, lockName);
+    make(path);
+    await assert.rejects(
+      lockFolder(folder),
+      /^InputError: --disk .* cannot be used: its server\.lock is none of a cache server .*Remove it, or name another folder\.$/,
+    );
+    assert.ok(existsSync(path));
+  });
+}

@@ -1,6 +1,17 @@
 // One server at a time in a folder of values: a file names the process that has it. The file outlives a process that is killed; the
 // next server takes the folder over.
-import { readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import { diskFiles } from './disk-files.ts';
@@ -19,6 +30,8 @@ interface Owner {
   readonly namespace?: string | undefined;
 }
 
+/** Bytes of the file that are read; ours has some 150. */
+const lockBytesMax = 4096;
 /** An empty file is looked at again: a server may have created it just now. */
 const emptyLooksMax = 20;
 const emptyWaitMs = 25;
@@ -30,7 +43,7 @@ export interface FolderLock {
 /**
  * Takes a folder for this process. A folder in which no file can be created needs no lock.
  *
- * @throws {InputError} If a running process has it; the message says which.
+ * @throws {InputError} If a running process has it; the message says which. Also if the file cannot be read or taken over.
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   // What is wrong with the folder is found when it is read.
@@ -41,11 +54,11 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     const failure = create(path, own);
     if (failure !== 'EEXIST') {
       const release = () => {
-        if (textIn(path) === own) rmSync(path, { force: true });
+        if (lockTextIn(path) === own) rmSync(path, { force: true });
       };
       return { release: failure === undefined ? release : () => {} };
     }
-    const found = textIn(path);
+    const found = foundIn(path, folder);
     if (found === '' && looks < emptyLooksMax) {
       await new Promise((resolve) => setTimeout(resolve, emptyWaitMs));
       continue;
@@ -56,8 +69,25 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
         `--disk ${folder} is in use by process ${owner.pid}: a folder is for one server at a time. Stop that server, or name another folder.`,
       );
     }
-    if (found !== undefined) takeAway(path, found);
+    if (found !== undefined) takeAway(path, found, folder);
   }
+}
+
+/** The text of the file; undefined if it is gone. @throws {InputError} If it is none of ours. */
+function foundIn(path: string, folder: string): string | undefined {
+  try {
+    return lockTextIn(path);
+  } catch (cause) {
+    throw notOurs(folder, cause);
+  }
+}
+
+function notOurs(folder: string, cause: unknown): InputError {
+  const { message } = cause as Error;
+  return new InputError(
+    `--disk ${folder} cannot be used: its ${lockName} is none of a cache server of this user (${message}). Remove it, or name another folder.`,
+    { cause },
+  );
 }
 
 /** @returns The code of the error; undefined if the file is this process's. */
@@ -71,14 +101,33 @@ function create(path: string, text: string): string | undefined {
 }
 
 /** Removes the file of a process that is gone, unless another server was faster. */
-function takeAway(path: string, seen: string): void {
+function takeAway(path: string, seen: string, folder: string): void {
   const aside = `${path}.${process.pid}`;
   try {
     renameSync(path, aside);
-    if (textIn(aside) === seen) rmSync(aside, { force: true });
+    if (lockTextIn(aside) === seen) rmSync(aside, { force: true });
     else renameSync(aside, path);
-  } catch {
-    // Another server has taken it away.
+  } catch (error) {
+    // Without the file, another server has taken it away.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw notOurs(folder, error);
+  }
+}
+
+/** As `textIn`, but never of a link, or of what would never end or begin. @throws If there is something else than a file that can be read. */
+function lockTextIn(path: string): string | undefined {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    if (!fstatSync(file).isFile()) throw new Error('it is no file');
+    const bytes = Buffer.alloc(lockBytesMax);
+    return bytes.toString('utf8', 0, readSync(file, bytes, 0, lockBytesMax, 0));
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -30,6 +30,9 @@ export class NewFiles {
       }
     }
     await this.#files.makeFolder(folder);
+    // A link would lead the files to somewhere else.
+    const { kind } = await this.#files.look(folder);
+    if (kind !== 'folder') throw new Error(`${folder} is no folder`);
     this.#folders.add(folder);
     await writeFile(this.#files, path, parts, size);
   }

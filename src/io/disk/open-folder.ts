@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import type { PlacedValue } from '../../core/cache/index.ts';
-import type { DiskFiles } from './disk-files.ts';
+import type { DiskFiles, PathState } from './disk-files.ts';
+import { lockName } from './folder-lock.ts';
 import { bodyOffset, headBytes, readHead, textLengths } from './value-file.ts';
 
 /** Files that are read at once. */
@@ -19,6 +20,8 @@ export interface FoundValues {
   readonly useless: readonly string[];
   /** Files with a broken head or of a wrong length. */
   readonly broken: number;
+  /** Entries that are not this server's: of other names or owners, links, FIFOs, devices. They are neither opened nor removed. */
+  readonly ignored: number;
   /** The highest serial number. */
   readonly serial: number;
 }
@@ -30,15 +33,10 @@ interface Found extends PlacedValue {
 /** @throws {InputError} If the folder cannot be read or created. */
 export async function openFolder(folder: string, files: DiskFiles): Promise<FoundValues> {
   const root = join(folder, 'v1');
-  const paths: string[] = [];
+  let listed: Listed;
   try {
     await files.makeFolder(root);
-    for (const shard of await files.readdir(root)) {
-      if (!shardName.test(shard)) continue;
-      for (const name of await files.readdir(join(root, shard))) {
-        if (fileName.test(name)) paths.push(join(root, shard, name));
-      }
-    }
+    listed = await ownPaths(root, await ownerOf(folder, files), files);
   } catch (cause) {
     const { message } = cause as Error;
     throw new InputError(
@@ -46,6 +44,7 @@ export async function openFolder(folder: string, files: DiskFiles): Promise<Foun
       { cause },
     );
   }
+  const { paths, ignored } = listed;
   const useless = paths.filter((path) => path.endsWith('.tmp'));
   const whole = paths.filter((path) => !path.endsWith('.tmp'));
   const newest = new Map<string, Found>();
@@ -66,7 +65,49 @@ export async function openFolder(folder: string, files: DiskFiles): Promise<Foun
   });
   await Promise.all(readers);
   const values = [...newest.values()].toSorted((a, b) => a.serial - b.serial);
-  return { values, useless, broken, serial: values.at(-1)?.serial ?? 0 };
+  return { values, useless, broken, ignored, serial: values.at(-1)?.serial ?? 0 };
+}
+
+interface Listed {
+  /** Of files by their names and owners. */
+  readonly paths: readonly string[];
+  readonly ignored: number;
+}
+
+async function ownPaths(root: string, owner: number, files: DiskFiles): Promise<Listed> {
+  const paths: string[] = [];
+  let ignored = 0;
+  const isOwn = async (path: string, kind: PathState['kind']) => {
+    // What is gone by now is no matter.
+    const found = await files.look(path).catch(() => undefined);
+    if (found === undefined) return false;
+    const isOurs = found.kind === kind && (kind === 'folder' || found.owner === owner);
+    if (!isOurs) ignored++;
+    return isOurs;
+  };
+  for (const shard of await files.readdir(root)) {
+    if (!shardName.test(shard)) ignored++;
+    else if (await isOwn(join(root, shard), 'folder')) {
+      const names = await files.readdir(join(root, shard));
+      const own = names
+        .filter((name) => fileName.test(name))
+        .map((name) => join(root, shard, name));
+      ignored += names.length - own.length;
+      const lookers = Array.from({ length: readersMax }, async () => {
+        for (let path = own.pop(); path !== undefined; path = own.pop()) {
+          if (await isOwn(path, 'file')) paths.push(path);
+        }
+      });
+      await Promise.all(lookers);
+    }
+  }
+  return { paths, ignored };
+}
+
+/** The owner of what this process creates in the folder: some file systems give all files one that is not the user. */
+async function ownerOf(folder: string, files: DiskFiles): Promise<number> {
+  const lock = await files.look(join(folder, lockName)).catch(() => undefined);
+  return lock?.kind === 'file' ? lock.owner : (process.geteuid?.() ?? 0);
 }
 
 /** @returns undefined for a file that is broken or not of its length. */

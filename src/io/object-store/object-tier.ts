@@ -10,6 +10,7 @@ import {
   TierIndex,
   type ValueSource,
 } from '../../core/cache/index.ts';
+import { CountedEvents, type Logger } from '../log/index.ts';
 import { GuardedCalls } from './guarded-calls.ts';
 import { objectFolder, objectName, readObjectName } from './object-name.ts';
 import { getInParts, putInParts } from './parts.ts';
@@ -40,6 +41,8 @@ export interface ObjectTierOptions {
   /** Seconds since 1970. */
   readonly wallClock: Clock;
   readonly random: Random;
+  /** Told of values that are not written. @default nobody */
+  readonly log?: Pick<Logger, 'warning'> | undefined;
   /** Time for one call. @default 10 s */
   readonly timeoutMs?: number;
   /** A value above this size is stored and loaded in parts of it. @default 8 MiB */
@@ -67,7 +70,7 @@ interface Upload {
 }
 
 export class ObjectTier implements LowerTier {
-  readonly #options: Required<ObjectTierOptions>;
+  readonly #options: Required<Omit<ObjectTierOptions, 'log'>>;
   readonly #index: TierIndex;
   readonly #calls: GuardedCalls;
   readonly #queue: Upload[] = [];
@@ -84,6 +87,7 @@ export class ObjectTier implements LowerTier {
   #isClosed = false;
   #listTimer: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
+  readonly #droppedEvents: CountedEvents;
   readonly #counts = { written: 0, read: 0, dropped: 0, corrupt: 0 };
 
   constructor(options: ObjectTierOptions) {
@@ -93,6 +97,12 @@ export class ObjectTier implements LowerTier {
     this.#calls = new GuardedCalls(wallClock, random);
     const bytesMax = Number.POSITIVE_INFINITY;
     this.#index = new TierIndex({ wallClock, bytesMax, filesMax: objectsMax });
+    this.#droppedEvents = new CountedEvents({
+      report: (count, causes) =>
+        options.log?.warning(
+          `--s3: ${count === 1 ? '1 value was' : `${count} values were`} not written: ${causes}`,
+        ),
+    });
   }
 
   /** Lists the objects, now and at each interval. @returns When the first listing has ended. */
@@ -128,8 +138,10 @@ export class ObjectTier implements LowerTier {
 
   keep(source: ValueSource): void {
     const bytes = this.#waitingBytes + source.size;
-    if (this.#isClosed || this.#calls.isPaused || bytes > this.#options.waitingBytesMax) {
-      this.#counts.dropped++;
+    const isFull = bytes > this.#options.waitingBytesMax;
+    if (this.#isClosed || this.#calls.isPaused || isFull) {
+      const otherCause = this.#isClosed ? 'the server stops' : 'not tried after several failures';
+      this.#drop(isFull ? 'the queue is full' : otherCause);
       source.release();
       return;
     }
@@ -194,6 +206,7 @@ export class ObjectTier implements LowerTier {
     this.#isClosed = true;
     this.#calls.isClosed = true;
     clearTimeout(this.#listTimer);
+    this.#droppedEvents.flush();
     for (const key of [...this.#uploads.keys()]) this.#cancel(key);
     this.#options.objects.close();
   }
@@ -229,7 +242,7 @@ export class ObjectTier implements LowerTier {
     const { source } = upload;
     const path = objectName(this.#options.prefix, source);
     if (path === undefined) {
-      this.#counts.dropped++;
+      this.#drop('the key is too long for a name');
       return;
     }
     // The same bytes may have been removed just before.
@@ -239,8 +252,8 @@ export class ObjectTier implements LowerTier {
     try {
       const abandoned = (id: string) => this.#abandon({ name: path, upload: id });
       await putInParts(parts, () => upload.isCancelled, abandoned);
-    } catch {
-      if (!upload.isCancelled) this.#counts.dropped++;
+    } catch (error) {
+      if (!upload.isCancelled) this.#drop(causeOf(error));
       return;
     }
     if (upload.isCancelled) {
@@ -252,6 +265,11 @@ export class ObjectTier implements LowerTier {
     this.#add({ key, size, label, checksum, expiresUnixSeconds, path, fileBytes: size });
     this.#counts.written++;
     await this.#abortAbandoned();
+  }
+
+  #drop(cause: string): void {
+    this.#counts.dropped++;
+    this.#droppedEvents.add(cause);
   }
 
   #abandon(one: { readonly name: string; readonly upload: string }): void {
@@ -342,4 +360,12 @@ export class ObjectTier implements LowerTier {
   #rest(): void {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
+
+/** Characters of a cause: a store chooses the names of its errors. */
+const causeLengthMax = 64;
+
+function causeOf(error: unknown): string {
+  const { code, name } = error as NodeJS.ErrnoException;
+  return String(code ?? name).slice(0, causeLengthMax);
 }
