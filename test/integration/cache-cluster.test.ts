@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import type { ClusterRedirects } from '../../src/apps/cache/index.ts';
 import { slotOf } from '../../src/core/resp/index.ts';
 import { freePorts } from '../../src/io/processes/index.ts';
-import { CacheClient as Client, testCache } from '../support/cache.ts';
+import { CacheClient as Client, peersKey, testCache } from '../support/cache.ts';
 import { until } from '../support/until.ts';
 
 const ok = '+OK\r\n';
@@ -19,7 +19,13 @@ async function threeServers(
     ports.map((respPort, i) =>
       testCache(t, {
         ...{ respPort, redirects },
-        peers: { self: members[i] as string, members, copies, handOverBytesPerSecond: 1 << 30 },
+        peers: {
+          self: members[i] as string,
+          members,
+          copies,
+          handOverBytesPerSecond: 1 << 30,
+          key: peersKey,
+        },
       }),
     ),
   );
@@ -143,6 +149,7 @@ test('cluster clients are sent to the servers that reply; a server that is back 
       peers: {
         ...{ self: members[i] as string, members, copies: 1, checkMs: 50 },
         handOverBytesPerSecond: 1 << 30,
+        key: peersKey,
       },
     });
   const servers = await Promise.all([0, 1, 2].map(start));

@@ -10,7 +10,7 @@ import {
   parseCacheUrl,
 } from '../../src/io/cache-client/index.ts';
 import { freePorts } from '../../src/io/processes/index.ts';
-import { testCache } from '../support/cache.ts';
+import { peersKey, testCache } from '../support/cache.ts';
 import { until } from '../support/until.ts';
 
 const valueBytes = 100_000;
@@ -40,6 +40,7 @@ async function group(
         peers: {
           ...{ self: names[i] as string, members: names, copies },
           handOverBytesPerSecond: 2 ** 40,
+          key: peersKey,
         },
       }),
     ),
@@ -145,7 +146,13 @@ test('a server that leaves hands its keys over, and one that joins gets its shar
   const joined = [...left, name];
   const d = await testCache(t, {
     respPort: port,
-    peers: { self: name, members: joined, copies: 1, handOverBytesPerSecond: 2 ** 40 },
+    peers: {
+      self: name,
+      members: joined,
+      copies: 1,
+      handOverBytesPerSecond: 2 ** 40,
+      key: peersKey,
+    },
   });
   await Promise.all([a.peers?.change(joined), b.peers?.change(joined)]);
   const share = keys.filter((key) => ownersOf(key, joined, 1)[0] === name);

@@ -12,7 +12,7 @@ import type { CacheServer } from '../../src/apps/cache/index.ts';
 import { syntheticKv } from '../../src/core/kv/index.ts';
 import { openCacheClient, parseCacheUrl } from '../../src/io/cache-client/index.ts';
 import { freePorts } from '../../src/io/processes/index.ts';
-import { testCache } from '../support/cache.ts';
+import { peersKey, testCache } from '../support/cache.ts';
 import { until } from '../support/until.ts';
 
 const fixture = (name: string) => join(import.meta.dirname, '..', 'support', 'tls', `${name}.pem`);
@@ -149,6 +149,7 @@ test('servers that share keys trust each other by --tls-ca, with their own certi
       peers: {
         ...{ self: members[i] as string, members, copies: 1 },
         handOverBytesPerSecond: 1 << 30,
+        key: peersKey,
       },
     });
   const [a, b] = [await start(0), await start(1)];

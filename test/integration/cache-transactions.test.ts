@@ -126,7 +126,7 @@ test('a client that is handed to another process amid a transaction executes non
     ...{ transactions: new TransactionMemory(), clients: new Set(), cluster: () => undefined },
     ...{ redirects: 'auto', watchesChains: false },
   } as unknown as RespService;
-  const client = { id: 1, address: '' };
+  const client = { id: 1, origin: { address: '', certificate: () => undefined } };
   const first = new RespConnection(service, new ReplyWriter(output as never), client);
   first.push(Buffer.from('MULTI\r\nSET k 1\r\n'));
   const { session } = first;

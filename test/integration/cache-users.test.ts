@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { CacheServer } from '../../src/apps/cache/index.ts';
 import { freePorts } from '../../src/io/processes/index.ts';
-import { CacheClient as Client, testCache } from '../support/cache.ts';
+import { CacheClient as Client, peersKey, testCache } from '../support/cache.ts';
 import { until } from '../support/until.ts';
 
 const users = [
@@ -150,6 +150,7 @@ test('values below memory and on other servers are a tenant’s own, too', async
         peers: {
           ...{ self: members[i] as string, members, copies: 1 },
           handOverBytesPerSecond: 1 << 30,
+          key: peersKey,
         },
       }),
     ),

@@ -150,6 +150,12 @@ test('unknown flags, commands and policies are bad input', async () => {
 
 test('what `cache` cannot use is bad input', async () => {
   const ports = 'cache --port 0 --resp-port 0';
+  await expect(2, /^spillway: --peers needs a key by which the servers know each other: .*\.$/m, [
+    `${ports} --peers 127.0.0.1:1,127.0.0.1:2`,
+  ]);
+  await expect(2, /^spillway: --peers-key-file needs --peers, the other servers\.$/m, [
+    `${ports} --peers-key-file /dev/null`,
+  ]);
   await expect(2, /^spillway: --copies and --peer-address need --peers, the other servers\.$/m, [
     `${ports} --copies 2`,
     `${ports} --peer-address 127.0.0.1:1`,

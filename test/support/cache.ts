@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { TestContext } from 'node:test';
 import { type CacheOptions, type CacheServer, startCache } from '../../src/apps/cache/index.ts';
+import { secretCheck } from '../../src/io/secrets/index.ts';
 import { until } from './until.ts';
 
 /** Starts a server with 64 MiB on free ports; it ends with the test. */
@@ -22,6 +23,9 @@ export async function testCache(
   t.after(() => server.close());
   return server;
 }
+
+/** What servers of one test know each other by. */
+export const peersKey = { current: 'of the test', isRight: secretCheck('of the test') };
 
 interface Exchange {
   readonly send: string;

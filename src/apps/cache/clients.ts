@@ -1,5 +1,6 @@
 // The connections of all clients: how many, their bytes, and their end.
 import { createServer, type Server, type Socket } from 'node:net';
+import { type PeerCertificate, TLSSocket } from 'node:tls';
 import type { MemoryStore } from '../../core/cache/index.ts';
 import { errorReply } from '../../core/resp/index.ts';
 import { type CacheMetrics, type CacheProtocol, cacheMetrics } from './cache-metrics.ts';
@@ -45,16 +46,23 @@ export interface ClientLimits {
   readonly deadlines?: RequestDeadlines | undefined;
 }
 
+/** Where a client is. */
+export interface ClientOrigin {
+  /** Of its other end, with the port; empty over a Unix socket. */
+  readonly address: string;
+  /** Its certificate, if the server asks for one and has checked it. */
+  certificate(): PeerCertificate | undefined;
+}
+
 /**
  * Begins the conversation with one client.
  *
- * @param address Of its other end, with the port; empty over a Unix socket.
  * @param session What another process left of it.
  */
 export type Speak = (
   replies: ReplyWriter,
   metrics: ReturnType<CacheMetrics['of']>,
-  address: string,
+  origin: ClientOrigin,
   session?: unknown,
 ) => Conversation;
 
@@ -143,7 +151,7 @@ export class Clients {
     });
     const opened = this.#open(
       protocol,
-      (replies, of, address) => speak(replies, of, address, session),
+      (replies, of, origin) => speak(replies, of, origin, session),
       client,
       mark,
     );
@@ -181,7 +189,7 @@ export class Clients {
       this.#sentBytes[protocol] += socket.bytesWritten;
       this.#receivedBytes[protocol] += socket.bytesRead;
     });
-    const conversation = speak(new ReplyWriter(output), metrics, addressOf(socket));
+    const conversation = speak(new ReplyWriter(output), metrics, originOf(socket));
     const open = converse(client, conversation, this.#deadlines, metrics.closed, mark);
     clients.set(socket, open);
     return { open, conversation };
@@ -208,6 +216,14 @@ export class Clients {
       for (const socket of clients.keys()) socket.destroy();
     }
   }
+}
+
+function originOf(socket: Socket): ClientOrigin {
+  return {
+    address: addressOf(socket),
+    certificate: () =>
+      socket instanceof TLSSocket && socket.authorized ? socket.getPeerCertificate() : undefined,
+  };
 }
 
 function addressOf({ remoteAddress, remotePort }: Socket): string {

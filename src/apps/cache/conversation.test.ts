@@ -10,6 +10,7 @@ import { detached } from './client-reads.ts';
 import { Clients } from './clients.ts';
 import type { ClientState } from './conversation.ts';
 import { KeySpaces } from './key-spaces.ts';
+import { noPeers } from './peer-access.ts';
 import { spoken } from './protocols.ts';
 import { Users } from './users.ts';
 
@@ -23,6 +24,7 @@ async function markedCache(t: TestContext) {
   const speak = spoken({
     ...{ spaces, users: new Users([], undefined), wallClock: clock },
     ...{ watchesChains: false, redirects: 'auto', cluster: () => undefined },
+    peerAccess: noPeers,
   });
   const clients = new Clients({}, memory);
   const marks: ClientState[] = [];

@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { commaList, InputError, withoutCredentials } from '../../core/base/index.ts';
 import { sentinelRefusal } from '../../core/lm/index.ts';
+import { hostOfMember } from './peers.ts';
 
 /** How often the addresses of a name are looked up. */
 const lookupMs = 5_000;
@@ -48,7 +49,7 @@ export async function membershipOf(text: string, self: string | undefined): Prom
     );
   }
   return {
-    ...{ self: own, members, name: names.length === 1 ? hostOf(first) : undefined },
+    ...{ self: own, members, name: names.length === 1 ? hostOfMember(first) : undefined },
     watch(onChange) {
       let known = members.join();
       const look = async () => {
@@ -66,7 +67,7 @@ export async function membershipOf(text: string, self: string | undefined): Prom
 }
 
 async function addressesOf(name: string): Promise<readonly string[]> {
-  const host = hostOf(name);
+  const host = hostOfMember(name);
   const port = name.slice(name.lastIndexOf(':'));
   try {
     const found = await lookup(host, { all: true });
@@ -78,13 +79,9 @@ async function addressesOf(name: string): Promise<readonly string[]> {
   }
 }
 
-function hostOf(name: string): string {
-  return name.slice(0, name.lastIndexOf(':')).replace(/^\[|\]$/g, '');
-}
-
 /** Whether an address is one of this machine's. */
 function isOwn(name: string): boolean {
-  const host = hostOf(name);
+  const host = hostOfMember(name);
   return ownAddresses().some(({ address }) => address === host);
 }
 

@@ -5,16 +5,19 @@ const failuresMax = 2;
 
 export class PeerHealth {
   readonly #ask: (name: string) => Promise<unknown>;
-  readonly #onChange: () => void;
+  readonly #onChange: (name: string, failure: unknown) => void;
   readonly #failures = new Map<string, number>();
   /** Servers whose last check has not ended. */
   readonly #asked = new Set<string>();
 
   /**
    * @param ask Rejects if a server does not reply in time.
-   * @param onChange Called when another set of servers is gone.
+   * @param onChange Called when a server is gone, with what went wrong, or has come back.
    */
-  constructor(ask: (name: string) => Promise<unknown>, onChange: () => void) {
+  constructor(
+    ask: (name: string) => Promise<unknown>,
+    onChange: (name: string, failure: unknown) => void,
+  ) {
     this.#ask = ask;
     this.#onChange = onChange;
   }
@@ -35,12 +38,12 @@ export class PeerHealth {
     if (this.#asked.has(name)) return;
     this.#asked.add(name);
     const before = this.isGone(name);
-    const isThere = await this.#ask(name).then(
-      () => true,
-      () => false,
+    const failure = await this.#ask(name).then(
+      () => undefined,
+      (error: unknown) => error ?? 'no reply',
     );
     this.#asked.delete(name);
-    this.#failures.set(name, isThere ? 0 : (this.#failures.get(name) ?? 0) + 1);
-    if (this.isGone(name) !== before) this.#onChange();
+    this.#failures.set(name, failure === undefined ? 0 : (this.#failures.get(name) ?? 0) + 1);
+    if (this.isGone(name) !== before) this.#onChange(name, failure);
   }
 }

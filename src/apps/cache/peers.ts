@@ -4,6 +4,8 @@ import type { SecureContext } from 'node:tls';
 import { clientKey, type OtherServers, type TieredStore } from '../../core/cache/index.ts';
 import type { MetricsRegistry } from '../../core/metrics/index.ts';
 import { openRespCommands, type RespCommands } from '../../io/cache-client/index.ts';
+import { CountedEvents, type Logger } from '../../io/log/index.ts';
+import type { SharedKey } from '../../io/secrets/index.ts';
 import { infoOf, readInfo } from './commands/peer.ts';
 import { PeerHealth } from './peer-health.ts';
 import { type Cluster, SlotOwners } from './slot-owners.ts';
@@ -16,6 +18,10 @@ export interface PeerOptions {
   /** Servers that keep each value. */
   readonly copies: number;
   readonly password: string | undefined;
+  /** Shared by all servers. @default their certificates show who they are */
+  readonly key?: Pick<SharedKey, 'current' | 'isRight'> | undefined;
+  /** Told of servers that are gone or come back, and of values that are not sent. @default nobody */
+  readonly log?: Pick<Logger, 'info' | 'warning'> | undefined;
   /** For a new connection to another server; undefined without TLS. */
   readonly tlsContext?: (() => SecureContext) | undefined;
   /** Name that the others' certificates must have. @default the host of each */
@@ -50,6 +56,7 @@ export class Peers implements OtherServers {
   readonly #checks = new Map<string, RespCommands>();
   readonly #health: PeerHealth;
   readonly #checkTimer: NodeJS.Timeout;
+  readonly #dropped: CountedEvents;
   #slots: SlotOwners;
   /** Those of the servers that reply: where cluster clients are sent. */
   #reachable: SlotOwners;
@@ -64,8 +71,17 @@ export class Peers implements OtherServers {
     this.#reachable = this.#slots;
     this.#health = new PeerHealth(
       (name) => this.#checkConnection(name).ask(['PING'], 'there'),
-      () => this.#gone(),
+      (name, failure) => {
+        this.#gone();
+        this.#noteChange(name, failure);
+      },
     );
+    this.#dropped = new CountedEvents({
+      report: (count, causes) =>
+        options.log?.warning(
+          `--peers: ${count === 1 ? '1 value was' : `${count} values were`} not sent to other servers: ${causes}`,
+        ),
+    });
     const { checkMs = checkMsDefault } = options;
     this.#checkTimer = setInterval(() => void this.#health.check(this.#others), checkMs).unref();
   }
@@ -79,9 +95,9 @@ export class Peers implements OtherServers {
     return { self: this.#options.self, slots: this.#reachable };
   }
 
-  /** Other servers that do not reply. */
-  get goneCount(): number {
-    return this.#others.filter((name) => this.#health.isGone(name)).length;
+  /** Other servers that do not reply, or refuse this one. */
+  get gone(): readonly string[] {
+    return this.#others.filter((name) => this.#health.isGone(name));
   }
 
   mayHave(key: string): boolean {
@@ -174,6 +190,7 @@ export class Peers implements OtherServers {
 
   close(): void {
     clearInterval(this.#checkTimer);
+    this.#dropped.flush();
     for (const connections of [this.#connections, this.#checks]) {
       for (const connection of connections.values()) connection.close();
       connections.clear();
@@ -222,7 +239,7 @@ export class Peers implements OtherServers {
     const { size } = value;
     try {
       if (this.#waitingBytes + size > this.#options.waitingBytesMax) {
-        this.stats.dropped++;
+        this.#drop('too many wait');
         return;
       }
       this.#waitingBytes += size;
@@ -234,9 +251,23 @@ export class Peers implements OtherServers {
         this.#waitingBytes -= size;
       }
     } catch {
-      this.stats.dropped++;
+      this.#drop(`${name} takes none`);
     } finally {
       value.release();
+    }
+  }
+
+  #drop(cause: string): void {
+    this.stats.dropped++;
+    this.#dropped.add(cause);
+  }
+
+  #noteChange(name: string, failure: unknown): void {
+    const { log } = this.#options;
+    if (failure === undefined) log?.info(`--peers: the server ${name} replies again`);
+    else {
+      const { message } = failure as Error;
+      log?.warning(`--peers: the server ${name} is gone; its keys are misses. ${message}`);
     }
   }
 
@@ -269,13 +300,23 @@ export class Peers implements OtherServers {
     const address = {
       ...({ protocol: 'resp', user: undefined, password } as const),
       isTls: context !== undefined,
-      ...{ host: name.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(name.slice(at + 1)) },
+      ...{ host: hostOfMember(name), port: Number(name.slice(at + 1)) },
     };
     const options = { timeoutMs, tls: { context, serverName }, ...own };
-    const opened = openRespCommands(address, options, 'PEER.HELLO');
+    // Asked for each connection: the keys of a file change.
+    const greeting = (): readonly [string, ...string[]] => {
+      const { key } = this.#options;
+      return key === undefined ? ['PEER.HELLO'] : ['PEER.HELLO', key.current];
+    };
+    const opened = openRespCommands(address, options, greeting);
     connections.set(name, opened);
     return opened;
   }
+}
+
+/** The host of `host:port`; an IPv6 address without its brackets. */
+export function hostOfMember(name: string): string {
+  return name.slice(0, name.lastIndexOf(':')).replace(/^\[|\]$/g, '');
 }
 
 /** Declares the metrics of other servers. */
@@ -298,7 +339,7 @@ export function declarePeers(registry: MetricsRegistry, peers: Peers): void {
   }));
   registry.onRender(() => {
     members.set(peers.members.length);
-    gone.set(peers.goneCount);
+    gone.set(peers.gone.length);
     for (const { name, counter } of counters) counter.inc(peers.stats[name] - counter.value);
   });
 }

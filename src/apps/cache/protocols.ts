@@ -1,7 +1,7 @@
 // The two protocols as conversations.
 import { type LmLayoutName, lmLayouts } from '../../core/lm/index.ts';
 import type { CacheProtocol } from './cache-metrics.ts';
-import type { Speak } from './clients.ts';
+import type { ClientOrigin, Speak } from './clients.ts';
 import { CommandTurns } from './command-turns.ts';
 import type { Conversation } from './conversation.ts';
 import type { KeySpaces } from './key-spaces.ts';
@@ -13,7 +13,10 @@ import type { RespService, RespSession } from './resp-service.ts';
 import { TransactionMemory } from './transaction.ts';
 
 export interface SpokenOptions
-  extends Pick<RespService, 'users' | 'wallClock' | 'watchesChains' | 'redirects' | 'cluster'> {
+  extends Pick<
+    RespService,
+    'users' | 'wallClock' | 'watchesChains' | 'redirects' | 'cluster' | 'peerAccess'
+  > {
   readonly spaces: KeySpaces;
   /** @default '186' */
   readonly lmLayout?: LmLayoutName | undefined;
@@ -33,11 +36,11 @@ export function spoken({
   let ids = 0;
   return {
     lm: (replies, { requested }) => lmConversation({ ...lmService, requested }, replies),
-    resp: (replies, { requested }, address, session) =>
+    resp: (replies, { requested }, origin, session) =>
       respConversation(
         { ...service, ...shared, space, whole: spaces.whole, turns, requested },
         replies,
-        { id: ++ids, address },
+        { id: ++ids, origin },
         session as RespSession | undefined,
       ),
   };
@@ -85,7 +88,7 @@ function lmConversation(service: LmService, replies: ReplyWriter): Conversation 
 function respConversation(
   service: RespService,
   replies: ReplyWriter,
-  client: { readonly id: number; readonly address: string },
+  client: { readonly id: number; readonly origin: ClientOrigin },
   session: RespSession | undefined,
 ): Conversation {
   const connection = new RespConnection(service, replies, client, session);

@@ -9,6 +9,7 @@ import {
 } from '../../core/resp/index.ts';
 import { ClientIdentity } from './client-identity.ts';
 import { ClientTransaction, transactionNames } from './client-transaction.ts';
+import type { ClientOrigin } from './clients.ts';
 import { CommandChains } from './command-chains.ts';
 import { askedKeys, readKeys } from './commands/awaited-keys.ts';
 import {
@@ -45,13 +46,13 @@ export class RespConnection {
   whenReady = () => {};
 
   /**
-   * @param client Number of the connection, and the address of its other end.
+   * @param client Number of the connection, and where it comes from.
    * @param session What another process knew of the client. @default a new client
    */
   constructor(
     service: RespService,
     replies: ReplyWriter,
-    client: { readonly id: number; readonly address: string },
+    client: { readonly id: number; readonly origin: ClientOrigin },
     session?: RespSession,
   ) {
     const { id } = client;
@@ -65,9 +66,17 @@ export class RespConnection {
     const misses = new MissPadding(sizes, session?.isPadded);
     const now = wallClock.nowSeconds();
     this.#call = {
-      ...{ store, whole: whole.store, wallClock, replies, id, version },
+      ...{
+        store: isPeer ? whole.store : store,
+        whole: whole.store,
+        wallClock,
+        replies,
+        id,
+        version,
+      },
       ...{ name, user: identity.userName, misses, isPeer, isClusterClient },
-      ...{ address: client.address, since: now, usedAt: now },
+      ...{ address: client.origin.address, since: now, usedAt: now },
+      isAdmittedPeer: (key) => service.peerAccess.admits(key, client.origin.certificate()),
       ...{ library: '', libraryVersion: '', lastCommand: 'NULL', clients: service.clients },
       get cluster() {
         return service.cluster();

@@ -5,6 +5,7 @@ import type { RespVersion } from '../../core/resp/index.ts';
 import type { CommandTurns } from './command-turns.ts';
 import type { LoadValues } from './loading.ts';
 import type { ValueSizes } from './miss-padding.ts';
+import type { PeerAccess } from './peer-access.ts';
 import type { RespClients } from './resp-clients.ts';
 import type { Cluster } from './slot-owners.ts';
 import type { TransactionMemory } from './transaction.ts';
@@ -24,6 +25,7 @@ export interface RespSpace {
 /** What all connections share. */
 export interface RespService {
   readonly users: Users;
+  readonly peerAccess: PeerAccess;
   /** By the name of a tenant; empty for the shared key space. */
   readonly space: (name: string) => RespSpace;
   /** The keys of all tenants, for other cache servers. */

@@ -22,7 +22,8 @@ import { type ClientLimits, Clients } from './clients.ts';
 import { type CacheController, ControllerService } from './controller-service.ts';
 import type { StoreLink } from './front/index.ts';
 import { KeySpaces } from './key-spaces.ts';
-import { declarePeers, type PeerOptions, Peers } from './peers.ts';
+import { noPeers, peerAccess } from './peer-access.ts';
+import { declarePeers, hostOfMember, type PeerOptions, Peers } from './peers.ts';
 import { spoken } from './protocols.ts';
 import type { ClusterRedirects } from './resp-service.ts';
 import { type CacheBucket, type CacheDisk, openTiers } from './tiers.ts';
@@ -69,7 +70,7 @@ export interface CacheOptions extends ClientLimits {
   readonly tenants?: readonly TenantQuota[] | undefined;
   /** Other servers that share the keys; `self` is known once the port is open. @default none */
   readonly peers?:
-    | Omit<PeerOptions, 'password' | 'timeoutMs' | 'waitingBytesMax' | 'tlsContext'>
+    | Omit<PeerOptions, 'password' | 'timeoutMs' | 'waitingBytesMax' | 'tlsContext' | 'log'>
     | undefined;
   /** Whether clients of Redis Cluster are sent to the servers that keep a key. @default those that ask for the slots */
   readonly redirects?: ClusterRedirects | undefined;
@@ -134,7 +135,11 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const users = new Users(options.users ?? [], password);
   const { redirects = 'auto', lmLayout } = options;
   const cluster = () => peers?.cluster;
-  const speak = spoken({ spaces, users, wallClock, watchesChains, redirects, cluster, lmLayout });
+  const access = options.peers && peerAccess(options.peers.key, peerNames(options.peers, peers));
+  const speak = spoken({
+    ...{ spaces, users, wallClock, watchesChains, redirects, cluster, lmLayout },
+    peerAccess: access ?? noPeers,
+  });
   const lm = clients.serve('lm', speak.lm, tls);
   const resp = clients.serve('resp', speak.resp, tls);
   const unix = clients.serve('resp', speak.resp);
@@ -149,7 +154,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       tenants: memory.tenants.all.map(({ quota, stats }) => ({ name: quota.name, ...stats })),
       disk: disk?.stats,
       s3: objects?.stats,
-      peers: peers && { members: peers.members, ...peers.stats },
+      peers: peers && { members: peers.members, gone: peers.gone, ...peers.stats },
     }),
   });
   const coordinator = createCoordinator(wallClock);
@@ -248,15 +253,20 @@ const peersWaitingShare = 1 / 8;
 
 function peerOptions(
   given: NonNullable<CacheOptions['peers']>,
-  { password, readTimeoutMs = defaultReadTimeoutMs, memoryBytes }: CacheOptions,
+  { password, readTimeoutMs = defaultReadTimeoutMs, memoryBytes, log }: CacheOptions,
   tls: CacheTls | undefined,
 ): PeerOptions {
   // A client waits for all servers together as long as for one disk.
   const timeoutMs = Math.max(1000, readTimeoutMs);
   return {
-    ...{ ...given, password, timeoutMs, waitingBytesMax: memoryBytes * peersWaitingShare },
+    ...{ ...given, password, log, timeoutMs, waitingBytesMax: memoryBytes * peersWaitingShare },
     tlsContext: tls && (() => tls.peerContext),
   };
+}
+
+/** What a certificate of another server may be valid for. */
+function peerNames({ serverName }: Pick<PeerOptions, 'serverName'>, peers: Peers | undefined) {
+  return () => (serverName === undefined ? (peers?.members ?? []).map(hostOfMember) : [serverName]);
 }
 
 /** LMCache gives up a worker whose GET takes seconds. */

@@ -1,7 +1,9 @@
 // LMCache's services under `spillway up`: the cache servers, with their ports and commands, and the ports of the controller.
+import { randomBytes } from 'node:crypto';
 import {
   type CachePorts,
   type ControllerPorts,
+  cacheEnvironment,
   cacheFlags,
   hasController,
 } from '../../core/launch/index.ts';
@@ -44,16 +46,24 @@ export function cacheNodes({ resp }: CachePorts): string {
   return `127.0.0.1:${resp}`;
 }
 
+const peersKeyBytes = 32;
+
+function randomPeersKey(): string {
+  return randomBytes(peersKeyBytes).toString('hex');
+}
+
 /** The processes of the cache servers. */
 export function cacheServices(
   values: Values,
   [command, ...first]: readonly [string, ...string[]],
   all: readonly CachePorts[],
 ): readonly ServiceSpec[] {
+  const env = cacheEnvironment(values, all.length, randomPeersKey);
   return all.map((ports, index) => ({
     name: all.length === 1 ? 'cache' : `cache-${index + 1}`,
     command,
     args: [...first, 'cache', ...cacheFlags(values, ports, all)],
+    env,
     lifeline: 'pipe',
     healthUrl: `http://127.0.0.1:${ports.http}/ready`,
     ...{ startDeadlineMs, stopGraceMs },

@@ -9,6 +9,7 @@ import {
 import { InputError } from '../../core/base/index.ts';
 import type { LmLayoutName } from '../../core/lm/index.ts';
 import type { Logger } from '../../io/log/index.ts';
+import type { SharedKey } from '../../io/secrets/index.ts';
 import { type StopSignals, stopped } from '../../io/signals/index.ts';
 
 export interface FrontFlags {
@@ -26,6 +27,7 @@ export interface FrontFlags {
 interface FrontContext {
   readonly password: string | undefined;
   readonly users: readonly CacheUser[];
+  readonly peersKey: Pick<SharedKey, 'isRight'> | undefined;
   readonly log: Logger;
   readonly signals: StopSignals;
 }
@@ -33,7 +35,7 @@ interface FrontContext {
 /** Runs until a signal stops it. The exit status is that of a store that does not start. */
 export async function runCacheFront(
   flags: FrontFlags,
-  { password, users, log, signals }: FrontContext,
+  { password, users, peersKey, log, signals }: FrontContext,
 ): Promise<void> {
   if (flags.tlsCert !== undefined) {
     throw new InputError(
@@ -46,7 +48,7 @@ export async function runCacheFront(
     lmLayout: flags.lmLayout,
     respPort: flags.respPort,
     unixSocket: flags.unixSocket,
-    ...{ password, users, log, spawnStore },
+    ...{ password, users, peersKey, log, spawnStore },
     clock: { nowSeconds: () => performance.now() / 1000 },
     wallClock: { nowSeconds: () => Date.now() / 1000 },
   });

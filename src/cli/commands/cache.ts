@@ -19,6 +19,7 @@ import { cacheTlsSettings } from '../../core/tls/index.ts';
 import { openNote } from '../../io/listen/index.ts';
 import { createLogger, type Logger } from '../../io/log/index.ts';
 import { openTracing } from '../../io/otlp/index.ts';
+import { openSharedKey, type SharedKey } from '../../io/secrets/index.ts';
 import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
 import { applyConfigFile } from '../arguments/config-file.ts';
 import { integer, portOrAny, positiveInteger } from '../arguments/numbers.ts';
@@ -27,6 +28,7 @@ import { type BucketFlags, bucketOf } from '../cache/bucket-flags.ts';
 import { readUsersFile } from '../cache/users-file.ts';
 import { provideFileThreads } from '../file-threads.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
+import { secretFrom } from '../router/secret-from.ts';
 import { addTraceFlags, type TraceFlags, tracingFrom } from '../trace-flags.ts';
 import { boundYoungGeneration } from '../young-generation.ts';
 import { cacheCheckCommand } from './cache-check.ts';
@@ -61,6 +63,7 @@ interface CacheFlags extends TraceFlags, LogFlags, BucketFlags {
   readonly disk?: string;
   readonly diskSize?: number;
   readonly peers?: string;
+  readonly peersKeyFile?: string;
   readonly peerAddress?: string;
   readonly copies: number;
   readonly clusterRedirects: ClusterRedirects;
@@ -72,6 +75,7 @@ interface CacheFlags extends TraceFlags, LogFlags, BucketFlags {
 /** How long a server that stops waits for its collector. */
 const tracesCloseMs = 2_000;
 const serviceNameDefault = 'spillway-cache';
+const peersKeyVariable = 'SPILLWAY_CACHE_PEERS_KEY';
 
 /** The command `cache`. */
 export function cacheCommand(): Command {
@@ -205,6 +209,10 @@ export function cacheCommand(): Command {
       '--peers <list>',
       'all servers that share the keys, as HOST:PORT of the Redis protocol; or one name that resolves to them, such as a headless Service',
     )
+    .option(
+      '--peers-key-file <file>',
+      `file with the key by which these servers know each other, the same for all; further lines are accepted, too. ${peersKeyVariable} holds it otherwise`,
+    )
     .option('--peer-address <address>', 'this server’s own entry among them (default: by address)')
     .option('--copies <count>', 'number of servers that keep each value', positiveInteger, 1)
     .addOption(
@@ -264,6 +272,9 @@ async function run(command: Command): Promise<void> {
   if (flags.peers === undefined && (flags.copies > 1 || flags.peerAddress !== undefined)) {
     throw new InputError('--copies and --peer-address need --peers, the other servers.');
   }
+  if (flags.peers === undefined && flags.peersKeyFile !== undefined) {
+    throw new InputError('--peers-key-file needs --peers, the other servers.');
+  }
   const signals = watchStopSignals();
   endOnHurry(signals);
   const log = createLogger({
@@ -271,11 +282,12 @@ async function run(command: Command): Promise<void> {
     level: flags.logLevel,
     format: flags.logFormat,
   });
+  const peersKey = await peersKeyOf(flags, log);
   const link = linkToFront();
   if (link === undefined) warnOfMemory(flags.memory, log);
   if (flags.front && link === undefined) {
     const { users = [] } = usersOf(flags);
-    await runCacheFront(flags, { password, users, log, signals });
+    await runCacheFront(flags, { password, users, peersKey, log, signals });
     log.flush();
     signals.release();
     return;
@@ -304,6 +316,7 @@ async function run(command: Command): Promise<void> {
     peers: membership && {
       ...{ self: membership.self, members: membership.members, copies: flags.copies },
       ...{ handOverBytesPerSecond: flags.handoverRate, serverName: membership.name },
+      key: peersKey,
     },
     redirects: flags.clusterRedirects,
     password,
@@ -320,12 +333,31 @@ async function run(command: Command): Promise<void> {
   const drainTimeoutMs = 1000 * flags.drainTimeout;
   await Promise.race([stopped(signals), link?.stopped].filter((event) => event !== undefined));
   watch?.stop();
+  peersKey?.stop();
   await link?.giveBack(drainTimeoutMs);
   await server.drain(drainTimeoutMs);
   link?.close();
   await tracing?.exporter.close(tracesCloseMs);
   log.flush();
   signals.release();
+}
+
+/** @throws {InputError} If other servers would be known by nothing. */
+async function peersKeyOf(
+  { peers, peersKeyFile: path, tlsClientCa }: CacheFlags,
+  log: Logger,
+): Promise<SharedKey | undefined> {
+  if (peers === undefined) return undefined;
+  const flag = '--peers-key-file';
+  const variable = peersKeyVariable;
+  const key = await openSharedKey({ path, flag, key: secretFrom(variable), variable, log });
+  if (key === undefined && tlsClientCa === undefined) {
+    throw new InputError(
+      `--peers needs a key by which the servers know each other: give all of them the same one, with ${flag} FILE or in ${variable}; or --tls-client-ca, and certificates for their names.`,
+    );
+  }
+  key?.follow();
+  return key;
 }
 
 function usersOf({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { resolveValues } from '../values/index.ts';
-import { cacheFlags } from './cache-flags.ts';
+import { cacheEnvironment, cacheFlags } from './cache-flags.ts';
 
 const ports = [1, 2, 3].map((n) => ({ lm: n, resp: 10 + n, http: 20 + n }));
 function flagsOf(cacheserverSpec: object, count: number): readonly string[] {
@@ -31,6 +31,20 @@ test('capacityGB is the capacity of the store: the servers have it together, onc
   assert.equal(memory({}, 1), 640e6);
   assert.equal(memory({ replicaCount: 2 }, 2), 640e6);
   assert.equal(memory({ replicaCount: 2, copies: 1 }, 2), 320e6);
+});
+
+test('several servers have a key in the environment, that of the values or a random one; one server has none', () => {
+  const environment = (cacheserverSpec: object, count: number) => {
+    const text = JSON.stringify({ cacheserverSpec: { enabled: true, ...cacheserverSpec } });
+    const { values } = resolveValues({ files: [{ name: 'f', text }] });
+    return cacheEnvironment(values, count, () => 'random');
+  };
+  assert.deepEqual(environment({}, 1), {});
+  assert.deepEqual(environment({}, 2), { SPILLWAY_CACHE_PEERS_KEY: 'random' });
+  assert.deepEqual(environment({ peersKey: 'k' }, 2), { SPILLWAY_CACHE_PEERS_KEY: 'k' });
+  assert.deepEqual(environment({ peersKey: { secretName: 's', secretKey: 'k' } }, 2), {
+    SPILLWAY_CACHE_PEERS_KEY: 'random',
+  });
 });
 
 test('more copies than servers are refused', () => {

@@ -18,6 +18,22 @@ function cacheCopies({ replicaCount, copies }: Values['cacheserverSpec']): numbe
 }
 
 /**
+ * Variables of one `spillway cache`.
+ *
+ * @param count Number of servers that share the keys.
+ * @param randomKey Makes the key by which they know each other if the values have none.
+ */
+export function cacheEnvironment(
+  { cacheserverSpec: { peersKey } }: Values,
+  count: number,
+  randomKey: () => string,
+): Readonly<Record<string, string>> {
+  if (count < 2) return {};
+  const key = typeof peersKey === 'string' && peersKey !== '' ? peersKey : randomKey();
+  return { SPILLWAY_CACHE_PEERS_KEY: key };
+}
+
+/**
  * Arguments of one `spillway cache`.
  *
  * @param all Ports of all servers of the stack on this machine, which share the keys. Their capacity is that of the store, once for each copy.

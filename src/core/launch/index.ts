@@ -1,5 +1,5 @@
 // What starts for a values file: its engines and its router, as command lines and environments of processes.
-export { type CachePorts, cacheFlags } from './cache-flags.ts';
+export { type CachePorts, cacheEnvironment, cacheFlags } from './cache-flags.ts';
 export { clusterArguments, withoutClusterArguments } from './cluster-arguments.ts';
 export { type EngineServices, engineEnvironment } from './engine-environment.ts';
 export { type EnginePorts, embeddedEngineFlags, type ListenAt, vllmFlags } from './engine-flags.ts';

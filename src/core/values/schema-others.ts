@@ -71,6 +71,10 @@ export const cacheserverSpec = section({
     positive.optional(),
     'Number of cache servers that keep each value, at most replicaCount; 2 if there are several and it is unset.',
   ),
+  peersKey: ours(
+    secret.default({ secretName: '', secretKey: '' }),
+    'Key by which several cache servers know each other; with the chart, also the secret that contains it. If unset, the chart and "spillway up" make a random one.',
+  ),
   capacityGB: ours(
     z.number().gt(0).optional(),
     'Capacity of the store in a simulation, unlimited if unset, like lm://; and of embedded engines’ store under "spillway up", see byteShare.',

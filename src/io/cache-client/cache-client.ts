@@ -56,11 +56,11 @@ export interface RespCommands {
   close(): void;
 }
 
-/** @param greeting A command that is sent first on each connection. */
+/** @param greeting A command that is sent first on each connection, which fails if it is refused. */
 export function openRespCommands(
   address: CacheAddress,
   options: CacheClientOptions,
-  greeting?: string,
+  greeting?: () => readonly [string, ...string[]],
 ): RespCommands {
   const connection = new Connection({
     ...connectionOptions(address, options),
@@ -201,21 +201,43 @@ class RespExchange implements Exchange {
 }
 
 /** Says who it is: a client that says nothing is taken for LMCache's in C++, which gets misses of its own. */
-function greetingOf({ user, password }: CacheAddress, own?: string) {
+function greetingOf({ user, password }: CacheAddress, own?: () => readonly [string, ...string[]]) {
   const auth = [
     ...(user === undefined ? [] : [user]),
     ...(password === undefined ? [] : [password]),
   ];
-  const commands = [
+  const common = [
     ...(auth.length === 0 ? [] : [['AUTH', ...auth]]),
     ['CLIENT', 'SETNAME', 'spillway'],
-    ...(own === undefined ? [] : [[own]]),
   ];
-  const greeting = commands.flatMap((words) => {
-    const last = latin1Bytes(words.at(-1) as string);
-    return [commandHead(words.slice(0, -1), last.length), last, lineEnd];
-  });
-  return { greeting, greeted: () => commands.map(() => new RespExchange()) };
+  return {
+    greeting: () => [...common, ...(own === undefined ? [] : [own()])].flatMap(partsOf),
+    greeted: () => [
+      ...common.map(() => new RespExchange()),
+      ...(own === undefined ? [] : [new Admission(own()[0])]),
+    ],
+  };
+}
+
+function partsOf(words: readonly string[]): Uint8Array[] {
+  const last = latin1Bytes(words.at(-1) as string);
+  return [commandHead(words.slice(0, -1), last.length), last, lineEnd];
+}
+
+/** The reply to a command without which the connection is of no use. */
+class Admission extends RespExchange {
+  readonly #command: string;
+
+  constructor(command: string) {
+    super();
+    this.#command = command;
+  }
+
+  override take(bytes: Uint8Array) {
+    const taken = super.take(bytes);
+    if (this.error !== undefined) throw new Error(`it refused ${this.#command}: ${this.error}`);
+    return taken;
+  }
 }
 
 function latin1Bytes(text: string): Uint8Array {

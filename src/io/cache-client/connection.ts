@@ -33,7 +33,7 @@ export interface ConnectionOptions {
   /** Time after a failure in which further exchanges fail at once; it doubles with each failure in a row, up to 30 s. */
   readonly retryMs: number;
   /** Sent first on each connection; its replies have to be read by `greeted`. */
-  readonly greeting?: readonly Uint8Array[];
+  readonly greeting?: () => readonly Uint8Array[];
   readonly greeted?: () => readonly Exchange[];
 }
 
@@ -122,7 +122,7 @@ export class Connection {
       const ignored = { resolve: () => {}, reject: () => {}, timer: undefined };
       this.#pending.push({ take: (bytes) => exchange.take(bytes), ...ignored });
     }
-    if (greeting !== undefined) this.#write(socket, greeting);
+    if (greeting !== undefined) this.#write(socket, greeting());
     return socket;
   }
 

@@ -30,6 +30,7 @@ export class KeyFile {
   #text: string;
   #lastRead: string;
   #isRight: (given: string) => boolean;
+  #current: string;
   #problem: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
@@ -45,6 +46,12 @@ export class KeyFile {
     this.#text = text;
     this.#lastRead = text;
     this.#isRight = secretCheck(...keys);
+    this.#current = keys[0] as string;
+  }
+
+  /** The first key. */
+  get current(): string {
+    return this.#current;
   }
 
   /** Whether a caller's key is one of the file. */
@@ -86,6 +93,7 @@ export class KeyFile {
       this.#text = text;
       this.#problem = undefined;
       this.#isRight = secretCheck(...keys);
+      this.#current = keys[0] as string;
       log.info(`${name}: the new keys are in use (${keys.length})`);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);

@@ -139,9 +139,16 @@ glide.close()`);
 test('redis-py’s, GLIDE’s and ioredis’ cluster clients find every key on three servers', async (t) => {
   const ports = await freePorts(3);
   const peers = ports.map((port) => `127.0.0.1:${port}`);
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-peers-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const keyFile = join(folder, 'key');
+  writeFileSync(keyFile, 'of this lane\n'.replaceAll(' ', '-'), { mode: 0o600 });
   for (const [i, port] of ports.entries()) {
     const own = ['--peers', peers.join(), '--peer-address', peers[i] as string];
-    await startCache(t, ['--resp-port', `${port}`, ...own, '--memory', '64MiB']);
+    await startCache(t, [
+      ...['--resp-port', `${port}`, ...own, '--memory', '64MiB'],
+      ...['--peers-key-file', keyFile],
+    ]);
   }
   await runPython(`from redis.cluster import RedisCluster
 from glide_sync import GlideClusterClient, GlideClusterClientConfiguration, NodeAddress

@@ -297,6 +297,37 @@ test('the cache server is Spillway’s, and LMCache’s for any other image than
   assert.ok(kept.livenessProbe.exec);
 });
 
+test('several cache servers know each other by a key of a Secret, which the chart makes unless the values name one', async () => {
+  const cache = async (spec: object) => {
+    const all = await objects({ cacheserverSpec: { enabled: true, replicaCount: 2, ...spec } });
+    const container = podOf(all, '-deployment-cache-server').containers[0];
+    const variable = (container.env ?? []).find(
+      ({ name }: { name: string }) => name === 'SPILLWAY_CACHE_PEERS_KEY',
+    );
+    const secrets = all.filter(({ kind }) => kind === 'Secret') as unknown as {
+      metadata: { name: string };
+      data: Record<string, string>;
+    }[];
+    const dataOf = (name: string) => secrets.find(({ metadata }) => metadata.name === name)?.data;
+    return { from: variable?.valueFrom.secretKeyRef, dataOf, text: JSON.stringify(container) };
+  };
+  const own = await cache({});
+  assert.deepEqual(own.from, { name: 'vllm-cache-server-peers', key: 'key' });
+  const made = Buffer.from(own.dataOf('vllm-cache-server-peers')?.['key'] ?? '', 'base64');
+  assert.match(made.toString(), /^[A-Za-z0-9]{48}$/);
+  assert.ok(!own.text.includes(made.toString()));
+  const given = await cache({ peersKey: 'hush' });
+  assert.deepEqual(given.from, { name: 'vllm-secrets', key: 'cache_peers_key' });
+  const kept = given.dataOf('vllm-secrets')?.['cache_peers_key'] ?? '';
+  assert.equal(Buffer.from(kept, 'base64').toString(), 'hush');
+  assert.equal(given.dataOf('vllm-cache-server-peers'), undefined);
+  const named = await cache({ peersKey: { secretName: 's', secretKey: 'k' } });
+  assert.deepEqual(named.from, { name: 's', key: 'k' });
+  const alone = await cache({ replicaCount: 1 });
+  assert.equal(alone.from, undefined);
+  assert.equal(alone.dataOf('vllm-cache-server-peers'), undefined);
+});
+
 // biome-ignore lint/suspicious/noExplicitAny: parts of manifests, which the test reads as they are.
 type Any = any;
 

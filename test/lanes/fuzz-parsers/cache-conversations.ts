@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib';
 import { CommandTurns } from '../../../src/apps/cache/command-turns.ts';
 import { LmConnection } from '../../../src/apps/cache/lm-connection.ts';
 import { ValueSizes } from '../../../src/apps/cache/miss-padding.ts';
+import { noPeers } from '../../../src/apps/cache/peer-access.ts';
 import { ReplyWriter } from '../../../src/apps/cache/reply-writer.ts';
 import type { RespClient } from '../../../src/apps/cache/resp-clients.ts';
 import { RespConnection } from '../../../src/apps/cache/resp-connection.ts';
@@ -50,10 +51,14 @@ export async function respReplies(
     requested,
     redirects: 'auto' as const,
     cluster: () => undefined,
+    peerAccess: noPeers,
     transactions: new TransactionMemory(),
     clients: new Set<RespClient>(),
   };
-  const connection = new RespConnection(service, replies, { id: 1, address: '127.0.0.1:1' });
+  const connection = new RespConnection(service, replies, {
+    id: 1,
+    origin: { address: '127.0.0.1:1', certificate: () => undefined },
+  });
   let longestMs = 0;
   const timed = (step: () => void) => {
     const startMs = cpuMs();

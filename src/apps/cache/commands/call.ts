@@ -32,6 +32,8 @@ export interface RespCall {
   user: string;
   /** Whether it is another cache server: what it asks for is not asked of others again. */
   isPeer: boolean;
+  /** Whether it may become one. @param key That it gives. */
+  isAdmittedPeer(key: string | undefined): boolean;
   /** The servers that share keys; undefined for a server alone. */
   readonly cluster: Cluster | undefined;
   /** Whether it has asked for them, so that it understands redirections. */

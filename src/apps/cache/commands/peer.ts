@@ -9,12 +9,12 @@ const none = '-';
 const notAllowed = 'NOPERM this command is for other cache servers';
 
 export const peerCommands: Readonly<Record<string, RespCommand>> = {
-  /** From now on the connection is another server's. */
+  /** PEER.HELLO [key]: from now on the connection is another server's. */
   'PEER.HELLO': {
     min: 0,
-    max: 0,
-    run(call) {
-      if (call.user !== defaultUser) return errorReply(notAllowed);
+    max: 1,
+    run(call, [key]) {
+      if (call.user !== defaultUser || !call.isAdmittedPeer(key)) return errorReply(notAllowed);
       call.isPeer = true;
       call.store = call.whole;
       return ok;

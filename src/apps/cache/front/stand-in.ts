@@ -2,8 +2,10 @@
 import type { Clock } from '../../../core/base/index.ts';
 import { MemoryStore, TieredStore } from '../../../core/cache/index.ts';
 import type { LmLayoutName } from '../../../core/lm/index.ts';
+import type { SharedKey } from '../../../io/secrets/index.ts';
 import { Clients } from '../clients.ts';
 import { KeySpaces } from '../key-spaces.ts';
+import { noPeers, peerAccess } from '../peer-access.ts';
 import { spoken } from '../protocols.ts';
 import { type CacheUser, Users } from '../users.ts';
 import type { LinkedStore } from './store-link.ts';
@@ -19,6 +21,8 @@ class EmptyStore extends TieredStore {
 export interface StandInOptions {
   readonly password?: string | undefined;
   readonly users?: readonly CacheUser[] | undefined;
+  /** What other cache servers give; undefined without others. */
+  readonly peersKey?: Pick<SharedKey, 'isRight'> | undefined;
   readonly lmLayout?: LmLayoutName | undefined;
   readonly clock: Clock;
   /** Seconds since 1970. */
@@ -26,13 +30,14 @@ export interface StandInOptions {
 }
 
 export function standIn(options: StandInOptions): LinkedStore {
-  const { clock, wallClock, password, users, lmLayout } = options;
+  const { clock, wallClock, password, users, lmLayout, peersKey } = options;
   const memory = new MemoryStore({ bytesMax: 0, clock, checksum: () => 0 });
   const store = new EmptyStore(memory, wallClock);
   const spaces = new KeySpaces(store, { readTimeoutMs: 0, tracing: undefined });
   const speak = spoken({
     ...{ spaces, users: new Users(users ?? [], password), wallClock, lmLayout },
     ...{ watchesChains: false, redirects: 'auto', cluster: () => undefined },
+    peerAccess: peersKey === undefined ? noPeers : peerAccess(peersKey, () => []),
   });
   // The store itself limits connections.
   const clients = new Clients({ connectionsMax: Number.POSITIVE_INFINITY }, memory);

@@ -219,6 +219,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     up: used,
     simulate: none('a simulation has one store, of capacityGB'),
   },
+  'cacheserverSpec.peersKey': onlyUp,
   'cacheserverSpec.serde': {
     up: none('embedded engines send the bytes of a chunk as they are'),
     simulate: none('a simulation moves no bytes'),
