@@ -70,6 +70,52 @@ test('a silent router is dropped, logged once, and reconnected with a new snapsh
   ]);
 });
 
+test('a router that sends a line byte by byte is as good as silent: its attempts do not stay counted', async (t) => {
+  const peer = await scripted(t, (socket) => {
+    socket.write(head + helloLine('other') + updateLine(sent(1)) + wholeLine + aliveLine(1));
+    const timer = setInterval(() => socket.write(' '), 10);
+    socket.on('close', () => clearInterval(timer));
+  });
+  const { received, feed } = listen(t, [peer.url], { silenceMs: 60 });
+  await until(() => received.length >= 2);
+  assert.deepEqual(received.slice(0, 2), [
+    ['other', sent(1), 0],
+    ['other', 'lost'],
+  ]);
+  assert.equal(feed.state[0]?.problem, 'it was silent for 0.06 s');
+});
+
+for (const [what, lie] of [
+  ['an invalid line', (at: number) => `{"kind":"${'?'.repeat(at)}"}\n`],
+  ['another version each time', (at: number) => `{"kind":"hello","version":${at},"router":"x"}\n`],
+  ['nothing more', () => ''],
+] as const) {
+  test(`a router that breaks each of its streams, with ${what}, is contacted less and less and reported twice`, async (t) => {
+    const asked: number[] = [];
+    const peer = await scripted(t, (socket) => {
+      asked.push(performance.now());
+      socket.end(greeting + aliveLine(1) + lie(asked.length));
+    });
+    const { lines } = listen(t, [peer.url], { reconnectMs: 1, random: () => 0 });
+    await until(() => asked.length === 10);
+    assert.equal(lines.length, 4, lines.join('\n'));
+    const pauses = asked.slice(1).map((at, i) => at - (asked[i] ?? 0));
+    // Half of 1 ms, doubled each time since the third stream.
+    assert.ok((pauses.at(-1) ?? 0) > 32, `${pauses}`);
+  });
+}
+
+test('of a router that fails in another way each time, the first eight reasons are logged', async (t) => {
+  let asked = 0;
+  const peer = await scripted(t, (socket) => {
+    asked++;
+    socket.write(`HTTP/1.1 ${400 + asked * 2} No\r\nContent-Length: 0\r\n\r\n`);
+  });
+  const { lines } = listen(t, [peer.url], { reconnectMs: 1, random: () => 0 });
+  await until(() => asked === 11);
+  assert.equal(lines.length, 8);
+});
+
 test('keep-alive lines keep an idle router connected', async (t) => {
   const { url } = await serve(t, { aliveMs: 20 });
   const { feed, received } = listen(t, [url], { silenceMs: 100 });

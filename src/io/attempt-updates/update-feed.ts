@@ -29,12 +29,14 @@ export interface UpdateFeedOptions {
   readonly lookup?: ((hostname: string) => Promise<readonly string[]>) | undefined;
   /** First pause before reconnecting; doubles up to 5 s. @default 100 */
   readonly reconnectMs?: number | undefined;
-  /** Time without data after which a router is considered gone. @default 3000 */
+  /** Time without a whole line after which a router is considered gone. @default 3000 */
   readonly silenceMs?: number | undefined;
   /** @default Math.random */
   readonly random?: (() => number) | undefined;
 }
 
+/** Reasons that are logged of an address until it is connected; what else a router thinks of is on /debug/router. */
+const reasonsMax = 8;
 /** Maximum number of addresses to connect to; each of those routers also connects to this one. */
 const sourcesMax = 64;
 
@@ -50,8 +52,8 @@ export class UpdateFeed {
   readonly #sources = new Map<string, UpdateSource>();
   /** Router id to its connection. */
   readonly #connectedAt = new Map<string, UpdateSource>();
-  /** Last message logged per peer or address, so that each is logged once. */
-  readonly #said = new Map<string, string>();
+  /** What was logged per peer or address since it was last connected, so that each reason is logged once. */
+  readonly #said = new Map<string, Set<string>>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -109,7 +111,7 @@ export class UpdateFeed {
       return;
     }
     if (this.#closed) return;
-    if (this.#said.get(peer.url) === 'unknown') this.#said.delete(peer.url);
+    this.#said.get(peer.url)?.delete('unknown');
     this.#follow(peer, addresses);
   }
 
@@ -167,8 +169,9 @@ export class UpdateFeed {
       );
       if (source.isGone) this.#drop(source);
     } else if (state === 'connected') {
-      if (settled)
-        this.#say(name, 'connected', () => log.info(`router at ${name} connected (${router})`));
+      if (!settled) return;
+      this.#said.delete(name);
+      this.#say(name, 'connected', () => log.info(`router at ${name} connected (${router})`));
     } else this.#say(name, problem, () => log.debug(`router at ${name}: ${problem}`));
   }
 
@@ -179,8 +182,10 @@ export class UpdateFeed {
   }
 
   #say(about: string, what: string, log: () => void): void {
-    if (this.#said.get(about) === what) return;
-    this.#said.set(about, what);
+    const said = this.#said.get(about) ?? new Set();
+    this.#said.set(about, said);
+    if (said.has(what) || said.size >= reasonsMax) return;
+    said.add(what);
     log();
   }
 }

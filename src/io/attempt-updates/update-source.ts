@@ -6,6 +6,7 @@ import {
   ChunkedReader,
   type ResponseHead,
   type ResponseSink,
+  type Tickable,
   type Ticker,
   type UpstreamExchange,
   type UpstreamFailure,
@@ -21,7 +22,12 @@ import {
   type UpdateLine,
   UpdateSyntaxError,
 } from './update-lines.ts';
-import { attemptUpdatesPath, updatesContentType, updatesVersion } from './update-protocol.ts';
+import {
+  aliveIntervalMs,
+  attemptUpdatesPath,
+  updatesContentType,
+  updatesVersion,
+} from './update-protocol.ts';
 
 /** Which router an address leads to: a peer, this router itself, or a peer that is connected elsewhere. */
 export type PeerClaim = 'peer' | 'self' | 'duplicate';
@@ -37,7 +43,7 @@ export interface UpdateSourceOptions {
   readonly tls: (() => UpstreamTls) | undefined;
   /** First pause before reconnecting; doubles up to 5 s. */
   readonly reconnectMs: number;
-  /** Time without data after which the router is considered gone. */
+  /** Time without a whole line after which the router is considered gone. */
   readonly silenceMs: number;
   /** Uniform in [0, 1): spreads the reconnections of many routers. */
   readonly random: () => number;
@@ -52,10 +58,17 @@ export interface UpdateSourceOptions {
 }
 
 const reconnectMsMax = 5_000;
+/** A stream that lasted for this long, of ten keep-alive lines, has worked; its loss is an event of its own. */
+const workedMs = 10 * aliveIntervalMs;
+/**
+ * After so many streams in succession that were lost sooner, the next one has to work first: a router that breaks each stream again
+ * is contacted ever less often, and is not reported each time. The first is allowed for a restart.
+ */
+const shortStreamsMax = 2;
 /** Behind a load balancer's address, the router may change. */
 const askAgainMs = 10_000;
 
-export class UpdateSource implements ResponseSink {
+export class UpdateSource implements ResponseSink, Tickable {
   readonly peer: PeerUrl;
   readonly address: string;
   /**
@@ -81,6 +94,11 @@ export class UpdateSource implements ResponseSink {
   #exchange: UpstreamExchange | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
+  /** Streams in succession that were lost before they had worked. */
+  #shortStreams = 0;
+  #connectedMs = 0;
+  /** Tick of the last whole line, or of the request. */
+  #lineTick = 0;
   #lines = new LineReader();
   #decoder: ChunkedReader | undefined;
   #lag = new UpdateLag();
@@ -103,6 +121,7 @@ export class UpdateSource implements ResponseSink {
         streamIdleTimeoutMs: silenceMs,
       },
     });
+    ticker.add(this);
     this.#requestHead = [
       `GET ${peer.basePath}${attemptUpdatesPath} HTTP/1.1`,
       `Host: ${peer.host}`,
@@ -123,6 +142,14 @@ export class UpdateSource implements ResponseSink {
     this.#closed = true;
     this.#leave();
     this.#pool.close();
+    this.#options.ticker.remove(this);
+  }
+
+  /** The pool's deadline is for bytes: a router that sends a line byte by byte would keep its attempts counted. */
+  onTick(nowTick: number): void {
+    const { ticker, silenceMs } = this.#options;
+    if (this.#exchange === undefined || nowTick - this.#lineTick <= ticker.ticks(silenceMs)) return;
+    this.#lost(silence(silenceMs));
   }
 
   onHead(head: ResponseHead, bytes: Buffer, ended: boolean): boolean {
@@ -136,7 +163,10 @@ export class UpdateSource implements ResponseSink {
 
   onBytes(bytes: Buffer, ended: boolean): boolean {
     try {
-      const onLine = (line: string) => this.#take(parseUpdateLine(line));
+      const onLine = (line: string) => {
+        this.#lineTick = this.#options.ticker.now;
+        this.#take(parseUpdateLine(line));
+      };
       if (this.#decoder === undefined) this.#lines.read(bytes, onLine);
       else {
         this.#decoder.read(bytes, 0, bytes.length, (from, start, end) => {
@@ -158,6 +188,7 @@ export class UpdateSource implements ResponseSink {
   #connect(): void {
     this.#lines = new LineReader();
     this.#lag = new UpdateLag();
+    this.#lineTick = this.#options.ticker.now;
     const request = { head: this.#requestHead, body: undefined, toHead: false };
     this.#exchange = this.#pool.send(request, this);
   }
@@ -167,8 +198,10 @@ export class UpdateSource implements ResponseSink {
     else if (this.router === undefined) throw new UpdateSyntaxError('no hello line');
     else if (line.kind === 'update') {
       this.#options.onUpdate(this.router, line.update, line.agoSeconds);
-    } else if (line.kind === 'whole') this.#change('connected', '');
-    else if (line.kind === 'bye') this.#over('it has shut down', false);
+    } else if (line.kind === 'whole') {
+      this.#connectedMs = performance.now();
+      this.#change('connected', '');
+    } else if (line.kind === 'bye') this.#over('it has shut down', false);
     else {
       this.#alive(line.atMs);
       if (line.stored !== undefined) this.#options.onStored(line.stored);
@@ -196,9 +229,12 @@ export class UpdateSource implements ResponseSink {
   }
 
   #alive(sentMs: number): void {
-    this.delaySeconds = this.#lag.of(sentMs, performance.now());
+    const nowMs = performance.now();
+    this.delaySeconds = this.#lag.of(sentMs, nowMs);
+    if (this.state !== 'connected') return;
+    if (nowMs - this.#connectedMs >= workedMs) this.#shortStreams = 0;
+    if (this.settled || this.#shortStreams >= shortStreamsMax) return;
     this.#failures = 0;
-    if (this.settled || this.state !== 'connected') return;
     this.settled = true;
     this.#options.onChange(this);
   }
@@ -212,6 +248,7 @@ export class UpdateSource implements ResponseSink {
   #lost(problem: string, isFault = false): void {
     if (this.#closed) return;
     this.#leave();
+    if (this.state === 'connected') this.#shortStreams++;
     this.isFault = isFault;
     const pauseMs = Math.min(this.#options.reconnectMs * 2 ** this.#failures, reconnectMsMax);
     this.#failures++;
@@ -252,12 +289,14 @@ function refusal(status: number, hasKey: boolean): string {
   return `it returned ${status}`;
 }
 
+const silence = (silenceMs: number): string => `it was silent for ${silenceMs / 1000} s`;
+
 function failureInWords({ kind, message }: UpstreamFailure, silenceMs: number): string {
   switch (kind) {
     case 'connect':
       return `it cannot be reached (${message})`;
     case 'timeout':
-      return `it was silent for ${silenceMs / 1000} s`;
+      return silence(silenceMs);
     case 'syntax':
       return 'it does not respond in HTTP';
     case 'reset':

@@ -11,7 +11,7 @@ export { HttpServer, type HttpServerOptions } from './server.ts';
 export type { ServerLimits } from './server-connection.ts';
 export { type ExchangeListener, ServerExchange } from './server-exchange.ts';
 export { HttpSyntaxError } from './syntax-error.ts';
-export { Ticker } from './ticker.ts';
+export { type Tickable, Ticker } from './ticker.ts';
 export { type ServerTls, TlsAcceptor, type TlsLimits } from './tls-acceptor.ts';
 export type { UpstreamTls } from './upstream-connection.ts';
 export {

@@ -29,33 +29,30 @@ export interface Target {
   attack(): Socket;
 }
 
-/** @param urls Other engines in place of the scripted one. */
+export interface TargetOptions {
+  /** Added to the environment of the router. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Modules of this folder that the router loads first. */
+  readonly imports?: readonly string[];
+}
+
+/** @param urls Other engines in place of the scripted one; none for a router whose flags name them. */
 export async function startTarget(
   t: TestContext,
   flags: readonly string[] = [],
   urls?: readonly string[],
+  { env, imports = [] }: TargetOptions = {},
 ): Promise<Target> {
   const engine = await startScriptedEngine();
   const child = spawn(
     process.execPath,
     [
-      ...[
-        '--import',
-        join(import.meta.dirname, 'meter.mjs'),
-        join(root, 'src/cli/main.ts'),
-        'router',
-      ],
-      ...[
-        '--port',
-        '0',
-        '--admin-port',
-        '0',
-        '--static-backends',
-        urls?.join(',') ?? engine.url,
-        ...flags,
-      ],
+      ...['meter.mjs', ...imports].flatMap((name) => ['--import', join(import.meta.dirname, name)]),
+      ...[join(root, 'src/cli/main.ts'), 'router', '--port', '0', '--admin-port', '0'],
+      ...(urls?.length === 0 ? [] : ['--static-backends', urls?.join(',') ?? engine.url]),
+      ...flags,
     ],
-    { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
+    { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], env: { ...process.env, ...env } },
   );
   let log = '';
   child.stderr?.setEncoding('latin1').on('data', (text) => {
