@@ -29,10 +29,11 @@ export async function endedByCtrlC<T>(command: () => Promise<T>): Promise<T> {
  * Ends the program after Ctrl-C.
  *
  * @param lost What was not written.
+ * @param status Exit status, if another signal ended it.
  */
-export function endInterrupted(lost: string): never {
+export function endInterrupted(lost: string, status = interruptedStatus): never {
   // A line that shows progress stays, and the cursor is at its end. Not by `process.stderr`: where the work was
   // stopped while it wrote to that, it would never write again.
   writeSync(2, `${process.stderr.isTTY ? '\n' : ''}spillway: interrupted; ${lost}.\n`);
-  process.exit(interruptedStatus);
+  process.exit(status);
 }

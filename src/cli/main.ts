@@ -5,6 +5,7 @@ import { SpillwayError, version, withoutLogins } from '../core/base/index.ts';
 import { watchLifeline } from '../io/lifeline/index.ts';
 import { commands } from './commands.ts';
 import { wrapHelp } from './help.ts';
+import { watchStandardOutput } from './standard-output.ts';
 
 /** Exit status of bad input, as in most Unix tools. */
 const badUsage = 2;
@@ -54,12 +55,7 @@ function throwing(command: Command, line: string): Command {
 // Like bin/spillway.mjs, for programs that start this file directly: hundreds of files are compiled once.
 nodeModule.enableCompileCache?.();
 watchLifeline();
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // A reader such as `head` may close the pipe early, which is not an error.
-  if (error.code === 'EPIPE') process.exit();
-  process.stderr.write(`spillway: Cannot write to standard output: ${error.message}.\n`);
-  process.exit(1);
-});
+watchStandardOutput();
 try {
   await main(process.argv.slice(2));
 } catch (error) {

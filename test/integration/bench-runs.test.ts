@@ -158,6 +158,26 @@ test('a run on a full disk keeps its result, and says which events are lost', {
   assert.ok(fileOf('run.json').dropped_events > 0);
 });
 
+test('a run on a disk that is full from the start is refused, and leaves no folder', {
+  skip: !mountsTmpfs && 'only root on Linux can mount a small disk',
+}, async (t) => {
+  const server = await scriptedOpenai({ gapMs: 1 });
+  t.after(() => server.close());
+  const disk = join(directory, 'full-disk');
+  mkdirSync(disk);
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', disk]);
+  if (mounted.status !== 0) return t.skip('this container cannot mount a small disk');
+  t.after(() => spawnSync('umount', [disk]));
+  writeFileSync(join(disk, 'other'), Buffer.alloc(16 * 1024));
+  const { status, stderr } = await run(
+    ...['bench', 'serve', '--url', server.url, '--num-prompts', '4', '--run-dir', disk],
+  );
+  assert.equal(status, 2, stderr);
+  assert.match(stderr, /^spillway: Cannot write the run to .*: the disk is full\.\n$/);
+  assert.deepEqual(readdirSync(disk), ['other']);
+  assert.equal(server.requests.length, 0);
+});
+
 test('folders without runs are refused in a sentence', async () => {
   const missing = await run('results', join(directory, 'none'));
   assert.equal(missing.status, 2);

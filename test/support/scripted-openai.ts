@@ -41,6 +41,10 @@ export async function scriptedOpenai(options: { readonly gapMs: number }): Promi
       response.end('{"version":"0.0.0"}');
       return;
     }
+    if (request.method === 'GET') {
+      response.writeHead(404).end();
+      return;
+    }
     let body = '';
     request.setEncoding('utf8').on('data', (text: string) => {
       body += text;

@@ -1,7 +1,7 @@
 // How commands reach the hosts of a stack without Kubernetes, and a release on them.
 import type { InstalledRelease } from '../../core/bare-metal/index.ts';
 import { commaList, InputError } from '../../core/base/index.ts';
-import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
+import { endOnHurry, signalStatus, watchStopSignals } from '../../io/signals/index.ts';
 import { type HostSession, openHosts } from '../../tools/bare-metal/index.ts';
 import { checkStackNames, type StackFlags } from '../cluster/stack-flags.ts';
 
@@ -34,7 +34,7 @@ export async function withHosts(
     await work(openHosts(texts, signals.stop));
   } catch (error) {
     if (!signals.stop.aborted) throw error;
-    process.exitCode = interruptedStatus;
+    process.exitCode = signalStatus(signals);
   } finally {
     signals.release();
   }

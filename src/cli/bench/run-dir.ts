@@ -48,13 +48,18 @@ export async function recorded<Result>(
   }
 }
 
-/** Completes the folder of a run and says where it is. @param urls Servers that are asked for their versions. */
+/**
+ * Completes the folder of a run.
+ *
+ * @param urls Servers that are asked for their versions.
+ * @returns Lines for standard error that say where it is.
+ */
 export async function finishRun(
   run: RunFolder | undefined,
   result: Record<string, unknown>,
   { urls, files }: { readonly urls: readonly string[]; readonly files?: Record<string, string> },
-): Promise<void> {
-  if (run === undefined) return;
+): Promise<string | undefined> {
+  if (run === undefined) return undefined;
   const lost = await run.finish({
     status: Number(process.exitCode ?? 0),
     endedAt: new Date(),
@@ -62,8 +67,8 @@ export async function finishRun(
     environment: await readEnvironment({ urls }),
     ...(files === undefined ? {} : { files }),
   });
-  if (lost !== undefined) process.stderr.write(`spillway: events.jsonl lacks ${lost}.\n`);
-  process.stderr.write(`The run is in ${run.path}.\n`);
+  const loss = lost === undefined ? '' : `spillway: events.jsonl lacks ${lost}.\n`;
+  return `${loss}The run is in ${run.path}.\n`;
 }
 
 /** Replaces API keys, headers that may hold one, and credentials in URLs, by stars. */

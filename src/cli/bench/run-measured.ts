@@ -1,7 +1,7 @@
 // What the commands that send load share: the API key, the run with progress and signals, and the exit status.
 import { performance } from 'node:perf_hooks';
 import { counted, InputError } from '../../core/base/index.ts';
-import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
+import { endOnHurry, signalStatus, watchStopSignals } from '../../io/signals/index.ts';
 import {
   createProgressDisplay,
   type LoadContext,
@@ -61,11 +61,11 @@ export async function interruptible<Result>(
   endOnHurry(signals);
   try {
     const result = await work(signals.stop);
-    if (signals.stop.aborted) process.exitCode = interruptedStatus;
+    if (signals.stop.aborted) process.exitCode = signalStatus(signals);
     return result;
   } catch (error) {
     if (!signals.stop.aborted) throw error;
-    process.exitCode = interruptedStatus;
+    process.exitCode = signalStatus(signals);
     return undefined;
   } finally {
     signals.release();

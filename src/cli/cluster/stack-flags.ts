@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { type Group, groupRelease, groups } from '../../core/deploy/index.ts';
 import { NoClusterError } from '../../io/kubernetes/index.ts';
-import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
+import { endOnHurry, signalStatus, watchStopSignals } from '../../io/signals/index.ts';
 import {
   Cluster,
   openTarget,
@@ -64,7 +64,7 @@ export function addStackFlags(command: Command): Command {
 }
 
 /**
- * Runs the work of a command on a stack; Ctrl-C ends it with status 130.
+ * Runs the work of a command on a stack; a stop signal ends it, with status 130 after Ctrl-C.
  *
  * @param here What the command can do on a machine where nothing names a cluster. @default an error
  * @throws {InputError} If there is no such context or the names are not those of Kubernetes.
@@ -111,7 +111,7 @@ export async function untilStopped(work: (signal: AbortSignal) => Promise<void>)
     await work(signals.stop);
   } catch (error) {
     if (!signals.stop.aborted) throw error;
-    process.exitCode = interruptedStatus;
+    process.exitCode = signalStatus(signals);
   } finally {
     signals.release();
   }

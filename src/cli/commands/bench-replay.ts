@@ -20,6 +20,7 @@ import { preparesTarget } from '../bench/prepare-load.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { apiKeyOf, runMeasured } from '../bench/run-measured.ts';
 import { apiBase } from '../bench/serve-options.ts';
+import { deliver } from '../deliver.ts';
 
 interface ReplayFlags extends RunDirFlags {
   readonly trace: string;
@@ -140,13 +141,19 @@ async function runCommand(flags: ReplayFlags): Promise<void> {
     ),
   );
   if (outcome === undefined) return;
-  if (json === true) process.stdout.write(await resultText(options, outcome));
-  else process.stdout.write(loadTable(options, outcome));
-  if (typeof json === 'string')
-    await writeOutput(json, 'result', await resultText(options, outcome));
-  await finishRun(run, replayJson(options, outcome), {
-    urls: [options.url.href],
-    files: { 'requests.csv': requestsCsv(outcome.records) },
+  await deliver({
+    print: () => (json === true ? resultText(options, outcome) : loadTable(options, outcome)),
+    write: [
+      async () => {
+        if (typeof json !== 'string') return;
+        await writeOutput(json, 'result', await resultText(options, outcome));
+      },
+      () =>
+        finishRun(run, replayJson(options, outcome), {
+          urls: [options.url.href],
+          files: { 'requests.csv': requestsCsv(outcome.records) },
+        }),
+    ],
   });
 }
 

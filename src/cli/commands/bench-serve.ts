@@ -35,6 +35,7 @@ import { addLoadFlags, type LoadFlags } from '../bench/serve-flags.ts';
 import { pairsOf, serveOptions, trafficOf, urlOf } from '../bench/serve-options.ts';
 import { addTargetFlags, type TargetFlags } from '../bench/target-flags.ts';
 import { VllmBenchCommand } from '../bench/vllm-bench-arguments.ts';
+import { deliver } from '../deliver.ts';
 import { search } from './bench-sweep.ts';
 
 interface ServeFlags extends LoadFlags, TargetFlags, SloFlags, RunDirFlags {
@@ -121,23 +122,28 @@ async function runCommand(flags: ServeFlags): Promise<void> {
     ...serveJson(options, outcome),
     ...(beside === undefined ? {} : { beside_simulation: beside }),
   };
-  const text = await resultText(options, result);
+  let made: Promise<string> | undefined;
+  const text = () => (made ??= resultText(options, result));
   const table =
     loadTable(options, outcome) + (simulated ? besideTable(outcome.report, simulated) : '');
-  process.stdout.write(flags.json === true ? text : table);
   const csv = requestsCsv(outcome.records);
   const urls = [options.url.href];
   const title = flags.label ?? `${outcome.model.id} at ${withoutCredentials(options.url.href)}`;
-  // A file that cannot be written loses none of the others.
-  const written = await Promise.allSettled([
-    file && (isAppended ? appendOutput : writeOutput)(file, 'result', text),
-    writeOutputs([
-      { ...page, text: () => loadPage(title, table, responsesOf(outcome.records)) },
-      { ...responses, text: () => csv },
-    ]),
-    finishRun(run, result, { urls, files: { 'requests.csv': csv } }),
-  ]);
-  for (const one of written) if (one.status === 'rejected') throw one.reason;
+  const write = isAppended ? appendOutput : writeOutput;
+  await deliver({
+    print: () => (flags.json === true ? text() : table),
+    write: [
+      async () => {
+        if (file !== undefined) await write(file, 'result', await text());
+      },
+      () =>
+        writeOutputs([
+          { ...page, text: () => loadPage(title, table, responsesOf(outcome.records)) },
+          { ...responses, text: () => csv },
+        ]),
+      () => finishRun(run, result, { urls, files: { 'requests.csv': csv } }),
+    ],
+  });
 }
 
 /** Waits for the server first, if `--ready-check-timeout-sec` says so. */

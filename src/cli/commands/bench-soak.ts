@@ -26,6 +26,7 @@ import { addLoadFlags, type LoadFlags } from '../bench/serve-flags.ts';
 import { serveOptions, trafficOf, urlOf } from '../bench/serve-options.ts';
 import { addTargetFlags, type TargetFlags } from '../bench/target-flags.ts';
 import { VllmBenchCommand } from '../bench/vllm-bench-arguments.ts';
+import { deliver } from '../deliver.ts';
 
 interface SoakFlags extends LoadFlags, TargetFlags, RunDirFlags {
   readonly window?: number;
@@ -77,14 +78,19 @@ async function soak(flags: SoakFlags): Promise<void> {
   if (outcome === undefined) return;
   process.exitCode ??= statuses[outcome.verdict];
   const urls = [urlOf(flags).href];
-  if (json === undefined) process.stdout.write(soakTable(outcome));
-  else {
+  const text = async () => {
     const environment = await readEnvironment({ urls });
-    const text = `${JSON.stringify({ ...soakJson(outcome), environment })}\n`;
-    process.stdout.write(json === true ? text : soakTable(outcome));
-    if (typeof json === 'string') await writeOutput(json, 'result', text);
-  }
-  await finishRun(run, soakJson(outcome), { urls });
+    return `${JSON.stringify({ ...soakJson(outcome), environment })}\n`;
+  };
+  await deliver({
+    print: () => (json === true ? text() : soakTable(outcome)),
+    write: [
+      async () => {
+        if (typeof json === 'string') await writeOutput(json, 'result', await text());
+      },
+      () => finishRun(run, soakJson(outcome), { urls }),
+    ],
+  });
 }
 
 function measured(

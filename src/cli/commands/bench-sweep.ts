@@ -34,6 +34,7 @@ import { addLoadFlags } from '../bench/serve-flags.ts';
 import { limitsOf, urlOf } from '../bench/serve-options.ts';
 import { addTargetFlags } from '../bench/target-flags.ts';
 import { VllmBenchCommand } from '../bench/vllm-bench-arguments.ts';
+import { deliver } from '../deliver.ts';
 
 interface OutputFlags extends RunDirFlags {
   readonly json?: string | true;
@@ -181,11 +182,15 @@ async function show(
   json: Record<string, unknown>,
 ): Promise<void> {
   const urls = [urlOf(flags).href];
-  if (flags.json === undefined) process.stdout.write(table);
-  else {
-    const text = `${JSON.stringify({ ...json, environment: await readEnvironment({ urls }) })}\n`;
-    process.stdout.write(flags.json === true ? text : table);
-    if (typeof flags.json === 'string') await writeOutput(flags.json, 'result', text);
-  }
-  await finishRun(run, json, { urls });
+  const text = async () =>
+    `${JSON.stringify({ ...json, environment: await readEnvironment({ urls }) })}\n`;
+  await deliver({
+    print: () => (flags.json === true ? text() : table),
+    write: [
+      async () => {
+        if (typeof flags.json === 'string') await writeOutput(flags.json, 'result', await text());
+      },
+      () => finishRun(run, json, { urls }),
+    ],
+  });
 }

@@ -1,9 +1,14 @@
 // `spillway calibrate`: fits the engine model to an engine.
-import { setImmediate } from 'node:timers/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { checkOutput, writeOutput } from '../../io/files/index.ts';
 import { calibrationFile } from '../../io/profile/index.ts';
-import { endOnHurry, InterruptedError, watchStopSignals } from '../../io/signals/index.ts';
+import {
+  endOnHurry,
+  InterruptedError,
+  signalStatus,
+  signalsHeard,
+  watchStopSignals,
+} from '../../io/signals/index.ts';
 import {
   type Calibration,
   calibrate,
@@ -12,6 +17,7 @@ import {
 } from '../../tools/calibrate/index.ts';
 import { positiveInteger } from '../arguments/numbers.ts';
 import { duration, durationWithUnit, humanCount } from '../arguments/quantities.ts';
+import { deliver } from '../deliver.ts';
 import { endInterrupted } from '../ended-by-ctrl-c.ts';
 
 /** The command `calibrate`. */
@@ -98,11 +104,12 @@ async function run(flags: CalibrateFlags): Promise<void> {
         : undefined,
     });
     // The fit blocks the thread; a SIGTERM that arrived meanwhile is handled before anything is written.
-    await setImmediate();
+    await signalsHeard();
     signals.stop.throwIfAborted();
   } catch (error) {
     if (!signals.stop.aborted && !(error instanceof InterruptedError)) throw error;
-    endInterrupted('no profile was written');
+    const status = signals.stop.aborted ? signalStatus(signals) : undefined;
+    endInterrupted('no profile was written', status);
   } finally {
     if (bar) process.stderr.write('\r\x1b[2K');
     signals.release();
@@ -111,23 +118,23 @@ async function run(flags: CalibrateFlags): Promise<void> {
   const text = `${JSON.stringify(calibrationFile(layout, result, sources), undefined, 1)}\n`;
   const worse = worseText(calibration);
   const isRefused = worse !== undefined && !flags.force;
-  if (!flags.json) process.stdout.write(calibrationText(calibration));
-  else if (!isRefused) process.stdout.write(text);
-  if (worse !== undefined) {
-    const wanted = flags.out !== undefined || flags.json;
-    const advice = !isRefused
-      ? ''
-      : wanted
-        ? ' Nothing was written; add measurements, or write it anyway with --force.'
-        : ' To write it anyway, use --force.';
-    process.stderr.write(`spillway: ${worse}${advice}\n`);
-    if (isRefused) {
-      if (wanted) process.exitCode = worseStatus;
-      return;
-    }
-  }
-  if (flags.out === undefined) return;
-  await writeOutput(flags.out, 'profile', text);
+  const isWanted = flags.out !== undefined || flags.json === true;
+  if (isRefused && isWanted) process.exitCode = worseStatus;
+  await deliver({
+    print: () => (!flags.json ? calibrationText(calibration) : isRefused ? '' : text),
+    write: [
+      async () => {
+        if (flags.out !== undefined && !isRefused) await writeOutput(flags.out, 'profile', text);
+      },
+    ],
+    note: worse && `spillway: ${worse}${isRefused ? adviceFor(isWanted) : ''}\n`,
+  });
+}
+
+function adviceFor(isWanted: boolean): string {
+  return isWanted
+    ? ' Nothing was written; add measurements, or write it anyway with --force.'
+    : ' To write it anyway, use --force.';
 }
 
 function toJsonName(text: string): string {

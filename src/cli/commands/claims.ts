@@ -1,9 +1,9 @@
 // `spillway claims`: what the production stack is advertised with, measured.
 import { performance } from 'node:perf_hooks';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Command } from 'commander';
-import { InputError, withoutCredentials } from '../../core/base/index.ts';
-import { checkOutput, writeOutput } from '../../io/files/index.ts';
+import { counted, InputError, withoutCredentials } from '../../core/base/index.ts';
+import { checkOutput } from '../../io/files/index.ts';
+import { InterruptedError, signalsHeard } from '../../io/signals/index.ts';
 import {
   type ClaimRun,
   claimedValues,
@@ -17,6 +17,8 @@ import { httpUrl } from '../arguments/lists.ts';
 import { integer, positive, positiveInteger } from '../arguments/numbers.ts';
 import { apiKeyOf, interruptible, type KeyFlags } from '../bench/run-measured.ts';
 import { apiBase } from '../bench/serve-options.ts';
+import { deliverJson } from '../deliver.ts';
+import { endInterrupted } from '../ended-by-ctrl-c.ts';
 
 interface ClaimsFlags extends KeyFlags {
   readonly with?: URL;
@@ -64,21 +66,27 @@ async function runCommand(flags: ClaimsFlags): Promise<void> {
   }
   if (typeof json === 'string') await checkOutput(json, 'result');
   const isLive = flags.with !== undefined;
-  const runs = await interruptible((signal) =>
-    isLive ? live(flags, signal) : simulated(flags, signal),
+  const seeds = isLive ? 1 : flags.seeds;
+  const plan = plannedRuns(seeds);
+  const runs: ClaimRun[] = [];
+  const work = isLive ? live : simulated;
+  const failure = await interruptible((signal) => work(flags, plan, { signal, runs })).then(
+    () => undefined,
+    (error: unknown) => error,
   );
-  if (runs === undefined) return;
-  const rows = claimRows(runs);
+  if (failure instanceof InterruptedError) process.exitCode = failure.exitCode;
+  else if (runs.length === 0 && failure !== undefined) throw failure;
+  if (runs.length === 0) endInterrupted('nothing was measured', Number(process.exitCode));
+  const interrupted = runs.length < plan.length;
   const result = {
     by: isLive ? 'servers' : 'simulator',
     ...(isLive ? { with: shownUrl(flags.with), without: shownUrl(flags.without) } : {}),
-    seeds: isLive ? 1 : flags.seeds,
-    claims: rows,
-    runs,
+    ...{ seeds, interrupted, claims: claimRows(runs), runs },
   };
-  const text = json === undefined ? '' : `${JSON.stringify(result)}\n`;
-  process.stdout.write(json === true ? text : `${headText(flags)}\n${claimsText(runs)}`);
-  if (typeof json === 'string') await writeOutput(json, 'result', text);
+  const done = `Interrupted: ${runs.length} of ${counted(plan.length, 'run')} are complete.\n`;
+  const text = `${interrupted ? done : ''}${headText(flags)}\n${claimsText(runs)}`;
+  await deliverJson(json, text, result);
+  if (failure !== undefined && !(failure instanceof InterruptedError)) throw failure;
 }
 
 function headText({ with: shared, without }: ClaimsFlags): string {
@@ -98,10 +106,19 @@ function shownUrl(url: URL | undefined): string | undefined {
   return url && withoutCredentials(url.href);
 }
 
+type PlannedRun = ReturnType<typeof plannedRuns>[number];
+
+/** What a series of runs needs: when to stop, and where the complete ones go. */
+interface Series {
+  readonly signal: AbortSignal;
+  readonly runs: ClaimRun[];
+}
+
 async function simulated(
-  { seeds }: ClaimsFlags,
-  signal: AbortSignal,
-): Promise<readonly ClaimRun[]> {
+  _: ClaimsFlags,
+  plan: readonly PlannedRun[],
+  { signal, runs }: Series,
+): Promise<void> {
   // The simulator and the catalogue are loaded only where they are used.
   const [{ resolveValues }, { valuesChecks }] = await Promise.all([
     import('../../core/values/index.ts'),
@@ -109,23 +126,22 @@ async function simulated(
   ]);
   const file = { name: 'claims', text: claimedValues };
   const { values } = resolveValues({ files: [file], ...(await valuesChecks()) });
-  const plan = plannedRuns(seeds);
-  const runs: ClaimRun[] = [];
   for (const { shape, ...of } of plan) {
     // A simulation takes no pause: signals are seen between two.
-    await nextTurn();
+    await signalsHeard();
     if (signal.aborted) break;
     show(runs.length, plan.length, shape.name);
     runs.push(await simulateClaim(values, shape, of));
   }
   show();
-  return runs;
 }
 
-async function live(flags: ClaimsFlags, signal: AbortSignal): Promise<readonly ClaimRun[]> {
+async function live(
+  flags: ClaimsFlags,
+  plan: readonly PlannedRun[],
+  { signal, runs }: Series,
+): Promise<void> {
   const { timeScale, model, tokenizer, requests } = flags;
-  const plan = plannedRuns(1);
-  const runs: ClaimRun[] = [];
   for (const { shape, ...of } of plan) {
     show(runs.length, plan.length, shape.name);
     const options = {
@@ -139,7 +155,6 @@ async function live(flags: ClaimsFlags, signal: AbortSignal): Promise<readonly C
     runs.push(run);
   }
   show();
-  return runs;
 }
 
 function plannedRuns(seeds: number) {

@@ -3,8 +3,8 @@ import { performance } from 'node:perf_hooks';
 import { Command } from 'commander';
 import { InputError, withoutCredentials } from '../../core/base/index.ts';
 import type { Verdict } from '../../core/comparison/index.ts';
-import { checkOutput, writeOutput } from '../../io/files/index.ts';
-import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
+import { checkOutput } from '../../io/files/index.ts';
+import { endOnHurry, signalStatus, watchStopSignals } from '../../io/signals/index.ts';
 import { serveTraffic } from '../../tools/benchmark/index.ts';
 import {
   type ComparedView,
@@ -29,6 +29,7 @@ import { againstHistory, betweenResults, betweenRuns } from '../compare/saved.ts
 import type { GroupCluster, Server } from '../compare/server.ts';
 import { type ServerPlan, withServers } from '../compare/servers.ts';
 import { type Source, sourcesOf } from '../compare/sources.ts';
+import { deliverJson } from '../deliver.ts';
 
 interface CompareFlags extends LoadFlags {
   readonly setA?: readonly string[];
@@ -185,7 +186,7 @@ async function inTurns(
           signal: signals.stop,
           onProgress: show,
         });
-        if (signals.stop.aborted) process.exitCode = interruptedStatus;
+        if (signals.stop.aborted) process.exitCode = signalStatus(signals);
         const environment = await readEnvironment({
           urls: [options.a.url.href, options.b.url.href],
         });
@@ -212,7 +213,7 @@ async function inTurns(
     );
   } catch (error) {
     if (!signals.stop.aborted) throw error;
-    process.exitCode = interruptedStatus;
+    process.exitCode = signalStatus(signals);
     return undefined;
   } finally {
     if (isTerminal) process.stderr.write('\r\x1b[2K');
@@ -232,9 +233,7 @@ async function printSummaries(
   json: string | true | undefined,
 ): Promise<void> {
   process.exitCode = statuses['not enough data'];
-  const text = json === undefined ? '' : `${JSON.stringify(summariesJson(compared))}\n`;
-  process.stdout.write(json === true ? text : summariesText(compared));
-  if (typeof json === 'string') await writeOutput(json, 'result', text);
+  await deliverJson(json, summariesText(compared), summariesJson(compared));
 }
 
 /** Prints the comparison and sets the exit status of its verdict, unless it was stopped. */
@@ -250,7 +249,5 @@ async function print(
     ...(regression === undefined ? {} : { regression }),
     ...(environment === undefined ? {} : { environment }),
   };
-  const text = json === undefined ? '' : `${JSON.stringify(result)}\n`;
-  process.stdout.write(json === true ? text : compareText(view));
-  if (typeof json === 'string') await writeOutput(json, 'result', text);
+  await deliverJson(json, compareText(view), result);
 }

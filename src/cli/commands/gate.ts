@@ -7,6 +7,8 @@ import { PrometheusClient } from '../../io/prometheus/index.ts';
 import { gateChart, gateJson, gateText, runGate } from '../../tools/gate/index.ts';
 import { share } from '../arguments/numbers.ts';
 import { duration, durationWithUnit } from '../arguments/quantities.ts';
+import { deliver } from '../deliver.ts';
+import { endedByCtrlC } from '../ended-by-ctrl-c.ts';
 import { addHelpEnd } from '../help.ts';
 
 /** Exit status of each verdict. It is also 4 without a usable response of Prometheus; bad input has 2. */
@@ -79,22 +81,26 @@ async function gate(flags: GateFlags): Promise<void> {
     timeoutMs: flags.timeout * 1000,
   });
   const bar = process.stderr.isTTY;
-  const run = await runGate({
-    client,
-    windowSeconds: flags.window,
-    max: flags.max,
-    selector: withoutBraces(flags.selector),
-    by: flags.by,
-    intervalSeconds: flags.interval,
-    endSeconds: flags.at,
-    onProgress: bar
-      ? (share) => process.stderr.write(`\r\x1b[2Kreading ${Math.round(share * 100)} %`)
-      : undefined,
-  });
+  const run = await endedByCtrlC(() =>
+    runGate({
+      client,
+      windowSeconds: flags.window,
+      max: flags.max,
+      selector: withoutBraces(flags.selector),
+      by: flags.by,
+      intervalSeconds: flags.interval,
+      endSeconds: flags.at,
+      onProgress: bar
+        ? (share) => process.stderr.write(`\r\x1b[2Kreading ${Math.round(share * 100)} %`)
+        : undefined,
+    }),
+  );
   if (bar) process.stderr.write('\r\x1b[2K');
-  process.stdout.write(flags.json ? `${JSON.stringify(gateJson(run))}\n` : gateText(run));
   process.exitCode = statuses[run.verdict];
-  await writeOutputs([{ ...chart, text: () => gateChart(run) }]);
+  await deliver({
+    print: () => (flags.json ? `${JSON.stringify(gateJson(run))}\n` : gateText(run)),
+    write: [() => writeOutputs([{ ...chart, text: () => gateChart(run) }])],
+  });
 }
 
 async function tokenOf(file: string | undefined): Promise<string | undefined> {

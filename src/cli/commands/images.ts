@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import type { Mirror } from '../../core/deploy/index.ts';
-import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
+import { endOnHurry, signalStatus, watchStopSignals } from '../../io/signals/index.ts';
 import {
   chartImages,
   containerdHostsFolder,
@@ -102,7 +102,7 @@ async function run(flags: Flags): Promise<void> {
     process.exitCode = report.ok ? 0 : 1;
   } catch (error) {
     if (!signal.aborted) throw error;
-    process.exitCode = interruptedStatus;
+    process.exitCode = signalStatus(signals);
   } finally {
     signals.release();
   }

@@ -20,6 +20,7 @@ import {
 import { refuseArguments } from '../arguments/no-arguments.ts';
 import { nonNegativeInteger } from '../arguments/numbers.ts';
 import { addTraceUnitFlag, durationWithUnit } from '../arguments/quantities.ts';
+import { deliver } from '../deliver.ts';
 import { endedByCtrlC } from '../ended-by-ctrl-c.ts';
 import { addHelpEnd } from '../help.ts';
 import { addPlanFlags, planOverrides } from '../plan-flags.ts';
@@ -145,13 +146,18 @@ async function plan(flags: PlanFlags): Promise<void> {
     }),
   );
   if (bar) process.stderr.write('\r\x1b[2K');
-  process.stdout.write(outputOf(made, flags, file !== flags.file));
   if (!made.decision.stands) process.exitCode = refusedStatus;
-  await writeOutputs([
-    { ...page, text: () => planHtml(made) },
-    { ...values, text: () => planValues(made) },
-    { ...rules, text: () => prometheusRules(made) },
-  ]);
+  await deliver({
+    print: () => outputOf(made, flags, file !== flags.file),
+    write: [
+      () =>
+        writeOutputs([
+          { ...page, text: () => planHtml(made) },
+          { ...values, text: () => planValues(made) },
+          { ...rules, text: () => prometheusRules(made) },
+        ]),
+    ],
+  });
 }
 
 /**

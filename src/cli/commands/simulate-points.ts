@@ -26,7 +26,7 @@ interface PointsFlags {
 async function runPoints({ points }: PointsFlags): Promise<void> {
   const { pointJson, readPoints } = await import('../../tools/simulate-points/index.ts');
   const rows = await readPoints(points);
-  const answers = interruptible(() => rows.map(pointJson));
+  const answers = await interruptible(() => rows.map(pointJson));
   process.stdout.write(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
   const failed = answers.filter(({ error }) => error !== undefined);
   if (failed.length === 0) return;

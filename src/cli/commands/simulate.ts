@@ -7,6 +7,7 @@ import { addAdmissionFlags } from '../admission-flags.ts';
 import { percentiles } from '../arguments/lists.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
 import { nonNegative, positive, positiveInteger } from '../arguments/numbers.ts';
+import type { Delivery } from '../deliver.ts';
 import { endedByCtrlC } from '../ended-by-ctrl-c.ts';
 import { addPolicyFlags } from '../policy-flags.ts';
 import { checkNoStackFlags, type SimulateFlags } from '../simulate/flags.ts';
@@ -93,7 +94,11 @@ export function simulateCommand(): Command {
       .hook('preSubcommand', refuseFlagsBefore)
       .hook('preAction', refuseArguments)
       .allowExcessArguments()
-      .action((flags: SimulateFlags) => endedByCtrlC(() => runSimulation(flags)))
+      .action(async (flags: SimulateFlags) => {
+        const results = await endedByCtrlC(() => runSimulation(flags));
+        const { deliver } = await import('../deliver.ts');
+        await deliver(results);
+      })
       .addCommand(hitsCommand())
       .addCommand(pointsCommand())
       .addCommand(sweepCommand())
@@ -118,7 +123,7 @@ function compileForShortRun(): void {
 }
 
 /** Loads only what is needed: a fleet of the catalogue has neither a values file nor its schema. */
-async function runSimulation(flags: SimulateFlags): Promise<void> {
+async function runSimulation(flags: SimulateFlags): Promise<Delivery> {
   compileForShortRun();
   const { trace, engineArgs, engines } = flags;
   if (flags.file !== undefined || flags.preset !== undefined) {
@@ -140,9 +145,8 @@ async function runSimulation(flags: SimulateFlags): Promise<void> {
   }
   if (engines !== undefined) {
     const { playFleet } = await import('../simulate/play-fleet.ts');
-    await playFleet(flags, trace, engines);
-  } else if (engineArgs !== undefined) {
-    const { playEngine } = await import('../simulate/play-engine.ts');
-    await playEngine(flags, trace, engineArgs);
+    return playFleet(flags, trace, engines);
   }
+  const { playEngine } = await import('../simulate/play-engine.ts');
+  return playEngine(flags, trace, engineArgs as string);
 }

@@ -7,14 +7,15 @@ import {
   simulateRun,
 } from '../../tools/simulate-engine/index.ts';
 import { perRequestLines } from '../../tools/simulate-report/index.ts';
+import type { Delivery } from '../deliver.ts';
 import { checkEngineFlags, type SimulateFlags } from './flags.ts';
 
-/** Simulates the trace on the engine and prints the result. */
+/** Simulates the trace on the engine. */
 export async function playEngine(
   flags: SimulateFlags,
   trace: string,
   engineArgs: string,
-): Promise<void> {
+): Promise<Delivery> {
   checkEngineFlags(flags);
   const requests = { file: flags.perRequest, what: 'requests' };
   await checkOutputs([requests]);
@@ -33,8 +34,10 @@ export async function playEngine(
     allReduceBytesPerSecond: allReduceGbps === undefined ? undefined : allReduceGbps * 1e9,
     percentiles: flags.percentiles,
   });
-  if (flags.json) process.stdout.write(`${JSON.stringify(simulatedRunJson(run))}\n`);
-  else process.stdout.write(simulatedRunTable(run));
   const lines = () => perRequestLines(run.result.timings, 'queued');
-  await writeOutputs([{ ...requests, text: lines }]);
+  return {
+    print: () =>
+      flags.json ? `${JSON.stringify(simulatedRunJson(run))}\n` : simulatedRunTable(run),
+    write: [() => writeOutputs([{ ...requests, text: lines }])],
+  };
 }

@@ -5,16 +5,17 @@ import { checkOutputs, writeOutputs } from '../../io/files/index.ts';
 import { fleetRunJson, fleetRunTable, simulateFleetRun } from '../../tools/simulate-fleet/index.ts';
 import { perRequestLines } from '../../tools/simulate-report/index.ts';
 import { admissionFrom } from '../admission-flags.ts';
+import type { Delivery } from '../deliver.ts';
 import { policyParametersFrom, unusedFlagText } from '../policy-flags.ts';
 import { checkFleetFlags, type SimulateFlags } from './flags.ts';
 import { progressBar } from './progress-bar.ts';
 
-/** Simulates the trace on the fleet and prints the result. */
+/** Simulates the trace on the fleet. */
 export async function playFleet(
   flags: SimulateFlags,
   trace: string,
   engines: number,
-): Promise<void> {
+): Promise<Delivery> {
   checkFleetFlags(flags);
   if (flags.kvOffload && flags.kvOffloadingSize === undefined) {
     throw new InputError('--kv-offload needs --kv-offloading-size, the host memory in GiB.');
@@ -47,6 +48,9 @@ export async function playFleet(
     onProgress: bar.show,
   });
   bar.clear();
-  process.stdout.write(flags.json ? `${JSON.stringify(fleetRunJson(run))}\n` : fleetRunTable(run));
-  await writeOutputs([{ ...requests, text: () => perRequestLines(run.timings, 'arrival') }]);
+  const lines = () => perRequestLines(run.timings, 'arrival');
+  return {
+    print: () => (flags.json ? `${JSON.stringify(fleetRunJson(run))}\n` : fleetRunTable(run)),
+    write: [() => writeOutputs([{ ...requests, text: lines }])],
+  };
 }

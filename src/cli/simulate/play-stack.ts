@@ -9,13 +9,14 @@ import {
   stackPage,
   stackTable,
 } from '../../tools/simulate-stack/index.ts';
+import type { Delivery } from '../deliver.ts';
 import { valuesChecks } from '../values-checks.ts';
 import { toFailure, toOffload, toOutage } from './arguments.ts';
 import { checkStackFlags, type SimulateFlags } from './flags.ts';
 import { progressBar } from './progress-bar.ts';
 
-/** Simulates the traffic on the stack and prints the result. */
-export async function playStack(flags: SimulateFlags): Promise<void> {
+/** Simulates the traffic on the stack. */
+export async function playStack(flags: SimulateFlags): Promise<Delivery> {
   checkStackFlags(flags);
   const { trace, workload } = flags;
   if ((trace === undefined) === (workload === undefined)) {
@@ -53,10 +54,15 @@ export async function playStack(flags: SimulateFlags): Promise<void> {
     onProgress: bar.show,
   });
   bar.clear();
-  process.stdout.write(flags.json ? `${JSON.stringify(stackJson(run))}\n` : stackTable(run));
   const command = ['spillway', ...process.argv.slice(2)].join(' ');
-  await writeOutputs([
-    { ...requests, text: () => perRequestLines(run.timings, 'arrival') },
-    { ...page, text: () => stackPage(run, command) },
-  ]);
+  return {
+    print: () => (flags.json ? `${JSON.stringify(stackJson(run))}\n` : stackTable(run)),
+    write: [
+      () =>
+        writeOutputs([
+          { ...requests, text: () => perRequestLines(run.timings, 'arrival') },
+          { ...page, text: () => stackPage(run, command) },
+        ]),
+    ],
+  };
 }

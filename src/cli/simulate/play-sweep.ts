@@ -7,12 +7,13 @@ import {
   breakEvens,
   parseAxis,
   type SweepOptions,
-  type SweepRow,
+  type SweepOutcome,
   simulateSweep,
   sweepJson,
   sweepPage,
   sweepTable,
 } from '../../tools/simulate-sweep/index.ts';
+import { deliver } from '../deliver.ts';
 import { endInterrupted } from '../ended-by-ctrl-c.ts';
 import { type StackFlags, stackArguments } from './stack-flags.ts';
 
@@ -57,23 +58,25 @@ export async function playSweep(flags: SweepFlags): Promise<void> {
       : undefined,
     signal: signals.stop,
   };
-  let rows: SweepRow[];
+  let outcome: SweepOutcome;
   try {
-    rows = await simulateSweep(sweep);
-  } catch (error) {
-    if (!signals.stop.aborted) throw error;
-    if (signals.stop.reason === 'SIGINT') endInterrupted('nothing was written');
-    process.exitCode = signalStatus(signals);
-    return;
+    outcome = await simulateSweep(sweep);
+    if (signals.stop.aborted) process.exitCode = signalStatus(signals);
   } finally {
     signals.release();
     if (isShown) process.stderr.write('\r\x1b[2K');
   }
-  const found = findsBreakEven ? breakEvens(rows) : undefined;
-  const report = { axes, rows, seeds: flags.seeds, breakEvens: found };
-  process.stdout.write(flags.json ? `${JSON.stringify(sweepJson(report))}\n` : sweepTable(report));
+  const { rows, planned, failure } = outcome;
+  if (rows.length === 0) endInterrupted('no combination is complete', Number(process.exitCode));
+  // A break-even takes all points.
+  const found = findsBreakEven && rows.length === planned ? breakEvens(rows) : undefined;
+  const report = { axes, rows, planned, seeds: flags.seeds, breakEvens: found };
   const command = ['spillway', ...argv.slice(2)].join(' ');
-  await writeOutputs([{ ...page, text: () => sweepPage(report, command) }]);
+  await deliver({
+    print: () => (flags.json ? `${JSON.stringify(sweepJson(report))}\n` : sweepTable(report)),
+    write: [() => writeOutputs([{ ...page, text: () => sweepPage(report, command) }])],
+  });
+  if (failure !== undefined) throw failure;
 }
 
 /** Variants with no offload, native offload and LMCache of one size; they override the values. */

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   lstatSync,
@@ -36,6 +38,51 @@ test('a file is written whole, and nothing else is left in its folder', async (t
   await writeOutput(file, 'result', '{"a":1}\n');
   assert.equal(readFileSync(file, 'utf8'), '{"a":1}\n');
   assert.deepEqual(readdirSync(folder), ['result.json']);
+});
+
+test('a program that ends while it writes leaves the old file, and nothing else', async (t) => {
+  const folder = folderOf(t);
+  const file = join(folder, 'result.json');
+  writeFileSync(file, 'precious');
+  const program = `
+    import { readdirSync } from 'node:fs';
+    import { writeOutput } from ${JSON.stringify(join(import.meta.dirname, 'output.ts'))};
+    void writeOutput(${JSON.stringify(file)}, 'result', 'x'.repeat(2 ** 28));
+    const wait = () => {
+      if (readdirSync(${JSON.stringify(folder)}).length > 1) process.exit(3);
+      setImmediate(wait);
+    };
+    wait();
+  `;
+  const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', program]);
+  assert.equal(status, 3);
+  assert.deepEqual(
+    [readdirSync(folder), readFileSync(file, 'utf8')],
+    [['result.json'], 'precious'],
+  );
+});
+
+test('long lines of several programs do not mix', async (t) => {
+  const file = join(folderOf(t), 'results.jsonl');
+  const program = (letter: string) => `
+    import { appendOutput } from ${JSON.stringify(join(import.meta.dirname, 'output.ts'))};
+    const line = '${letter}'.repeat(3_000_000) + '\\n';
+    for (let i = 0; i < 10; i++) await appendOutput(${JSON.stringify(file)}, 'result', line);
+  `;
+  const children = ['a', 'b', 'c'].map((letter) =>
+    spawn(process.execPath, ['--input-type=module', '-e', program(letter)]),
+  );
+  const statuses = await Promise.all(children.map((child) => once(child, 'exit')));
+  assert.deepEqual(statuses, [
+    [0, null],
+    [0, null],
+    [0, null],
+  ]);
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+  assert.equal(lines.length, 30);
+  for (const line of lines) {
+    assert.ok(line.length === 3_000_000 && line === line[0]?.repeat(line.length));
+  }
 });
 
 test('a check changes nothing: neither contents nor time, and no file appears', async (t) => {

@@ -1,10 +1,27 @@
 // Writes the files that commands leave behind, in their folders. What was there before stays until the new contents are on the disk.
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { access, chown, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { constants, rmSync } from 'node:fs';
+import {
+  access,
+  chown,
+  type FileHandle,
+  mkdir,
+  open,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { InputError } from '../../core/base/index.ts';
 import { fileProblem } from './file-problem.ts';
+
+/** Files that are being written. A program that ends meanwhile removes them. */
+const unfinishedFiles = new Set<string>();
+
+/** Pause after which a file that another program appends to has grown: a write of the system takes less. */
+const growMs = 20;
 
 /** Errors with which a folder refuses a second file beside the first: it is read-only, or the file is a mount of its own. */
 const noNeighbour = new Set(['EACCES', 'EPERM', 'EROFS', 'EBUSY', 'EXDEV']);
@@ -74,7 +91,8 @@ export async function writeOutputs(
 }
 
 /**
- * Appends a line to a file whose last line may have no end. A line that does not fit on the disk is taken back.
+ * Appends a line to a file whose last line may have no end. A line that does not fit on the disk is taken back. Lines of
+ * several programs do not mix.
  *
  * @throws {InputError} If it cannot be written.
  */
@@ -113,18 +131,37 @@ async function mkdirProblem(path: string): Promise<NodeJS.ErrnoException | undef
 async function append(path: string, line: string): Promise<void> {
   const file = await open(path, 'a+');
   try {
-    const { size } = await file.stat();
-    const last = Buffer.alloc(1);
-    if (size > 0) await file.read(last, 0, 1, size - 1);
+    const { size, isOpen } = await endOf(file);
+    const bytes = Buffer.from(isOpen ? `\n${line}` : line);
+    let written = 0;
     try {
-      await file.appendFile(size > 0 && last.toString() !== '\n' ? `\n${line}` : line);
+      // One write, unlike appendFile: the system puts it whole behind those of others.
+      while (written < bytes.length) {
+        written += (await file.write(bytes, written)).bytesWritten;
+      }
       await file.sync();
     } catch (error) {
-      await file.truncate(size).catch(() => {});
+      const isLast = (await file.stat()).size === size + written;
+      if (isLast) await file.truncate(size).catch(() => {});
       throw error;
     }
   } finally {
     await file.close();
+  }
+}
+
+/** Returns where a file ends, and whether its last line has no end. */
+async function endOf(file: FileHandle): Promise<{ size: number; isOpen: boolean }> {
+  let before = -1;
+  for (;;) {
+    const { size } = await file.stat();
+    const last = Buffer.alloc(1);
+    if (size > 0) await file.read(last, 0, 1, size - 1);
+    const isOpen = size > 0 && last.toString() !== '\n';
+    if (!isOpen || size === before) return { size, isOpen };
+    // Another program may be in the middle of its line.
+    before = size;
+    await setTimeout(growMs);
   }
 }
 
@@ -136,6 +173,7 @@ async function replace(file: string, bytes: Buffer): Promise<void> {
     dirname(path),
     `.${basename(path).slice(0, 100)}.${randomBytes(6).toString('hex')}.tmp`,
   );
+  removeAtExit(unfinished);
   try {
     await writeInto(unfinished, 'wx', bytes, existing && existing.mode & 0o777);
     if (existing !== undefined) await chown(unfinished, existing.uid, existing.gid).catch(() => {});
@@ -145,8 +183,20 @@ async function replace(file: string, bytes: Buffer): Promise<void> {
     const { code } = error as NodeJS.ErrnoException;
     if (existing === undefined || !noNeighbour.has(code ?? '')) throw error;
     return overwrite(path, bytes);
+  } finally {
+    unfinishedFiles.delete(unfinished);
+    if (unfinishedFiles.size === 0) process.off('exit', removeUnfinished);
   }
   await syncFolder(dirname(path));
+}
+
+function removeAtExit(file: string): void {
+  if (unfinishedFiles.size === 0) process.on('exit', removeUnfinished);
+  unfinishedFiles.add(file);
+}
+
+function removeUnfinished(): void {
+  for (const file of unfinishedFiles) rmSync(file, { force: true });
 }
 
 /** Writes over a file: it is cut only after the new contents are in it. */

@@ -1,5 +1,5 @@
 // Signals that request this process to stop.
-export { InterruptedError, interruptible } from './interruptible.ts';
+export { InterruptedError, interruptible, signalsHeard } from './interruptible.ts';
 export {
   endOnHurry,
   interruptedStatus,

@@ -87,7 +87,10 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
             'window runs.',
     );
   }
-  const result = interruptible(() => calibrateEngine(layout, measurements, options.onProgress));
+  const result = await interruptible(
+    () => calibrateEngine(layout, measurements, options.onProgress),
+    options.signal,
+  );
   return { layout, result, sources };
 }
 

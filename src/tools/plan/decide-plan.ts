@@ -97,7 +97,7 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
     settled.set(key, fleet);
     return fleet;
   };
-  const sized = interruptible(() =>
+  const sized = await interruptible(() =>
     sizeFleet({
       ...{ layouts, workload, slo: input.slo, seed: request.seed },
       budgetPerHour: operations.budgetPerHour,
@@ -107,7 +107,7 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
     }),
   );
   if (operations.gpuPricePerHour === undefined) notePrice(sized.layout.gpu.name, assumptions);
-  const fleet = interruptible(() => settle(sized.layout, sized.engines));
+  const fleet = await interruptible(() => settle(sized.layout, sized.engines));
   const { engines, layout, facts, decision, routing: routed, offloadGiB } = fleet;
   if (routed.alternatives.length > 0) {
     const or = [routed.simulated, ...routed.alternatives].join(' or ');

@@ -15,7 +15,7 @@ export async function makePlan(
   const { onProgress } = request;
   const draft = {
     ...decided,
-    impact: interruptible(() => expectedImpact(impactOptions(decided, onProgress))),
+    impact: await interruptible(() => expectedImpact(impactOptions(decided, onProgress))),
   };
   return {
     ...draft,

@@ -66,12 +66,18 @@ export interface RunFolder {
  * @throws {InputError} If it cannot be written.
  */
 export async function createRunFolder(parent: string, header: RunHeader): Promise<RunFolder> {
-  const path = await newFolder(parent, header).catch((error: unknown) => {
+  const refused = (error: unknown) => {
     throw new InputError(`Cannot write the run to ${parent}: ${fileProblem(error)}.`, {
       cause: error,
     });
-  });
-  await writeOutput(join(path, 'run.json'), 'run', jsonText(headerJson(header)));
+  };
+  const path = await newFolder(parent, header).catch(refused);
+  try {
+    await writeOutput(join(path, 'run.json'), 'run', jsonText(headerJson(header)));
+  } catch (error) {
+    await rm(path, { recursive: true, force: true });
+    return refused((error as Error).cause);
+  }
   const events = createWriteStream(join(path, 'events.jsonl'), { flags: 'ax' });
   let writeError: Error | undefined;
   let isUsed = false;

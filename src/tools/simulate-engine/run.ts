@@ -103,7 +103,7 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
   });
   const { dataParallelSize = 1 } = args.settings;
   const lockstep = await lockstepOf(options, args, spec);
-  const result = interruptible(() =>
+  const result = await interruptible(() =>
     replayRun({ trace, config, cost, dataParallelSize, lockstep }),
   );
   const records = result.timings.map((timing) => recordOf(timing, 'queued'));

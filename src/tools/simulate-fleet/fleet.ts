@@ -105,7 +105,7 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
     ...(options.hostBytes === undefined ? {} : { hostBytes: options.hostBytes }),
   });
   const engines = sized.map((engine) => ({ ...engine, countsEvicted: true }));
-  const result = interruptible(() =>
+  const result = await interruptible(() =>
     simulateFleet({
       ...{ requests: withSessions(requests), engines, traceBlockTokens: blockTokens, seed },
       ...policyNamed(policy, engines),

@@ -101,7 +101,7 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
   checkRouterCount(routerSpec.replicaCount);
   const traffic = await trafficOf(options, engines);
   const meter = new WorkloadMeter(traffic.source.blockTokens);
-  const result = interruptible(() =>
+  const result = await interruptible(() =>
     simulateFleet({
       ...{ requests: traffic.source, engines, policy, seed, failures: options.failures },
       ...{ disaggregation: pools, ...routersOf(values) },

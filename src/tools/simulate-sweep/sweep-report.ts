@@ -1,4 +1,5 @@
 // A sweep as a table, as JSON, and as a page with its Pareto chart.
+import { counted } from '../../core/base/index.ts';
 import type { Estimate } from '../../core/stats/index.ts';
 import {
   htmlPage,
@@ -16,16 +17,20 @@ import type { SweepAxis } from './sweep-axis.ts';
 export interface SweepReport {
   readonly axes: readonly SweepAxis[];
   readonly rows: readonly SweepRow[];
+  /** Combinations in all; those that are not among the rows were not completed. */
+  readonly planned: number;
   readonly seeds: number;
   /** Undefined unless requested. */
   readonly breakEvens?: readonly BreakEven[] | undefined;
 }
 
-export function sweepJson({ axes, rows, seeds, breakEvens }: SweepReport): Record<string, unknown> {
+export function sweepJson(report: SweepReport): Record<string, unknown> {
+  const { axes, rows, planned, seeds, breakEvens } = report;
   const front = new Set(paretoFront(rows));
   return {
     axes: axes.map(({ key }) => key),
     seeds,
+    interrupted: rows.length < planned,
     rows: rows.map((row) => ({
       settings: Object.fromEntries(axes.map(({ key }, i) => [key, row.settings[i]])),
       ...(row.variant === '' ? {} : { variant: row.variant }),
@@ -78,7 +83,7 @@ const perGpu = ({ estimates }: SweepRow) => estimates.output_throughput.mean / e
 const ttft = ({ estimates }: SweepRow) => estimates.mean_ttft_ms.mean;
 
 export function sweepTable(report: SweepReport): string {
-  const { axes, rows, seeds } = report;
+  const { axes, rows, planned, seeds } = report;
   const front = new Set(paretoFront(rows));
   const named = rows.some(({ variant }) => variant !== '');
   const hasLimits = rows.some(({ estimates }) => !Number.isNaN(estimates.good_share.mean));
@@ -107,7 +112,11 @@ export function sweepTable(report: SweepReport): string {
   });
   const interval = seeds > 1 ? `± is the 95 % interval over ${seeds} seeds.\n` : '';
   const isLeft = (column: number, columns: number) => column === columns - 1;
-  return `${textTable({ head, rows: cells }, { isLeft })}\n${interval}${breakEvenLines(report).join('\n')}`;
+  const partial =
+    rows.length < planned
+      ? `Interrupted: ${rows.length} of ${counted(planned, 'combination')} ${rows.length === 1 ? 'is' : 'are'} complete.\n\n`
+      : '';
+  return `${partial}${textTable({ head, rows: cells }, { isLeft })}\n${interval}${breakEvenLines(report).join('\n')}`;
 }
 
 export function breakEvenLines({ breakEvens = [] }: SweepReport): string[] {

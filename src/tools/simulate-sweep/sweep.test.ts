@@ -113,7 +113,13 @@ test('the interval of a break-even is limited to the axis', () => {
 test('a sweep without break-even reports whether offload pays everywhere, nowhere, or by chance', () => {
   const said = (first: readonly number[], second: readonly number[]) => {
     const rows = [...at('1', 0.5, first), ...at('2', 1, second)];
-    return breakEvenLines({ axes: [], rows, seeds: 2, breakEvens: breakEvens(rows) })[0];
+    return breakEvenLines({
+      axes: [],
+      rows,
+      planned: 2,
+      seeds: 2,
+      breakEvens: breakEvens(rows),
+    })[0];
   };
   assert.match(said([0.1, 0.1], [0.2, 0.2]) ?? '', /pays at every simulated setting/);
   assert.match(said([0.1, 0], [0, 0]) ?? '', /does not pay at the last simulated setting/);

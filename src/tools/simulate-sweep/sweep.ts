@@ -26,7 +26,7 @@ export interface SweepOptions {
   readonly seeds: number;
   /** Number of processes at a time. @default the number of cores */
   readonly jobs?: number | undefined;
-  /** Ends the running simulations; the sweep then rejects with the signal's reason. */
+  /** Ends the running simulations. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((finished: number, total: number) => void) | undefined;
 }
@@ -43,13 +43,22 @@ export interface SweepRow {
   readonly overloaded: number;
 }
 
+export interface SweepOutcome {
+  /** The combinations all of whose runs are complete. */
+  readonly rows: readonly SweepRow[];
+  /** Number of combinations in all. */
+  readonly planned: number;
+  /** Why a run was refused, which ended the sweep. */
+  readonly failure: unknown;
+}
+
 /** Maximum duration of one simulation. */
 const runMsMax = 30 * 60_000;
 const outputBytesMax = 64 << 20;
 const runsMax = 10_000;
 
-/** @throws {InputError} If a run is refused, with its message, or there are too many runs. */
-export async function simulateSweep(options: SweepOptions): Promise<SweepRow[]> {
+/** @throws {InputError} If there are too many runs, or one is refused before a combination is complete; with its message. */
+export async function simulateSweep(options: SweepOptions): Promise<SweepOutcome> {
   const { axes, seeds, variants = [{ name: '', flags: [] }] } = options;
   const cases = combinations(axes).flatMap((settings) =>
     variants.map((variant) => ({ settings, variant })),
@@ -84,16 +93,18 @@ export async function simulateSweep(options: SweepOptions): Promise<SweepRow[]> 
     }
   };
   const jobs = Math.min(options.jobs ?? availableParallelism(), runs.length);
-  try {
-    await Promise.all(Array.from({ length: jobs }, worker));
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    throw error;
-  } finally {
-    // The first simulation that fails ends all others.
-    stop.abort();
-  }
-  return cases.map(({ settings, variant }, i) => rowOf(settings, variant.name, answers[i] ?? []));
+  const failure = await Promise.all(Array.from({ length: jobs }, worker)).then(
+    () => undefined,
+    (error: unknown) => (options.signal?.aborted ? undefined : error),
+  );
+  // The first simulation that fails ends all others.
+  stop.abort();
+  const rows = cases.flatMap(({ settings, variant }, i) => {
+    const ofCase = (answers[i] ?? []).filter((answer) => answer !== undefined);
+    return ofCase.length < seeds ? [] : [rowOf(settings, variant.name, ofCase)];
+  });
+  if (failure !== undefined && rows.length === 0) throw failure;
+  return { rows, planned: cases.length, failure };
 }
 
 interface Answer {
