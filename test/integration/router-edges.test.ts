@@ -329,3 +329,48 @@ test('a body that begins with a byte order mark is read, and passed on without i
   );
   assert.equal((await post(router, '\ufeff')).status, 400);
 });
+
+test('trailers of a client end at the router, whatever they say', async (t) => {
+  const { router, engines } = await stack(t, [{}]);
+  const body = JSON.stringify(hello);
+  const answer = await exchangeBytes(
+    router,
+    `POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTrailer: Authorization\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\nAuthorization: Bearer evil\r\nX-User-Id: evil\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n`,
+  );
+  assert.match(answer, /^HTTP\/1.1 200 /);
+  const [request] = engines[0]?.received ?? [];
+  assert.equal(request?.body, body);
+  const { headers } = request ?? { headers: new Map<string, string>() };
+  for (const name of ['authorization', 'x-user-id', 'trailer', 'transfer-encoding']) {
+    assert.equal(headers.get(name), undefined, name);
+  }
+  assert.equal(headers.get('content-length'), String(body.length));
+  assert.equal(engines[0]?.received.length, 1);
+});
+
+test('trailers of an engine end at the router, however they arrive', async (t) => {
+  const head = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTrailer: Set-Cookie\r\n';
+  const trailers = 'Set-Cookie: a=b\r\nX-Usage: {"usage":{"prompt_tokens":9}}\r\n';
+  const response = `${head}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n${trailers}\r\n`;
+  const start = response.indexOf('2\r\n{}');
+  let cut = start;
+  const { router, engines } = await stack(t, [
+    {
+      onRequest: ({ socket }) => {
+        socket.setNoDelay(true);
+        socket.write(response.slice(0, cut));
+        setTimeout(() => socket.write(response.slice(cut)), 2);
+      },
+    },
+  ]);
+  const body = JSON.stringify(hello);
+  const request = `POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  for (; cut < response.length; cut++) {
+    const answer = await exchangeBytes(router, request);
+    assert.ok(answer.endsWith('\r\n\r\n2\r\n{}\r\n0\r\n\r\n'), `${cut}: ${answer}`);
+    assert.doesNotMatch(answer, /trailer:|set-cookie|x-usage/i);
+  }
+  // One of the requests, and perhaps one of the health checks: the connections stay in step.
+  const sockets = new Set(engines[0]?.received.map(({ socket }) => socket));
+  assert.ok(sockets.size <= 2, `${sockets.size} connections`);
+});

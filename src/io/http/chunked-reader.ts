@@ -42,12 +42,15 @@ export class ChunkedReader {
   #sizeDigits = 0;
   #extensionBytes = 0;
   #trailerBytes = 0;
+  #hasTrailers = false;
   #tokenBytes = 0;
   /**
    * Index in the bytes last read where the data of the newest chunk started; -1 if none started
    * there.
    */
   dataStart = -1;
+  /** Index in the bytes last read from which on they are trailers; -1 if there are none in them. */
+  trailersStart = -1;
   /** Number of chunks with data that have begun so far. */
   chunks = 0;
 
@@ -71,6 +74,7 @@ export class ChunkedReader {
   read(bytes: Buffer, start: number, end: number, sink?: SpanSink): number {
     let index = start;
     this.dataStart = -1;
+    this.trailersStart = this.#hasTrailers ? start : -1;
     while (index < end && this.#state !== states.done) {
       if (this.#state === states.data) {
         const take = Math.min(this.#size, end - index);
@@ -85,6 +89,9 @@ export class ChunkedReader {
       if (this.#state === states.data) {
         this.dataStart = index;
         this.chunks++;
+      } else if (this.#state === states.trailerName && !this.#hasTrailers) {
+        this.#hasTrailers = true;
+        this.trailersStart = index - 1;
       }
     }
     return index;

@@ -43,6 +43,9 @@ export interface ConnectionOwner {
 /** Of all connections of this process. */
 const buffers = new ReadBuffers();
 
+/** Ends a chunked body without trailers, after its last chunk. */
+const finalLine = Buffer.from('\r\n');
+
 export class UpstreamConnection {
   readonly #owner: ConnectionOwner;
   readonly #socket: Socket;
@@ -228,6 +231,7 @@ export class UpstreamConnection {
     let bodyEnd = end;
     let ended = false;
     let chunks = 0;
+    let trailersStart = -1;
     switch (head.framing) {
       case 'chunked': {
         const reader = this.#chunked as ChunkedReader;
@@ -235,6 +239,7 @@ export class UpstreamConnection {
         bodyEnd = reader.read(bytes, start, end);
         chunks = reader.chunks - before;
         ended = reader.done;
+        trailersStart = reader.trailersStart;
         break;
       }
       case 'length':
@@ -248,13 +253,17 @@ export class UpstreamConnection {
         break;
       default:
     }
-    const body = bytes.subarray(start, bodyEnd);
+    // An engine's trailers are not passed on, as RFC 9112, 7.1.2 allows: clients merge them into the headers, of which
+    // only some may pass.
+    const partEnd = trailersStart < 0 ? bodyEnd : trailersStart;
+    const part = bytes.subarray(start, partEnd);
+    const body = trailersStart >= 0 && ended ? Buffer.concat([part, finalLine]) : part;
     // The sink may abort during the call, so the state is updated before it.
     if (ended) this.#finish();
-    const kept = first
+    const isKept = first
       ? exchange.sink.onHead(head, body, ended, chunks)
       : exchange.sink.onBytes(body, ended, chunks);
-    if (kept && bytes === this.#buffer) this.#buffer = undefined;
+    if (isKept && bytes === this.#buffer) this.#buffer = undefined;
     if (ended && !this.#closed && this.#exchange === undefined)
       this.#release(head, bodyEnd === end);
   }
