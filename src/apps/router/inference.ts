@@ -6,6 +6,7 @@ import type { MetricsRegistry } from '../../core/metrics/index.ts';
 import type { RoutingCore } from '../../core/routing/index.ts';
 import type { Ticker } from '../../io/http/index.ts';
 import type { Tracing } from '../../io/otlp/index.ts';
+import type { ClientMemory } from './client-memory.ts';
 import type { Engine } from './fleet/engine.ts';
 import type { RouterMetrics } from './metrics/router-metrics.ts';
 import type { RouterOptions } from './options.ts';
@@ -48,6 +49,8 @@ export interface InferenceParts {
   readonly authorization: string | undefined;
   readonly sessionKey: string | undefined;
   readonly responseEngines: ResponseEngines;
+  /** For streams that may move. */
+  readonly memory: ClientMemory['streams'];
   /** Undefined if the router does not trace. */
   readonly tracing: Tracing | undefined;
 }
@@ -72,7 +75,7 @@ export function createInference(parts: InferenceParts): Inference {
   });
   const context = proxyContext({
     ...{ core, metrics, engines, options, watch, clock, admission, hedging, keepAlive },
-    tracing: parts.tracing,
+    ...{ tracing: parts.tracing, memory: parts.memory },
     textTokens: textTokensFrom(core, tokenizers),
   });
   declareTokenizerGauge(registry, tokenizers);

@@ -1,7 +1,7 @@
 // The router's HTTP servers: one for clients, and one for operators if `--admin-port` names it.
 import { createCors } from '../../core/cors/index.ts';
 import { browserGuard } from '../../io/browser-guard/index.ts';
-import { HttpServer, type Ticker } from '../../io/http/index.ts';
+import { HttpServer, type ServerMemory, type Ticker } from '../../io/http/index.ts';
 import { openNote } from '../../io/listen/index.ts';
 import type { RouterOptions } from './options.ts';
 import { refusalText } from './requests/answer.ts';
@@ -31,6 +31,7 @@ interface ListenersParts {
   readonly tls: RouterTls;
   readonly keys: ClientKeys;
   readonly ticker: Ticker;
+  readonly memory: ServerMemory;
 }
 
 export class Listeners {
@@ -44,7 +45,7 @@ export class Listeners {
   constructor(
     options: RouterOptions,
     context: RouterRoutesContext,
-    { tls, keys, ticker }: ListenersParts,
+    { tls, keys, ticker, memory }: ListenersParts,
   ) {
     const { rootPath = '', server = {}, admin, host = '127.0.0.1' } = options;
     this.#options = options;
@@ -57,7 +58,7 @@ export class Listeners {
     const [own, operators] = [clientRoutes(context), adminRoutes(context)];
     const views = viewPaths(operators);
     const access = { rootPath, keys, peersKey: options.peers?.key, pagePaths, cors, views };
-    const shared = { ticker, limits: server, refusal: refusalText };
+    const shared = { ticker, limits: server, memory, refusal: refusalText };
     this.#server = new HttpServer({
       ...shared,
       ...(server.connectionsMax ? { connectionsMax: server.connectionsMax } : {}),

@@ -135,6 +135,8 @@ export interface RouterOptions {
   readonly allowedHosts?: readonly string[] | undefined;
   /** By default, attempts are not shared. */
   readonly peers?: PeerOptions | undefined;
+  /** Bytes that may be held for clients. @default half of what the container or machine has beyond the router itself */
+  readonly memoryBudgetBytes?: number | undefined;
   readonly server?: Partial<ServerLimits> & { readonly connectionsMax?: number };
   /** Connections to engines; the deadlines of requests are `deadlines`. */
   readonly upstream?: Partial<Pick<UpstreamLimits, 'connectTimeoutMs' | 'idleTimeoutMs'>>;

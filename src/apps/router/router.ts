@@ -12,6 +12,7 @@ import { KvIndexFeed } from '../../io/kv-events/index.ts';
 import type { Controller } from '../../io/lmcache-controller/index.ts';
 import { declareSpanMetrics, type OpenTracing, openTracing } from '../../io/otlp/index.ts';
 import { declareProcessMetrics } from '../../io/process-metrics/index.ts';
+import { clientMemory } from './client-memory.ts';
 import { EngineChecks } from './fleet/engine-checks.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { declareFleetGauges } from './fleet/fleet-gauges.ts';
@@ -120,6 +121,9 @@ class Router {
     const metrics = new RouterMetrics(this.#registry, options.requestStatsWindowSeconds ?? 60);
     declareProcessMetrics(this.#registry);
     if (tracing !== undefined) declareSpanMetrics(this.#registry, tracing.exporter);
+    const memory = clientMemory(options.memoryBudgetBytes, {
+      ...{ registry: this.#registry, log, nowSeconds },
+    });
     this.#tiers = new RouterTiers(options.tiers, (model) => this.#kvIndex.hasAdapter(model));
     const queue = options.admission?.queueTimeout ? options.admission : undefined;
     this.#core = new RoutingCore({
@@ -173,6 +177,7 @@ class Router {
     this.#inference = createInference({
       ...{ options, core, metrics, engines, watch, ticker, registry, authorization, tracing },
       ...{ clock: this.#clock, sessionKey: settings.sessionKey, responseEngines },
+      memory: memory.streams,
     });
     const { admission } = this.#inference;
     const history = new FleetHistory();
@@ -200,7 +205,9 @@ class Router {
       draining: () => this.#isDraining,
       dynamicConfig: () => file?.view,
     };
-    this.#listeners = new Listeners(options, routesContext, { tls, keys, ticker });
+    this.#listeners = new Listeners(options, routesContext, {
+      ...{ tls, keys, ticker, memory: memory.server },
+    });
   }
 
   /** What policies know of caches. */

@@ -1,5 +1,4 @@
 // `spillway cache`: a cache server for LMCache, and `spillway cache check`, which tries one.
-import { totalmem } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { Command, Option } from 'commander';
 import {
@@ -19,6 +18,7 @@ import { cacheTlsSettings } from '../../core/tls/index.ts';
 import { openNote } from '../../io/listen/index.ts';
 import { createLogger, type Logger } from '../../io/log/index.ts';
 import { openTracing } from '../../io/otlp/index.ts';
+import { memoryThere } from '../../io/process-metrics/index.ts';
 import { openSharedKey, type SharedKey } from '../../io/secrets/index.ts';
 import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
 import { applyConfigFile } from '../arguments/config-file.ts';
@@ -381,12 +381,6 @@ function tlsOf(
   const files = { cert, key, clientCa, ca };
   const isGiven = Object.values(files).some((file) => file !== undefined);
   return isGiven ? { ...files, log } : undefined;
-}
-
-/** The limit of the container if it has one, else the memory of the machine. */
-function memoryThere(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 && limit < totalmem() ? limit : totalmem();
 }
 
 /** What the server says if others reach it without a password; lm:// knows none. */

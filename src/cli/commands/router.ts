@@ -60,6 +60,7 @@ interface Flags
   readonly maxInstanceFailoverRerouteAttempts: number;
   readonly migration: boolean;
   readonly maxBufferedRequestBytes: number;
+  readonly memoryBudget: number | undefined;
   readonly pickHeader: boolean;
   readonly dashboard: boolean;
   readonly plan?: string;
@@ -157,6 +158,11 @@ export function routerCommand(): UpstreamCommand {
       'maximum size of all buffered request bodies; beyond it requests get status 503',
       byteSize(),
       1024 * 1_048_576,
+    )
+    .option(
+      '--memory-budget <bytes>',
+      'maximum memory held for clients: request bodies, unread responses, events in transit and streams that may move; when it is full, streams stop being movable, then clients that are behind are disconnected, then requests get status 503 (default: half of what the container or machine has beyond 192 MiB, at most 2 GiB)',
+      byteSize({ min: 1_048_576 }),
     )
     .option(
       '--max-connections <n>',
@@ -262,6 +268,7 @@ async function run(flags: Flags, command: UpstreamCommand): Promise<void> {
     pickHeader: flags.pickHeader,
     admission: admissionFrom(flags),
     hedging: hedgingFrom(flags),
+    memoryBudgetBytes: flags.memoryBudget,
     server: {
       requestBytesMax: flags.maxRequestBytes,
       bufferedRequestBytesMax: flags.maxBufferedRequestBytes,

@@ -136,7 +136,7 @@ test('the same fields without effect can', () => {
     ...{ echo: false, presence_penalty: 0, frequency_penalty: 0, bad_words: [], stop: [] },
     ...{ response_format: { type: 'text' }, tool_choice: 'auto', structured_outputs: null },
     ...{ kv_transfer_params: null, tools: [], repetition_penalty: 1.2, frequency_penalty: 0 },
-    ...{ thinking_token_budget: 5 },
+    ...{ thinking_token_memory: 5 },
   };
   const { kv_transfer_params: _, ...kept } = fields;
   assert.deepEqual(continued('chat', { ...chat, ...fields }), { ...chat, ...kept, ...chatAfter });

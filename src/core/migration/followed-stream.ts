@@ -2,6 +2,7 @@
 // follow, and reports of failure are held back. What its events mean is up to the API.
 import type { ContinuationRefusal, Continued } from './continuation-request.ts';
 import { chunkOf, chunksText, endsWithEvent, joined, lastEventEnd } from './event-framing.ts';
+import type { StreamMemory } from './stream-memory.ts';
 import type { TextTokens } from './text-tokens.ts';
 import type { TranscriptLoss } from './transcript.ts';
 
@@ -18,14 +19,11 @@ export interface StreamFault {
 /** Why a stream cannot move. */
 export type MigrationRefusal = ContinuationRefusal | TranscriptLoss | 'events' | 'tokenizer';
 
-/** Maximum bytes of an event, whose first one has the ids of the prompt; streams with longer ones do not move. */
-const heldBytesMax = 4 * 1024 * 1024;
-
 /**
  * Takes what arrives of a stream, as chunks of HTTP/1.1, and returns what the client gets.
  *
  * @example
- * const stream = followStream({ kind: 'chat', hidesIds: true }, budget, usual);
+ * const stream = followStream({ kind: 'chat', hidesIds: true }, memory, usual);
  * relay(stream.take(bytes, isBetweenChunks, isEnd));
  * // The engine dies:
  * const next = stream.continuation(body, tokens); // the body for another engine
@@ -33,6 +31,7 @@ const heldBytesMax = 4 * 1024 * 1024;
  * relay(stream.take(bytesOfTheOther, isBetweenChunks, isEnd));
  */
 export abstract class FollowedStream {
+  readonly #memory: StreamMemory;
   /** Bytes of an event whose end has not arrived. */
   #held: Uint8Array[] | undefined = undefined;
   #heldBytes = 0;
@@ -44,6 +43,10 @@ export abstract class FollowedStream {
   #fault: StreamFault | undefined = undefined;
   /** What follows a fault, and whether the body ends with it. */
   #withheld: { readonly text: string; readonly isEnd: boolean } | undefined = undefined;
+
+  constructor(memory: StreamMemory) {
+    this.#memory = memory;
+  }
 
   /** Set when the engine has reported that it cannot go on; the report itself is not passed on. */
   get fault(): StreamFault | undefined {
@@ -83,7 +86,13 @@ export abstract class FollowedStream {
   abstract continuation(body: Uint8Array, tokens?: TextTokens): Continued | MigrationRefusal;
 
   /** The stream is over, and its memory is free. */
-  abstract close(): void;
+  close(): void {
+    this.#takeHeld();
+    this.forgetAll();
+  }
+
+  /** Frees the memory of what the client has. */
+  protected abstract forgetAll(): void;
 
   /** @returns The end of the chunk at `at`, if it passes as it is but for its ids; 0 if it is no usual event. */
   protected abstract takeUsual(bytes: DataView, at: number, limit: number): number;
@@ -118,18 +127,17 @@ export abstract class FollowedStream {
     const end =
       isEnd || (isBetweenChunks && endsWithEvent(bytes)) ? bytes.length : lastEventEnd(bytes);
     if (this.#held === undefined && end === bytes.length) return this.#takeWhole(bytes);
-    if (end === 0) return this.#hold(bytes);
-    const whole = joined([...(this.#held ?? []), bytes.subarray(0, end)]);
-    this.#held = undefined;
-    this.#heldBytes = 0;
-    if (end < bytes.length) this.#hold(bytes.subarray(end));
-    return this.#takeWhole(whole);
+    if (end === 0) return this.#hold(bytes) ? undefined : this.#letGo(bytes);
+    const taken = this.#takeWhole(joined([...this.#takeHeld(), bytes.subarray(0, end)]));
+    const rest = bytes.subarray(end);
+    if (rest.length === 0 || this.#hold(rest)) return taken;
+    const whole = this.#letGo(rest);
+    return taken === undefined ? whole : joined([taken, whole]);
   }
 
   /** The events that follow are those of the engine that got the result of `continuation`. */
   continueAt(): void {
-    this.#held = undefined;
-    this.#heldBytes = 0;
+    this.#takeHeld();
     this.#fault = undefined;
     this.#withheld = undefined;
     this.join();
@@ -142,9 +150,7 @@ export abstract class FollowedStream {
    */
   release(): Uint8Array | undefined {
     const withheld = this.#withheld;
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    this.#heldBytes = 0;
+    const held = this.#takeHeld();
     this.#withheld = undefined;
     this.#fault = undefined;
     this.#isRaw = true;
@@ -159,18 +165,35 @@ export abstract class FollowedStream {
     return '';
   }
 
-  /** Keeps bytes of an event whose end has not arrived. @returns All of them, if they are too many. */
-  #hold(bytes: Uint8Array): Uint8Array | undefined {
+  /** Keeps bytes of an event whose end has not arrived. @returns Whether there is room for them. */
+  #hold(bytes: Uint8Array): boolean {
+    const size = this.#heldBytes + bytes.length;
+    if (!this.#memory.resizeEvent(this.#heldBytes, size)) {
+      if (this.#fault === undefined) return false;
+      // The rest of a read after a fault is not passed on before it is known who continues.
+      this.#memory.forceEvent(bytes.length);
+    }
     this.#held ??= [];
     // The bytes are valid during this call only, and the slice of a Buffer is no copy.
     this.#held.push(new Uint8Array(bytes));
-    this.#heldBytes += bytes.length;
-    if (this.#heldBytes <= heldBytesMax) return undefined;
-    const all = joined(this.#held);
-    this.#held = undefined;
+    this.#heldBytes = size;
+    return true;
+  }
+
+  /** An event is passed on before its end has arrived. @returns What the client gets of it, these bytes included. */
+  #letGo(bytes: Uint8Array): Uint8Array {
     this.#isRaw = true;
     this.passTooLong();
-    return all;
+    return joined([...this.#takeHeld(), bytes]);
+  }
+
+  /** Returns what is held, which is then the caller's. */
+  #takeHeld(): readonly Uint8Array[] {
+    const held = this.#held ?? [];
+    this.#memory.resizeEvent(this.#heldBytes, 0);
+    this.#held = undefined;
+    this.#heldBytes = 0;
+    return held;
   }
 
   /** @param bytes Whole events in whole chunks. */

@@ -6,7 +6,7 @@ export {
   withTokenIds,
 } from './continuation-request.ts';
 export { FollowedStream, type MigrationRefusal, type StreamFault } from './followed-stream.ts';
+export { StreamMemory, type StreamShares } from './stream-memory.ts';
 export { followStream, type StreamKind, type StreamPlan } from './stream-plan.ts';
 export type { TextTokens } from './text-tokens.ts';
-export { TranscriptBudget } from './transcript-budget.ts';
 export { UsualEvents } from './usual-event.ts';

@@ -1,6 +1,6 @@
 // What a client has of a stream of named events, to be compared with what another engine writes: texts by their key,
 // and marks that are written once.
-import type { TranscriptBudget } from './transcript-budget.ts';
+import type { StreamMemory } from './stream-memory.ts';
 
 interface KnownEvent {
   /** A text so far, or what a mark says. */
@@ -31,17 +31,17 @@ export type Repetition =
 /** Memory of an entry besides its text. */
 const entryBytes = 100;
 
-/** Bound: the budget; without room, `add` returns false. */
+/** Bound: the memory for transcripts; without room, `add` returns false. */
 export class KnownEvents {
-  readonly #budget: TranscriptBudget;
+  readonly #memory: StreamMemory;
   readonly #events = new Map<string, KnownEvent>();
   #bytes = 0;
   #accounted = 0;
   /** Entries that the engine has not repeated. */
   #open = 0;
 
-  constructor(budget: TranscriptBudget) {
-    this.#budget = budget;
+  constructor(memory: StreamMemory) {
+    this.#memory = memory;
   }
 
   /** The client gets a text or a mark. @returns Whether there was room to keep it. */
@@ -58,7 +58,7 @@ export class KnownEvents {
     if (this.#bytes <= this.#accounted) return true;
     // In steps, so that a stream does not account for each token.
     const wanted = this.#bytes + Math.min(this.#bytes, 4096);
-    const isKept = this.#budget.resize(this.#accounted, wanted);
+    const isKept = this.#memory.resize(this.#accounted, wanted);
     if (isKept) this.#accounted = wanted;
     return isKept;
   }
@@ -122,7 +122,7 @@ export class KnownEvents {
   /** Returns the memory. */
   close(): void {
     this.#events.clear();
-    if (this.#accounted > 0) this.#budget.resize(this.#accounted, 0);
+    if (this.#accounted > 0) this.#memory.resize(this.#accounted, 0);
     this.#accounted = 0;
     this.#bytes = 0;
     this.#open = 0;

@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { chunkOf } from './event-framing.ts';
 import { MigratableStream } from './migratable-stream.ts';
-import { TranscriptBudget } from './transcript-budget.ts';
+import { StreamMemory } from './stream-memory.ts';
 import { UsualEvents } from './usual-event.ts';
 
 const encoder = new TextEncoder();
@@ -151,7 +151,7 @@ function seen(body: string): unknown[] {
 const usual = new UsualEvents();
 
 const open = (kind: Kind, hidesIds = true) =>
-  new MigratableStream({ kind, hidesIds }, new TranscriptBudget(), usual);
+  new MigratableStream({ kind, hidesIds }, new StreamMemory(), usual);
 
 const bodies: Readonly<Record<Kind, Record<string, unknown>>> = {
   chat: { messages: [{ role: 'user', content: '}' }], max_tokens: 9 },
@@ -337,11 +337,7 @@ test('streams of other engines in between change nothing', () => {
             .map((line) => line.replace('"model":"m"', `"model":"${model}"`)),
         );
         const [known, alone] = [shared, new UsualEvents()].map((usuals) => {
-          const stream = new MigratableStream(
-            { kind, hidesIds: true },
-            new TranscriptBudget(),
-            usuals,
-          );
+          const stream = new MigratableStream({ kind, hidesIds: true }, new StreamMemory(), usuals);
           const out = relay(stream, own);
           return [seen(out), stream.shownTokens, stream.isDone];
         });
@@ -434,7 +430,7 @@ for (const chunk of [
   test(`a chunk of a shape that no engine writes passes as it is, and its stream no longer moves: ${chunk}`, () => {
     const stream = new MigratableStream(
       { kind: 'chat', hidesIds: true },
-      new TranscriptBudget(),
+      new StreamMemory(),
       new UsualEvents(),
     );
     const bytes = chunkOf(`data: ${chunk}\n\n`);
@@ -452,7 +448,7 @@ test('a stream that is given up keeps the ids that its client asked for, and no 
   ] as const) {
     const stream = new MigratableStream(
       { kind: 'completion', hidesIds },
-      new TranscriptBudget(),
+      new StreamMemory(),
       new UsualEvents(),
     );
     assert.equal(stream.take(chunkOf(aborted), true, false), undefined);

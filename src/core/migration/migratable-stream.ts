@@ -20,8 +20,8 @@ import {
   withoutTokenIds,
 } from './stream-event.ts';
 import { type StreamHead, StreamJoin, usageOf } from './stream-join.ts';
+import type { StreamMemory } from './stream-memory.ts';
 import { isIdList, Transcript } from './transcript.ts';
-import type { TranscriptBudget } from './transcript-budget.ts';
 import {
   doneEventEnd,
   markOffset,
@@ -68,12 +68,12 @@ export class MigratableStream extends FollowedStream {
   /** Set once another engine continues. */
   #join: StreamJoin | undefined = undefined;
 
-  constructor({ kind, hidesIds }: TokenStreamPlan, budget: TranscriptBudget, usual: UsualEvents) {
-    super();
+  constructor({ kind, hidesIds }: TokenStreamPlan, memory: StreamMemory, usual: UsualEvents) {
+    super(memory);
     this.#kind = kind;
     this.#hidesIds = hidesIds;
     this.#usual = usual;
-    this.#transcript = new Transcript(budget);
+    this.#transcript = new Transcript(memory);
     this.#markAt = usual.markAt[kind];
     this.#textShape = usual.text[kind];
   }
@@ -149,7 +149,7 @@ export class MigratableStream extends FollowedStream {
     this.#join = new StreamJoin(transcript, sentTokens, replay);
   }
 
-  close(): void {
+  protected forgetAll(): void {
     this.#transcript.close();
   }
 
@@ -158,6 +158,8 @@ export class MigratableStream extends FollowedStream {
   }
 
   protected passTooLong(): void {
+    // The client has the beginning of an event.
+    this.#isVisible = true;
     this.#transcript.forget('transcript');
   }
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { chunkOf, joined } from './event-framing.ts';
 import type { NamedStreamKind } from './named-event.ts';
 import { NamedStream } from './named-stream.ts';
-import { TranscriptBudget } from './transcript-budget.ts';
+import { StreamMemory } from './stream-memory.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -121,8 +121,8 @@ for (const kind of ['messages', 'responses'] as const satisfies readonly NamedSt
         fc.array(fc.tuple(lengths, fc.nat(40)), { minLength: 1, maxLength: 3 }),
         lengths,
         (blocks, broken, last) => {
-          const budget = new TranscriptBudget();
-          const stream = new NamedStream(kind, budget);
+          const memory = new StreamMemory();
+          const stream = new NamedStream(kind, memory);
           let text = '';
           for (const [i, [parts, cut]] of broken.entries()) {
             const events = writers[kind](blocks, parts, `engine${i}`);
@@ -150,7 +150,7 @@ for (const kind of ['messages', 'responses'] as const satisfies readonly NamedSt
             );
           }
           stream.close();
-          assert.equal(budget.bytes, 0);
+          assert.equal(memory.bytes, 0);
         },
       ),
       { seed: 15, numRuns: 300 },
@@ -159,7 +159,7 @@ for (const kind of ['messages', 'responses'] as const satisfies readonly NamedSt
 }
 
 test('a stream that is given up passes on the event that has begun, chunk by chunk', () => {
-  const stream = new NamedStream('messages', new TranscriptBudget());
+  const stream = new NamedStream('messages', new StreamMemory());
   const fault = chunkOf(named({ type: 'error', ...{ error: { type: 'api_error' } } }));
   const rest = chunkOf('event: message_stop\n');
   const [head, tail] = [rest.subarray(0, 9), rest.subarray(9)];

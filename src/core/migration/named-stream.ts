@@ -17,9 +17,9 @@ import {
 import { openText } from './open-text.ts';
 import { repeatedNamedRequest } from './repeated-request.ts';
 import { ResponseIds } from './response-ids.ts';
+import type { StreamMemory } from './stream-memory.ts';
 import { inputTokensOf, TextJoin } from './text-join.ts';
 import { noTextTokens, type TextTokens } from './text-tokens.ts';
-import type { TranscriptBudget } from './transcript-budget.ts';
 
 export class NamedStream extends FollowedStream {
   readonly #kind: NamedStreamKind;
@@ -39,10 +39,10 @@ export class NamedStream extends FollowedStream {
   /** Set while an engine continues a text. */
   #join: TextJoin | undefined = undefined;
 
-  constructor(kind: NamedStreamKind, budget: TranscriptBudget) {
-    super();
+  constructor(kind: NamedStreamKind, memory: StreamMemory) {
+    super(memory);
     this.#kind = kind;
-    this.#known = new KnownEvents(budget);
+    this.#known = new KnownEvents(memory);
   }
 
   /** Not known. */
@@ -89,7 +89,7 @@ export class NamedStream extends FollowedStream {
     return { body: next.body, sentTokens: next.sentTokens, repeats: false };
   }
 
-  close(): void {
+  protected forgetAll(): void {
     this.#known.close();
   }
 

@@ -4,7 +4,7 @@ import { MigratableStream, type TokenStreamPlan } from './migratable-stream.ts';
 import type { NamedStreamKind } from './named-event.ts';
 import { NamedStream } from './named-stream.ts';
 import type { TokenStreamKind } from './stream-event.ts';
-import type { TranscriptBudget } from './transcript-budget.ts';
+import type { StreamMemory } from './stream-memory.ts';
 import type { UsualEvents } from './usual-event.ts';
 
 /** What the events of a stream that can move are. */
@@ -21,12 +21,12 @@ interface NamedStreamPlan {
 /** @param usual What the usual events of the last streams looked like. */
 export function followStream(
   plan: StreamPlan,
-  budget: TranscriptBudget,
+  memory: StreamMemory,
   usual: UsualEvents,
 ): FollowedStream {
   return isNamed(plan)
-    ? new NamedStream(plan.kind, budget)
-    : new MigratableStream(plan, budget, usual);
+    ? new NamedStream(plan.kind, memory)
+    : new MigratableStream(plan, memory, usual);
 }
 
 function isNamed(plan: StreamPlan): plan is NamedStreamPlan {

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { chunkOf } from './event-framing.ts';
 import type { NamedStreamKind } from './named-event.ts';
 import { NamedStream } from './named-stream.ts';
+import { StreamMemory } from './stream-memory.ts';
 import type { TextTokens } from './text-tokens.ts';
-import { TranscriptBudget } from './transcript-budget.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -94,8 +94,8 @@ for (const kind of ['messages', 'responses'] as const) {
         fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 }),
         fc.array(fc.nat(14), { minLength: 1, maxLength: 3 }),
         (text, cuts) => {
-          const budget = new TranscriptBudget();
-          const stream = new NamedStream(kind, budget);
+          const memory = new StreamMemory();
+          const stream = new NamedStream(kind, memory);
           const limit = 100;
           const body = encoder.encode(`{"max_tokens":${limit},"max_output_tokens":${limit}}`);
           let seen = '';
@@ -132,7 +132,7 @@ for (const kind of ['messages', 'responses'] as const) {
             readingOf(ids(eventsOf(kind, id, promptIds.length, text).join(''))),
           );
           stream.close();
-          assert.equal(budget.bytes, 0);
+          assert.equal(memory.bytes, 0);
         },
       ),
       { seed: 15, numRuns: 500, examples: [['\u2028 ', [0]]] },
@@ -141,7 +141,7 @@ for (const kind of ['messages', 'responses'] as const) {
 }
 
 const begun = (kind: NamedStreamKind) => {
-  const stream = new NamedStream(kind, new TranscriptBudget());
+  const stream = new NamedStream(kind, new StreamMemory());
   for (const event of eventsOf(kind, 'a', 3, 'sea').slice(0, 4))
     stream.take(chunkOf(event), true, false);
   return stream;
@@ -212,7 +212,7 @@ test('reasoning continues after the mark that a parser has removed, if the promp
     [[900, 901, 950], []],
     [[950, 951, 900], [950]],
   ] as const) {
-    const stream = new NamedStream('messages', new TranscriptBudget());
+    const stream = new NamedStream('messages', new StreamMemory());
     const content_block = { type: 'thinking', thinking: '' };
     const delta = { type: 'thinking_delta', thinking: 'A' };
     for (const event of [

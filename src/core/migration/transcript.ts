@@ -1,13 +1,13 @@
 // What is known of a response: the ids of its prompt, and of the tokens that its client has.
 import { ShownText } from './shown-text.ts';
+import type { StreamMemory } from './stream-memory.ts';
 import { TokenList } from './token-list.ts';
-import type { TranscriptBudget } from './transcript-budget.ts';
 
 /** Why tokens are not known: no room for them, none reported, or those of several choices. */
 export type TranscriptLoss = 'transcript' | 'tokens' | 'choices';
 
 export class Transcript {
-  readonly #budget: TranscriptBudget;
+  readonly #memory: StreamMemory;
   /** Undefined until there is a token: many streams have none. */
   #tokens: TokenList | undefined = undefined;
   /** Memory of `#tokens` when it was last accounted for. */
@@ -22,10 +22,10 @@ export class Transcript {
   /** -1 until they are counted. */
   #promptTokens = -1;
   #loss: TranscriptLoss | undefined = undefined;
-  #budgetBytes = 0;
+  #countedBytes = 0;
 
-  constructor(budget: TranscriptBudget) {
-    this.#budget = budget;
+  constructor(memory: StreamMemory) {
+    this.#memory = memory;
   }
 
   /** Why the tokens are not known; undefined while they are. */
@@ -111,14 +111,14 @@ export class Transcript {
 
   /** Returns the memory. */
   close(): void {
-    if (this.#budgetBytes > 0) this.#budget.resize(this.#budgetBytes, 0);
-    this.#budgetBytes = 0;
+    if (this.#countedBytes > 0) this.#memory.resize(this.#countedBytes, 0);
+    this.#countedBytes = 0;
   }
 
   #account(): void {
     this.#tokenBytes = this.#tokens?.bytes ?? 0;
     const bytes = this.#tokenBytes + (this.#promptIds?.length ?? 0);
-    if (this.#budget.resize(this.#budgetBytes, bytes)) this.#budgetBytes = bytes;
+    if (this.#memory.resize(this.#countedBytes, bytes)) this.#countedBytes = bytes;
     else this.forget('transcript');
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { BodyBudget, type BodyHolder } from './body-budget.ts';
+import { unboundedMemory } from './server-memory.ts';
 import { Ticker } from './ticker.ts';
 
 const ticker = new Ticker({ tickMs: 1_000 });
@@ -29,7 +30,10 @@ class Connection implements BodyHolder {
 function full(holders: readonly (readonly [string, number, number | undefined])[]) {
   ticker.now = 100;
   const connections: Connection[] = [];
-  const budget: BodyBudget = new BodyBudget({ bytesMax: 100, ticker, holders: () => connections });
+  const budget: BodyBudget = new BodyBudget({
+    ...{ bytesMax: 100, ticker, holders: () => connections },
+    memory: unboundedMemory().requests,
+  });
   for (const [address, bytes, idleSeconds] of holders) {
     const since = idleSeconds === undefined ? undefined : ticker.now - idleSeconds;
     const connection = new Connection(() => budget, address, since);

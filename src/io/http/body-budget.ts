@@ -1,6 +1,7 @@
 // Shares the memory for request bodies among clients: when it is full, bodies that stalled or
 // belong to the largest users are evicted, so that no client can lock the others out by holding
 // bodies open.
+import type { MemoryShare } from '../../core/memory/index.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
 import type { Ticker } from './ticker.ts';
 
@@ -23,6 +24,10 @@ const searchesMax = 16;
 
 export interface BodyBudgetOptions {
   readonly bytesMax: number;
+  /** Memory that bodies share with others. */
+  readonly memory: MemoryShare;
+  /** Takes memory from others. @default nothing */
+  readonly makeRoom?: ((bytes: number) => void) | undefined;
   readonly ticker: Ticker;
   /** All connections. */
   readonly holders: () => Iterable<BodyHolder>;
@@ -51,24 +56,32 @@ export class BodyBudget {
    * @throws {HttpSyntaxError} With status 503 if memory is full and no other body can be evicted.
    */
   reserve(holder: BodyHolder, bytes: number): void {
-    const { bytesMax } = this.#options;
-    if (this.#bytes + bytes > bytesMax && !this.#makeRoom(holder, bytes)) {
+    if (!this.#hasRoom(bytes) && !this.#makeRoom(holder, bytes)) {
       const message = 'The requests in flight fill the memory reserved for request bodies.';
       throw new HttpSyntaxError(503, message);
     }
     this.#bytes += bytes;
+    this.#options.memory.force(bytes);
     holder.reservedBytes += bytes;
+  }
+
+  #hasRoom(bytes: number): boolean {
+    const { bytesMax, memory } = this.#options;
+    return this.#bytes + bytes <= bytesMax && memory.hasRoom(bytes);
   }
 
   /** Releases the memory of a body. */
   release(holder: BodyHolder): void {
     this.#bytes -= holder.reservedBytes;
+    this.#options.memory.give(holder.reservedBytes);
     holder.reservedBytes = 0;
   }
 
   /** @returns Whether there is enough memory now. */
   #makeRoom(asker: BodyHolder, bytes: number): boolean {
-    const { bytesMax, ticker, holders } = this.#options;
+    const { ticker, holders, memory, makeRoom } = this.#options;
+    if (!memory.hasRoom(bytes)) makeRoom?.(bytes);
+    if (this.#hasRoom(bytes)) return true;
     if (this.#fullTick !== ticker.now) this.#refused.clear();
     if (this.#refused.has(asker.address) || this.#refused.size >= searchesMax) return false;
     const arriving: BodyHolder[] = [];
@@ -81,7 +94,7 @@ export class BodyBudget {
     const sinceTick = ({ bodySinceTick = ticker.now }: BodyHolder) => bodySinceTick;
     arriving.sort((a, b) => sinceTick(a) - sinceTick(b));
     const stalledBefore = ticker.now - ticker.ticks(stalledMs);
-    const isFull = () => this.#bytes + bytes > bytesMax;
+    const isFull = () => !this.#hasRoom(bytes);
     for (const holder of arriving) {
       if (!isFull() || sinceTick(holder) > stalledBefore) break;
       this.#evict(holder, bytesOf);

@@ -11,6 +11,7 @@ import { BufferPool } from './buffer-pool.ts';
 import { Ticker } from './index.ts';
 import { defaultServerLimits } from './server.ts';
 import { ServerConnection } from './server-connection.ts';
+import { UnreadResponses, unboundedMemory } from './server-memory.ts';
 
 interface Message {
   readonly method: string;
@@ -27,6 +28,7 @@ interface Reading {
 }
 
 const ticker = new Ticker({ tickMs: 60_000 });
+const memory = unboundedMemory();
 after(() => ticker.stop());
 
 /** The result of this server for bytes that arrive in these pieces. */
@@ -41,7 +43,12 @@ async function readOurs(pieces: readonly Buffer[]): Promise<Reading> {
       retiring: false,
       draining: false,
       bodies: new BufferPool({ keptBytesMax: 1_000_000 }),
-      budget: new BodyBudget({ bytesMax: 1_000_000, ticker, holders: () => [] }),
+      requests: memory.requests,
+      unread: new UnreadResponses(memory, () => []),
+      budget: new BodyBudget({
+        ...{ bytesMax: 1_000_000, ticker, holders: () => [] },
+        memory: memory.requests,
+      }),
       refuseHead: () => undefined,
       idleChanged: () => {},
       onRequest: (exchange) => {

@@ -10,6 +10,7 @@ export type { ResponseHead } from './response-head.ts';
 export { HttpServer, type HttpServerOptions } from './server.ts';
 export type { ServerLimits } from './server-connection.ts';
 export { type ExchangeListener, ServerExchange } from './server-exchange.ts';
+export type { ServerMemory } from './server-memory.ts';
 export { HttpSyntaxError } from './syntax-error.ts';
 export { type Tickable, Ticker } from './ticker.ts';
 export { type ServerTls, TlsAcceptor, type TlsLimits } from './tls-acceptor.ts';

@@ -1,6 +1,7 @@
 // One client connection: receives bytes, serves one request at a time, sends responses in order.
 import type { Socket } from 'node:net';
 import type { Linked } from '../../core/base/index.ts';
+import type { MemoryShare } from '../../core/memory/index.ts';
 import type { BodyBudget, BodyHolder } from './body-budget.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import type { BufferPool } from './buffer-pool.ts';
@@ -15,6 +16,7 @@ import {
 import { readInto } from './read-into.ts';
 import { parseRequestHead, type RequestHead } from './request-head.ts';
 import { type ExchangeOwner, ServerExchange } from './server-exchange.ts';
+import { UnreadCount, type UnreadHolder, type UnreadResponses } from './server-memory.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
 import type { Ticker } from './ticker.ts';
 
@@ -58,6 +60,10 @@ export interface ServerContext {
   readonly bodies: BufferPool;
   /** Counts the bytes of the bodies of all current requests. */
   readonly budget: BodyBudget;
+  /** Bytes that clients sent ahead. */
+  readonly requests: MemoryShare;
+  /** Counts what clients have not read. */
+  readonly unread: UnreadResponses;
   /** Whether responses that begin now are the last of their connection. */
   readonly retiring: boolean;
   /** Whether the server accepts no requests after those in flight. */
@@ -85,7 +91,9 @@ const lingerMs = 2_000;
 const framingBytesMax = 1_048_576;
 const noBytes = Buffer.alloc(0);
 
-export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<ServerConnection> {
+export class ServerConnection
+  implements ExchangeOwner, BodyHolder, UnreadHolder, Linked<ServerConnection>
+{
   readonly socket: Socket;
   // Links of the server's list of idle connections.
   previous: ServerConnection | undefined = undefined;
@@ -107,6 +115,8 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
   #windowBytes = 0;
   #advancing = false;
   #closing = false;
+  /** Whether further bytes of the client are ignored, because there was no room for them. */
+  #isDeaf = false;
   #paused = false;
   /** Whether the connection has served a request and waits for the next one. */
   #idle = false;
@@ -115,6 +125,9 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
   /** Tick at which the current wait started. */
   #sinceTick: number;
   #sendingSinceTick = -1;
+  readonly #unread: UnreadCount;
+  /** Bytes of `#input` that are counted. */
+  #inputBytes = 0;
   readonly #keepAliveLine: string;
 
   /** @param overLimit Whether it is one of the server's reserved connections. */
@@ -122,6 +135,7 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
     this.#overLimit = overLimit;
     this.#context = context;
     this.#body = new BodyBuffer(context.bodies);
+    this.#unread = new UnreadCount(context.unread);
     this.socket = socket;
     this.#sinceTick = context.ticker.now;
     const { keepAliveTimeoutMs } = context.limits;
@@ -174,6 +188,23 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
     this.#context.budget.reserve(this, bytes);
   }
 
+  get unreadSinceTick(): number | undefined {
+    return this.#sendingSinceTick < 0 ? undefined : this.#sendingSinceTick;
+  }
+
+  get unreadBytes(): number {
+    return this.#unread.bytes;
+  }
+
+  wrote(kept: ArrayBufferLike | undefined, slackBytes: number): void {
+    this.#unread.wrote(this.socket.writableLength, kept, slackBytes);
+  }
+
+  dropUnread(): void {
+    this.socket.destroy();
+    this.#unread.drop();
+  }
+
   exchangeEnded(keepAlive: boolean): void {
     this.#exchange = undefined;
     this.#context.budget.release(this);
@@ -199,9 +230,31 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
       this.socket.resume();
     }
     if (!this.#advancing && this.#input.length > 0) this.#advance();
+    this.#countInput();
+  }
+
+  /** @returns Whether there is room for what the client sent ahead. */
+  #countInput(): boolean {
+    const { requests } = this.#context;
+    const more = this.#input.length - this.#inputBytes;
+    if (more > 0 && !requests.take(more)) return false;
+    if (more < 0) requests.give(-more);
+    this.#inputBytes = this.#input.length;
+    return true;
+  }
+
+  /** The memory for requests is full: what the client sent ahead is lost, and no response to it comes. */
+  #dropInput(): void {
+    this.#input = noBytes;
+    this.#countInput();
+    this.#isDeaf = true;
+    if (this.#exchange !== undefined) this.#exchange.closeAfterwards();
+    else if (this.socket.writableNeedDrain) this.socket.destroy();
+    else this.#refuse(new HttpSyntaxError(503, 'The memory for requests is full.'));
   }
 
   #onDrain(): void {
+    this.wrote(undefined, 0);
     if (this.#exchange !== undefined) this.#exchange.listener?.onDrain?.();
     else if (!this.#closing) this.#proceed();
   }
@@ -213,6 +266,7 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
       if (waited > ticker.ticks(lingerMs)) this.socket.destroy();
       return;
     }
+    if (this.unreadBytes > 0) this.wrote(undefined, 0);
     const isSending = this.socket.writableLength > 0;
     if (!isSending) this.#sendingSinceTick = -1;
     else if (this.#sendingSinceTick < 0) this.#sendingSinceTick = nowTick;
@@ -261,7 +315,7 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
 
   /** @param bytes Valid during the call only. */
   #onData(bytes: Buffer): void {
-    if (this.#closing) return;
+    if (this.#closing || this.#isDeaf) return;
     if (this.#idle) {
       this.#idle = false;
       this.#sinceTick = this.#context.ticker.now;
@@ -269,8 +323,9 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
     this.#input = this.#input.length === 0 ? bytes : Buffer.concat([this.#input, bytes]);
     const isBlocked = this.#exchange !== undefined || this.socket.writableNeedDrain;
     if (!isBlocked) this.#advance();
-    if (this.#input.length === 0) return;
+    if (this.#input.length === 0 && this.#inputBytes === 0) return;
     if (this.#input.buffer === bytes.buffer) this.#input = Buffer.from(this.#input);
+    if (!this.#countInput()) this.#dropInput();
     // A head or the framing of a chunk is buffered here too; their parsers bound both.
     const waits = this.#exchange !== undefined || this.socket.writableNeedDrain;
     if (waits && this.#input.length > this.#context.limits.pipelinedBytesMax) {
@@ -398,6 +453,7 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
     const target = this.#head?.target;
     this.#head = undefined;
     this.#input = noBytes;
+    this.#countInput();
     this.#body.release();
     // Plain text among frames of HTTP/2 would be read as frames.
     if (this.#isHttp2) this.socket.end(http2End(0, this.#http2Error()));
@@ -415,10 +471,12 @@ export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<Serve
   #onClose(): void {
     this.#context.connectionClosed(this);
     this.#context.budget.release(this);
+    this.#unread.clear();
     const exchange = this.#exchange;
     this.#exchange = undefined;
     this.#closing = true;
     this.#input = noBytes;
+    this.#countInput();
     // The body of an aborted request may still be in use.
     this.#body.forget();
     exchange?.clientGone();

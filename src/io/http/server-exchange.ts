@@ -14,6 +14,13 @@ export interface ExchangeOwner {
   readonly requestBytesMax: number;
   /** Counts bytes of its body in the memory for bodies. @throws {HttpSyntaxError} 503 if there is none left. */
   reserve(bytes: number): void;
+  /**
+   * Bytes of the response were written, which the socket may still hold.
+   *
+   * @param kept The memory that it holds for them; undefined if it holds copies.
+   * @param slackBytes Bytes of that memory beside those of the response.
+   */
+  wrote(kept: ArrayBufferLike | undefined, slackBytes: number): void;
   /** The response has been sent. @param keepAlive Whether the connection stays open. */
   exchangeEnded(keepAlive: boolean): void;
 }
@@ -122,12 +129,16 @@ export class ServerExchange {
   begin(headText: string, bytes: Buffer | undefined): void {
     if (this.#over) return;
     this.#begun = true;
-    writeTogether(this.#socket, headText, bytes, true);
+    this.#owner.wrote(undefined, writeTogether(this.#socket, headText, bytes, true));
   }
 
   /** Sends more of the body. @returns Whether the caller must not overwrite `bytes` from now on. */
   write(bytes: Buffer): boolean {
-    return this.#over ? false : writeBorrowed(this.#socket, bytes);
+    if (this.#over) return false;
+    const isKept = writeBorrowed(this.#socket, bytes);
+    if (isKept) this.#owner.wrote(bytes.buffer, bytes.buffer.byteLength - bytes.length);
+    else this.#owner.wrote(undefined, 0);
+    return isKept;
   }
 
   /** Ends the response. */

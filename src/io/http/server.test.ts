@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { MemoryBudget } from '../../core/memory/index.ts';
 import {
   HttpServer,
   type HttpServerOptions,
@@ -369,3 +370,96 @@ test('when every connection is busy, marks a further one as over the limit and c
   for (const exchange of waiting) reply(exchange, 'late');
   for (const peer of busy) await peer.until(/late$/);
 });
+
+/** Memory of so many bytes for a server. */
+function serverMemory(bytesMax: number) {
+  const budget = new MemoryBudget(bytesMax);
+  return { budget, requests: budget.share(7 / 8), responses: budget.share(1) };
+}
+
+test('what a client does not read counts as held memory until it is read, or the client is gone', async (context) => {
+  const memory = serverMemory(2 ** 30);
+  const bytes = 8 * 2 ** 20;
+  const { connectPeer } = await serve(
+    context,
+    (exchange) => {
+      exchange.begin(
+        `HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n${exchange.lastLines}\r\n`,
+        undefined,
+      );
+      exchange.write(Buffer.alloc(bytes, 'x'));
+      exchange.end();
+    },
+    { memory },
+  );
+  const peers = [await connectPeer(), await connectPeer()] as const;
+  for (const { socket } of peers) socket.pause().write(get('/'));
+  await until(() => memory.responses.bytes > bytes);
+  peers[0].socket.destroy();
+  await until(() => memory.responses.bytes <= bytes);
+  peers[1].socket.resume();
+  await until(() => memory.budget.bytes === 0);
+});
+
+test('a client that does not read is disconnected when others fill the memory', async (context) => {
+  const memory = { ...serverMemory(24 * 2 ** 20), dropped: 0 };
+  const bytes = 8 * 2 ** 20;
+  const { connectPeer } = await serve(
+    context,
+    (exchange) => {
+      exchange.begin(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n\r\n`, undefined);
+      exchange.write(Buffer.alloc(bytes, 'x'));
+      exchange.end();
+    },
+    { memory },
+  );
+  const first = await connectPeer();
+  first.socket.pause().write(get('/'));
+  await until(() => memory.responses.bytes > 0);
+  // It is the one that is behind longest, so the others wait for a tick.
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  const others = await Promise.all([connectPeer(), connectPeer(), connectPeer()]);
+  for (const { socket } of others) socket.pause().write(get('/'));
+  first.socket.resume();
+  assert.ok((await first.closed()).length < bytes);
+  assert.ok(memory.budget.bytes <= memory.budget.bytesMax);
+});
+
+test('requests that are sent ahead are lost when memory is full, with the connection after the one in flight', async (context) => {
+  const memory = serverMemory(8_192);
+  const waiting: ServerExchange[] = [];
+  const { connectPeer } = await serve(context, (exchange) => waiting.push(exchange), { memory });
+  const peer = await connectPeer();
+  peer.socket.write(get('/first'));
+  await until(() => waiting.length === 1);
+  peer.socket.write(get('/ahead').repeat(100));
+  await until(() => memory.budget.bytes > 0);
+  peer.socket.write(get('/ahead').repeat(200));
+  await until(() => memory.budget.bytes === 0);
+  reply(waiting[0] as ServerExchange, 'one');
+  assert.equal((await peer.closed()).match(/HTTP\/1\.1 200/g)?.length, 1);
+  assert.equal(waiting.length, 1);
+});
+
+test('a body that the memory can never hold is refused as too large, one that it cannot hold now for the time being', async (context) => {
+  const memory = serverMemory(8_000);
+  const waiting: ServerExchange[] = [];
+  const { connectPeer } = await serve(context, (exchange) => waiting.push(exchange), { memory });
+  const post = (bytes: number) =>
+    `POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${bytes}\r\n\r\n${'x'.repeat(bytes)}`;
+  const large = await connectPeer();
+  large.socket.write(post(7_001));
+  assert.match(await large.closed(), /^HTTP\/1\.1 413 /);
+  const [first, second] = await Promise.all([connectPeer(), connectPeer()]);
+  first.socket.write(post(5_000));
+  await until(() => waiting.length === 1);
+  second.socket.write(post(5_000));
+  assert.match(await second.closed(), /^HTTP\/1\.1 503 /);
+  reply(waiting[0] as ServerExchange, 'done');
+  await first.until(/done/);
+  assert.equal(memory.budget.bytes, 0);
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+}

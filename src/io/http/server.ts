@@ -7,6 +7,7 @@ import { BufferPool } from './buffer-pool.ts';
 import type { RequestHead } from './request-head.ts';
 import { ServerConnection, type ServerContext, type ServerLimits } from './server-connection.ts';
 import type { ServerExchange } from './server-exchange.ts';
+import { type ServerMemory, UnreadResponses, unboundedMemory } from './server-memory.ts';
 import type { HttpSyntaxError } from './syntax-error.ts';
 import type { Ticker } from './ticker.ts';
 import { defaultTlsLimits, type ServerTls, TlsAcceptor, type TlsLimits } from './tls-acceptor.ts';
@@ -32,6 +33,8 @@ export const defaultServerLimits: ServerLimits = {
 export interface HttpServerOptions {
   readonly ticker: Ticker;
   readonly limits?: Partial<ServerLimits>;
+  /** What may be held for clients. @default no bound but the limits */
+  readonly memory?: ServerMemory | undefined;
   /**
    * Maximum number of client connections. A further one replaces the connection that has been idle
    * longest; if none is idle, it is one of `reservedConnections`. @default 16384
@@ -59,6 +62,8 @@ export interface HttpServerOptions {
  * marked `overLimit`. Further ones are closed as they arrive.
  */
 const reservedConnections = 64;
+/** Bytes that a socket holds for its client before `ServerExchange.congested`; Node's own choice until version 22 made it 64 KiB. */
+const unsentBytesMax = 16_384;
 /** Maximum size of all body buffers kept for later requests. */
 const keptBodyBytesMax = 16 * 1_048_576;
 
@@ -75,13 +80,20 @@ export class HttpServer {
 
   constructor(options: HttpServerOptions) {
     this.#ticker = options.ticker;
+    const { ticker, memory = unboundedMemory() } = options;
+    const { requests } = memory;
     const limits = { ...defaultServerLimits, ...options.limits };
-    const { ticker } = options;
+    const connections = () => this.#connections;
+    const unread = new UnreadResponses(memory, connections);
+    const bytesMax = limits.bufferedRequestBytesMax;
     this.#context = {
-      limits,
+      limits: { ...limits, requestBytesMax: Math.min(limits.requestBytesMax, requests.totalMax) },
       ticker,
+      requests,
+      unread,
       budget: new BodyBudget({
-        ...{ ticker, bytesMax: limits.bufferedRequestBytesMax, holders: () => this.#connections },
+        ...{ ticker, bytesMax, holders: connections, memory: requests },
+        makeRoom: (bytes) => unread.makeRoom(bytes),
       }),
       retiring: false,
       draining: false,
@@ -105,7 +117,7 @@ export class HttpServer {
       });
     const accept = (socket: Socket) =>
       this.#tls ? this.#tls.accept(socket) : this.#accept(socket);
-    this.#server = createServer({ noDelay: true }, accept);
+    this.#server = createServer({ noDelay: true, highWaterMark: unsentBytesMax }, accept);
     const handshakesMax = tls ? { ...defaultTlsLimits, ...tls.limits }.handshakesMax : 0;
     // One place more than the handshakes may have, for the one that makes room for itself.
     this.#server.maxConnections =

@@ -3,7 +3,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
 import { ChunkedReader } from './chunked-reader.ts';
-import { ReadBuffers } from './read-buffers.ts';
+import { readBuffers as buffers } from './read-buffers.ts';
 import { parseResponseHead, type ResponseHead } from './response-head.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
 import type { UpstreamExchange, UpstreamFailureKind } from './upstream-exchange.ts';
@@ -39,9 +39,6 @@ export interface ConnectionOwner {
     message: string,
   ): void;
 }
-
-/** Of all connections of this process. */
-const buffers = new ReadBuffers();
 
 /** Ends a chunked body without trailers, after its last chunk. */
 const finalLine = Buffer.from('\r\n');
@@ -151,7 +148,10 @@ export class UpstreamConnection {
   /** Where the next read goes. Node asks after each one. */
   #nextBuffer(): Buffer {
     const exchange = this.#exchange;
-    if (exchange !== undefined && this.#response !== undefined && !exchange.sink.keepsNothing) {
+    const isKept =
+      exchange !== undefined && this.#response !== undefined && !exchange.sink.keepsNothing;
+    // One that waits for its client needs none: there may be thousands of them.
+    if (isKept && !this.#socket.isPaused()) {
       this.#buffer ??= buffers.take();
       return this.#buffer;
     }
@@ -263,7 +263,10 @@ export class UpstreamConnection {
     const isKept = first
       ? exchange.sink.onHead(head, body, ended, chunks)
       : exchange.sink.onBytes(body, ended, chunks);
-    if (isKept && bytes === this.#buffer) this.#buffer = undefined;
+    if (isKept && bytes === this.#buffer) {
+      buffers.lend(bytes);
+      this.#buffer = undefined;
+    }
     if (ended && !this.#closed && this.#exchange === undefined)
       this.#release(head, bodyEnd === end);
   }

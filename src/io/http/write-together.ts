@@ -13,22 +13,28 @@ let scratch = Buffer.allocUnsafeSlow(scratchBytes);
  * Writes `head` (Latin-1) and `body` together.
  *
  * @param borrowed Whether the owner of `body` may overwrite it after this call.
+ * @returns Bytes of memory that the socket now holds in addition to those that it has not sent.
  */
 export function writeTogether(
   socket: Socket,
   head: string,
   body: Buffer | undefined,
   borrowed: boolean,
-): void {
+): number {
   const bodyBytes = body === undefined ? 0 : body.length;
   const total = head.length + bodyBytes;
-  if (total <= copiedBytesMax && socket instanceof TLSSocket) {
-    // A TLS socket reports each write as pending until the next turn, and would keep the scratch buffer.
+  // A socket that connects, or has more to send, would keep the scratch buffer. So would a TLS socket, which reports
+  // each write as pending until the next turn.
+  const waits = socket.writableLength > 0 || socket.connecting;
+  if (
+    total <= scratchBytes &&
+    (waits || (total <= copiedBytesMax && socket instanceof TLSSocket))
+  ) {
     const bytes = Buffer.allocUnsafe(total);
     bytes.write(head, 0, 'latin1');
     if (body !== undefined) body.copy(bytes, head.length);
     socket.write(bytes);
-    return;
+    return 0;
   }
   if (total <= scratchBytes) {
     scratch.write(head, 0, 'latin1');
@@ -36,13 +42,15 @@ export function writeTogether(
     socket.write(scratch.subarray(0, total));
     // The socket will read what the kernel did not accept from the scratch buffer later: leave that
     // buffer to it.
-    if (socket.writableLength > 0) scratch = Buffer.allocUnsafeSlow(scratchBytes);
-    return;
+    if (socket.writableLength === 0) return 0;
+    scratch = Buffer.allocUnsafeSlow(scratchBytes);
+    return scratchBytes - total;
   }
   socket.cork();
   socket.write(head, 'latin1');
   if (body !== undefined) socket.write(borrowed ? Buffer.from(body) : body);
   socket.uncork();
+  return 0;
 }
 
 /**

@@ -4,8 +4,8 @@ import { FirstEvent } from '../../../src/apps/router/requests/first-event.ts';
 import {
   type FollowedStream,
   followStream,
+  StreamMemory,
   type StreamPlan,
-  TranscriptBudget,
   UsualEvents,
 } from '../../../src/core/migration/index.ts';
 import { check, cpuMs, type Target, target } from './target.ts';
@@ -67,7 +67,7 @@ class Follower {
 
   follow(chunksPerRead: number, isContinued: boolean): string {
     const { kind } = this.#plan;
-    const budget = new TranscriptBudget();
+    const budget = new StreamMemory();
     const stream = followStream(this.#plan, budget, new UsualEvents());
     let seen = this.#read(stream, chunksPerRead, isContinued);
     for (let i = 0; i < 2 && isContinued; i++) {

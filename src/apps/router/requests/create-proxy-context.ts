@@ -6,9 +6,10 @@ import {
   unrepeatable,
 } from '../../../core/attempts/index.ts';
 import type { Clock } from '../../../core/base/index.ts';
-import { TranscriptBudget, UsualEvents } from '../../../core/migration/index.ts';
+import { StreamMemory, UsualEvents } from '../../../core/migration/index.ts';
 import type { RoutingCore } from '../../../core/routing/index.ts';
 import type { Tracing } from '../../../io/otlp/index.ts';
+import type { ClientMemory } from '../client-memory.ts';
 import type { Engine } from '../fleet/engine.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
 import type { RouterOptions } from '../options.ts';
@@ -33,6 +34,8 @@ export function proxyContext(parts: {
   readonly keepAlive?: SseKeepAlive | undefined;
   readonly tracing?: Tracing | undefined;
   readonly textTokens?: TextTokensOf | undefined;
+  /** For streams that may move. @default no bound but the others */
+  readonly memory?: ClientMemory['streams'] | undefined;
 }): ProxyContext {
   const { core, metrics, engines, options, clock, watch, admission, hedging, keepAlive } = parts;
   const attemptIds = new AttemptIds();
@@ -64,7 +67,7 @@ export function proxyContext(parts: {
     unrepeatableRetryPolicy: unrepeatable(retryPolicy),
     migration: {
       isOn: options.migration ?? true,
-      budget: new TranscriptBudget(),
+      memory: new StreamMemory({ shares: parts.memory }),
       usual: new UsualEvents(),
       counter: metrics.migrations,
     },

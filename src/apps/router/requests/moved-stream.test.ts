@@ -108,7 +108,7 @@ test('the next engine gets the tokens that the client has, and writes the rest',
   assert.deepEqual([outcome, url, outputTokens], ['completed', 'http://b', 7]);
   const reroutes = value('spillway_router_reroutes_total{server="http://a"}');
   assert.ok(!reroutes, 'it counts among the migrations');
-  assert.equal(router.proxy.migration.budget.bytes, 0);
+  assert.equal(router.proxy.migration.memory.bytes, 0);
 });
 
 test('a request without a limit of its output has none at the next engine', (t) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chunk } from '../../../../test/support/scripted-engine.ts';
 import { MetricsRegistry } from '../../../core/metrics/index.ts';
-import { TranscriptBudget, UsualEvents } from '../../../core/migration/index.ts';
+import { StreamMemory, UsualEvents } from '../../../core/migration/index.ts';
 import { Headers, type ResponseHead } from '../../../io/http/index.ts';
 import { RouterMetrics } from '../metrics/router-metrics.ts';
 import { type MigrationPlan, migrationPlan, StreamMigration } from './stream-migration.ts';
@@ -13,7 +13,7 @@ function begin({ isOn = true } = {}) {
   const metrics = new RouterMetrics(registry, 60);
   const context = {
     isOn,
-    budget: new TranscriptBudget(),
+    memory: new StreamMemory(),
     usual: new UsualEvents(),
     counter: metrics.migrations,
   };
@@ -24,7 +24,7 @@ function begin({ isOn = true } = {}) {
       .map(([, outcome, reason, count]) => `${outcome} ${reason} ${count}`)
       .filter((line) => !line.endsWith(' 0'));
   const migration = (plan: MigrationPlan) => new StreamMigration(context, plan);
-  return { planOf, counted, migration, budget: context.budget };
+  return { planOf, counted, migration, memory: context.memory };
 }
 
 type Tail = Parameters<typeof migrationPlan> extends [unknown, ...infer Rest] ? Rest : never;
@@ -89,7 +89,7 @@ test('a response is followed if it is a stream of events in chunks, to a client 
 });
 
 test('what is kept of a stream counts as memory until the stream is closed', () => {
-  const { migration, budget } = begin();
+  const { migration, memory } = begin();
   const stream = migration({ kind: 'chat', hidesIds: true });
   stream.begin(headOf({}, 'text/event-stream'), 1);
   const event = (fields: object) => chunk(`data: ${JSON.stringify(fields)}\n\n`);
@@ -102,9 +102,9 @@ test('what is kept of a stream counts as memory until the stream is closed', () 
       prompt_token_ids: Array.from({ length: 50 }, (_, i) => i),
     }) + event({ ...shared, choices: [{ ...choice, delta: { content: 'a' }, token_ids: [7] }] });
   stream.take(Buffer.from(events), true, false);
-  assert.ok(budget.bytes >= 51, `${budget.bytes}`);
+  assert.ok(memory.bytes >= 51, `${memory.bytes}`);
   stream.close();
-  assert.equal(budget.bytes, 0);
+  assert.equal(memory.bytes, 0);
 });
 
 test('a stream that cannot move is declined with its first reason', () => {

@@ -9,9 +9,9 @@ import {
   restAfterStart,
   type StreamFault,
   type StreamKind,
+  type StreamMemory,
   type StreamPlan,
   type TextTokens,
-  type TranscriptBudget,
   type UsualEvents,
   withTokenIds,
 } from '../../../core/migration/index.ts';
@@ -24,7 +24,7 @@ import type { SentBody } from './sent-body.ts';
 /** What all streams of a router share. */
 export interface MigrationContext {
   readonly isOn: boolean;
-  readonly budget: TranscriptBudget;
+  readonly memory: StreamMemory;
   readonly usual: UsualEvents;
   /** Streams whose engine failed, by what became of them, and why. */
   readonly counter: RouterMetrics['migrations'];
@@ -98,7 +98,7 @@ export class StreamMigration {
     this.#hidesIds = typeof plan !== 'string' && plan.hidesIds;
     this.#namedKind = typeof plan === 'string' ? undefined : namedKindOf(plan.kind);
     if (typeof plan === 'string') this.#refusal = plan;
-    else this.#stream = followStream(plan, context.budget, context.usual);
+    else this.#stream = followStream(plan, context.memory, context.usual);
   }
 
   /**
@@ -205,6 +205,10 @@ export class StreamMigration {
       this.#count('declined', next);
       return 'impossible';
     }
+    if (!this.#context.memory.resizeRequest(this.#nextBytes, next.body.length)) {
+      this.#count('declined', 'transcript');
+      return 'impossible';
+    }
     this.#cause = cause;
     this.#next = { body: Buffer.from(next.body), sentTokens: next.sentTokens };
     return 'possible';
@@ -227,12 +231,18 @@ export class StreamMigration {
     tokensOf(this.#namedKind, original)?.prove(inputTokens);
   }
 
+  get #nextBytes(): number {
+    return this.#next?.body.length ?? 0;
+  }
+
   lost(why: ContinuationLoss | StreamFault['kind']): void {
     this.#count('failed', why);
     this.#cause = undefined;
   }
 
   close(): void {
+    this.#context.memory.resizeRequest(this.#nextBytes, 0);
+    this.#next = undefined;
     this.#stream?.close();
   }
 
