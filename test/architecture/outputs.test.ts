@@ -9,7 +9,6 @@ const writers =
 
 /** Who else uses them, and what for. */
 const others: Readonly<Record<string, string>> = {
-  'src/apps/cache/front/client-marks.ts': 'a file in a folder that the front made',
   'src/apps/engine/tiers/disk-store.ts': 'KV blocks of an engine, each under a name of its own',
   'src/apps/engine/tiers/example-connector.ts': 'KV blocks of an engine, in folders that it made',
   'src/apps/up/child-logs.ts': 'logs, appended',
@@ -19,6 +18,7 @@ const others: Readonly<Record<string, string>> = {
   'src/io/disk/disk-files.ts': 'KV blocks of the cache server, each written beside and renamed',
   'src/io/disk/folder-lock.ts': 'the lock of a folder of KV blocks',
   'src/io/local-stacks/local-stacks.ts': 'one file a stack, which is removed with it',
+  'src/io/temporary/temporary.ts': 'temporary files, each new',
   'src/io/tokenizers/download.ts': 'a download under a new name',
   'src/io/tokenizers/model-files.ts': 'a downloaded folder, renamed when it is whole',
   'src/io/tokenizers/tables-cache.ts': 'a cache with checksums, written beside and renamed',

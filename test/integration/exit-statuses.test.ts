@@ -48,6 +48,20 @@ test('a port that is in use, and one that is none, are bad input', async (contex
   await expect(2, /a whole number from \d to 65535/, withPort(70_000));
 });
 
+test('a folder for temporary files that takes none is bad input', async (context) => {
+  const before = process.env['TMPDIR'];
+  process.env['TMPDIR'] = '/dev/null/none';
+  context.after(() => {
+    if (before === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = before;
+  });
+  await expect(
+    2,
+    /^spillway: Cannot write to \/dev\/null\/none, .* environment variable TMPDIR\.$/m,
+    ['cache --front --port 0 --resp-port 0'],
+  );
+});
+
 test('an engine that does not tell its version ends env with 4, after the rest', async () => {
   const [nobody] = await freePorts(1);
   const args = ['bin/spillway.mjs', 'env', '--url', `http://127.0.0.1:${nobody}`];

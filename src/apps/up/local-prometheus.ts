@@ -1,7 +1,6 @@
 // The Prometheus of `spillway up`: its configuration in a folder, its command, and what to say if it is not installed.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import type { Backend, EnginePlan } from '../../core/launch/index.ts';
@@ -21,6 +20,7 @@ import {
   freePorts,
   type ServiceSpec,
 } from '../../io/processes/index.ts';
+import { temporaryFolder } from '../../io/temporary/index.ts';
 
 /** Replaying its log of a long run takes a while. */
 const startDeadlineMs = 60_000;
@@ -152,7 +152,7 @@ function routerAt(url: string): Scraped {
 }
 
 function folderOf(directory: string | undefined): string {
-  if (directory === undefined) return mkdtempSync(join(tmpdir(), 'spillway-prometheus-'));
+  if (directory === undefined) return temporaryFolder('spillway-prometheus-');
   const folder = resolve(directory);
   try {
     mkdirSync(folder, { recursive: true });

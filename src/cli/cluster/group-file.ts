@@ -1,9 +1,9 @@
 // The values that keep a stack on the nodes of its group, as a file for Helm.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import { type Group, groupValues } from '../../core/deploy/index.ts';
+import { temporaryFolder } from '../../io/temporary/index.ts';
 
 /**
  * Runs the work with the arguments of Helm for a group; none without one. The file may hold tokens: only its owner reads it.
@@ -20,7 +20,7 @@ export async function withGroupArgs<Result>(
   if (values === undefined) {
     throw new InputError("--group needs Spillway's own chart: leave out --chart.");
   }
-  const folder = await mkdtemp(join(tmpdir(), 'spillway-group-'));
+  const folder = temporaryFolder('spillway-group-');
   try {
     const file = join(folder, `group-${group}.json`);
     await writeFile(file, JSON.stringify(groupValues(values, group)), { mode: 0o600 });

@@ -1,10 +1,10 @@
 // Flags of the commands that render the chart: values files, single values, and another chart.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { findPreset, problemLines, writtenValues } from '../../core/values/index.ts';
+import { temporaryFolder } from '../../io/temporary/index.ts';
 import { readSubchart, readValues } from '../../io/values/index.ts';
 import { collect, subchartFlag } from '../arguments/lists.ts';
 import { checkRouterArguments, routerNotes } from '../router-arguments.ts';
@@ -50,7 +50,7 @@ export async function withValueArgs<Result>(
   const texts = [...preset, ...parts];
   const given = subchart === undefined ? file : [];
   if (texts.length === 0) return work(helmArgs(given, flags));
-  const folder = await mkdtemp(join(tmpdir(), 'spillway-values-'));
+  const folder = temporaryFolder('spillway-values-');
   try {
     const written = texts.map((_, index) => join(folder, `values-${index}.yaml`));
     for (const [index, text] of texts.entries()) {

@@ -1,9 +1,8 @@
 // Installs or upgrades a stack by Helm, and waits until it serves completions.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { ComponentState, Mirror } from '../../core/deploy/index.ts';
 import { at, textAt } from '../../core/kubernetes/index.ts';
+import { temporaryFolder } from '../../io/temporary/index.ts';
 import { changesBetween, type ObjectChange, refusals } from './changes.ts';
 import { prepareChart } from './chart.ts';
 import type { Cluster } from './cluster.ts';
@@ -65,7 +64,7 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
   onStep(`cluster ${cluster.access.context}: Kubernetes ${clusterVersion}, namespace ${namespace}`);
   const { context } = cluster.access;
   const helm = await findHelm({ program: options.helm, context, namespace, signal });
-  const scratch = await mkdtemp(join(tmpdir(), 'spillway-deploy-'));
+  const scratch = temporaryFolder('spillway-deploy-');
   try {
     const chart = await prepareChart({ ...options, scratch, helm });
     const former = await readRelease(cluster, namespace, release);

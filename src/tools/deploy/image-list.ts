@@ -1,9 +1,8 @@
 // The images of a stack: of all containers in the objects of its chart.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { InputError } from '../../core/base/index.ts';
 import { type ImageReference, parseImage } from '../../core/deploy/index.ts';
+import { temporaryFolder } from '../../io/temporary/index.ts';
 import { prepareChart } from './chart.ts';
 import { findHelm } from './helm.ts';
 import { type Manifest, nameOf, parseManifests } from './manifests.ts';
@@ -50,7 +49,7 @@ export async function renderChart(options: RenderOptions): Promise<readonly Mani
   const { release, valueArgs, signal, namespace = 'default' } = options;
   const where = { context: 'inClusterContext', namespace };
   const helm = await findHelm({ program: options.helm, ...where, signal });
-  const scratch = await mkdtemp(join(tmpdir(), 'spillway-images-'));
+  const scratch = temporaryFolder('spillway-images-');
   try {
     const chart = await prepareChart({ ...options, scratch, helm });
     const text = await helm.run(['template', release, chart, ...valueArgs]).catch(refusedValues);

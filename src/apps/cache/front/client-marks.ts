@@ -1,8 +1,7 @@
 // The state of each client, in a file that outlives the process which writes it: after a crash of the store, the front keeps the
 // connections of those that wait for nothing.
-import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { closeSync, readSync, writeSync } from 'node:fs';
+import { temporaryFile } from '../../../io/temporary/index.ts';
 import type { ClientState } from '../conversation.ts';
 
 /** Their indexes are the bytes of the file. */
@@ -15,7 +14,7 @@ export class ClientMarks {
   readonly #byte = new Uint8Array(1);
 
   /** @param descriptor Of a file that exists. @default a new file without a name */
-  constructor(descriptor: number = unnamedFile()) {
+  constructor(descriptor: number = temporaryFile('spillway-cache-clients-')) {
     this.descriptor = descriptor;
   }
 
@@ -33,11 +32,4 @@ export class ClientMarks {
   close(): void {
     closeSync(this.descriptor);
   }
-}
-
-function unnamedFile(): number {
-  const path = join(tmpdir(), `spillway-cache-clients-${process.pid}-${performance.now()}`);
-  const descriptor = openSync(path, 'wx+', 0o600);
-  unlinkSync(path);
-  return descriptor;
 }

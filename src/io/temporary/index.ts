@@ -1,0 +1,2 @@
+// Folders and files that a program needs only while it runs.
+export { temporaryFile, temporaryFolder } from './temporary.ts';
