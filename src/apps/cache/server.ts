@@ -81,6 +81,8 @@ export interface CacheOptions extends ClientLimits {
   readonly clock: Clock;
   /** Seconds since 1970; for times of expiry that clients give as such. */
   readonly wallClock: Clock;
+  /** The same without jumps; for times of expiry that are compared later, and for last signs of life. @default `wallClock` */
+  readonly steadyUnixClock?: Clock | undefined;
 }
 
 export interface CacheServer {
@@ -110,9 +112,9 @@ export interface CacheServer {
  */
 export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const { host, memoryBytes: bytesMax, clock, wallClock, password } = options;
-  const { valueBytesMax, eviction = 'lru' } = options;
+  const { valueBytesMax, eviction = 'lru', steadyUnixClock = wallClock } = options;
   const tls = options.tls && (await CacheTls.open(options.tls));
-  const tiers = await openTiers(options);
+  const tiers = await openTiers({ ...options, wallClock: steadyUnixClock });
   const { disk, objects } = tiers;
   const { allocate, of: checksum } = new PageChecksum();
   const memory = new MemoryStore({
@@ -120,7 +122,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
     tenants: options.tenants,
     createOrder: () => createEvictionOrder(eviction),
   });
-  const store = new TieredStore(memory, wallClock, tiers.below);
+  const store = new TieredStore(memory, steadyUnixClock, tiers.below);
   const peers = options.peers && new Peers(store, peerOptions(options.peers, options, tls));
   store.others = peers;
   const { readTimeoutMs = defaultReadTimeoutMs, tracing } = options;
@@ -157,7 +159,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       peers: peers && { members: peers.members, gone: peers.gone, ...peers.stats },
     }),
   });
-  const coordinator = createCoordinator(wallClock);
+  const coordinator = createCoordinator(steadyUnixClock);
   const controller = new ControllerService(clients.metrics.registry);
   const servers = [lm, resp, unix, http, coordinator.server];
   const urls: string[] = [];
@@ -188,7 +190,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       urls.push(`coordinator=http://${host}:${port}`);
     }
     if (options.controller !== undefined) {
-      urls.push(...(await controller.open(options.controller, host, wallClock)));
+      urls.push(...(await controller.open(options.controller, host, steadyUnixClock)));
     }
     options.link?.start({
       adopt: (protocol, handle, handedOver) =>

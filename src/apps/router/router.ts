@@ -6,6 +6,7 @@ import type { Clock } from '../../core/base/index.ts';
 import { KvIndex } from '../../core/kv/index.ts';
 import { MetricsRegistry } from '../../core/metrics/index.ts';
 import { defaultSaturationLimits, RoutingCore } from '../../core/routing/index.ts';
+import { steadyUnixClock } from '../../io/clocks/index.ts';
 import { type EndpointSource, staticList } from '../../io/endpoints/index.ts';
 import { Ticker } from '../../io/http/index.ts';
 import { KvIndexFeed } from '../../io/kv-events/index.ts';
@@ -181,7 +182,7 @@ class Router {
     });
     const { admission } = this.#inference;
     const history = new FleetHistory();
-    const unixSeconds = () => Date.now() / 1000;
+    const unixSeconds = steadyUnixClock.nowSeconds;
     this.#sampler = new FleetSampler({
       ...{ core, engines, metrics, history, nowSeconds },
       unixSeconds,

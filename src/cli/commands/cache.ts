@@ -15,6 +15,7 @@ import { InputError } from '../../core/base/index.ts';
 import { type EvictionName, evictionNames } from '../../core/eviction/index.ts';
 import { type LmLayoutName, lmLayoutNames } from '../../core/lm/index.ts';
 import { cacheTlsSettings } from '../../core/tls/index.ts';
+import { steadyUnixClock } from '../../io/clocks/index.ts';
 import { openNote } from '../../io/listen/index.ts';
 import { createLogger, type Logger } from '../../io/log/index.ts';
 import { openTracing } from '../../io/otlp/index.ts';
@@ -325,6 +326,7 @@ async function run(command: Command): Promise<void> {
     ...{ tracing, log },
     clock: { nowSeconds: () => performance.now() / 1000 },
     wallClock: { nowSeconds: () => Date.now() / 1000 },
+    steadyUnixClock,
   });
   if (link === undefined) process.stdout.write(`ready: ${server.urls.join(' ')}\n`);
   const open = openTo(flags);

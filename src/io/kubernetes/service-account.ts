@@ -16,6 +16,8 @@ export interface ServiceAccountOptions {
 const folderDefault = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** As long as client-go reads a token. The kubelet renews it when 80 % of its hour are over. */
 const freshMs = 60_000;
+/** The age of a token is not that of the wall clock, which may jump. */
+const monotonicMs = () => performance.now();
 /** Sockets to one API server: a watch per list, and pages of lists. */
 const socketsMax = 64;
 
@@ -23,7 +25,7 @@ const socketsMax = 64;
 export async function serviceAccountAccess(
   options: ServiceAccountOptions,
 ): Promise<ClusterAccess | undefined> {
-  const { folder = folderDefault, environment = process.env, nowMs = Date.now } = options;
+  const { folder = folderDefault, environment = process.env, nowMs = monotonicMs } = options;
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment;
   if (!host || !port) return undefined;
   const files = { token: join(folder, 'token'), authority: join(folder, 'ca.crt') };

@@ -1,6 +1,6 @@
 // Keys of callers in a file, which is followed: keys are exchanged without a restart.
-import { readFile, stat } from 'node:fs/promises';
 import { InputError } from '../../core/base/index.ts';
+import { readBounded } from '../bounded-files/index.ts';
 import { fileProblem } from '../files/index.ts';
 import type { Logger } from '../log/index.ts';
 import { secretCheck } from './secret-check.ts';
@@ -107,9 +107,9 @@ export class KeyFile {
 /** @throws {InputError} */
 async function read({ path, name }: KeyFileOptions): Promise<string> {
   try {
-    const { size } = await stat(path);
-    if (size > fileBytesMax) throw new InputError(`it is larger than ${fileBytesMax} bytes`);
-    return await readFile(path, 'utf8');
+    const bytes = await readBounded(path, fileBytesMax);
+    if (bytes === undefined) throw new InputError(`it is larger than ${fileBytesMax} bytes`);
+    return bytes.toString();
   } catch (cause) {
     throw new InputError(`${name}: ${path} cannot be read: ${fileProblem(cause)}.`, { cause });
   }

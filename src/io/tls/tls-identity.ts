@@ -1,8 +1,8 @@
 // Reads a certificate, its key and certificate authorities from PEM files, and follows their changes.
 import { X509Certificate } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { InputError } from '../../core/base/index.ts';
+import { readBounded } from '../bounded-files/index.ts';
 import { fileProblem } from '../files/index.ts';
 import type { Logger } from '../log/index.ts';
 
@@ -134,9 +134,11 @@ async function readAll(files: TlsFiles): Promise<TlsMaterial> {
 async function read(path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   try {
-    const { size } = await stat(path);
-    if (size > fileBytesMax) throw new InputError(`${path} is larger than ${fileBytesMax} bytes.`);
-    return await readFile(path, 'utf8');
+    const bytes = await readBounded(path, fileBytesMax);
+    if (bytes === undefined) {
+      throw new InputError(`${path} is larger than ${fileBytesMax} bytes.`);
+    }
+    return bytes.toString();
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
     throw new InputError(`The TLS file ${path} cannot be read: ${fileProblem(cause)}.`, { cause });

@@ -1,6 +1,6 @@
 // Reads a hand-written file (values, a plan's input, a workload), or standard input.
-import { readFile } from 'node:fs/promises';
 import { InputError } from '../../core/base/index.ts';
+import { readBounded } from '../bounded-files/index.ts';
 import { fileProblem } from '../files/index.ts';
 
 export interface InputText {
@@ -23,9 +23,9 @@ export async function readInputText(path: string): Promise<InputText> {
 }
 
 async function readNamed(path: string): Promise<string> {
-  let bytes: Uint8Array;
+  let bytes: Uint8Array | undefined;
   try {
-    bytes = await readFile(path);
+    bytes = await readBounded(path, fileBytesMax);
   } catch (error) {
     throw new InputError(`${path}: ${fileProblem(error)}.`, { cause: error });
   }
@@ -40,11 +40,12 @@ async function readStdin(): Promise<string> {
     chunks.push(chunk);
     if (bytes > fileBytesMax) break;
   }
-  return decode(Buffer.concat(chunks), 'stdin');
+  return decode(bytes > fileBytesMax ? undefined : Buffer.concat(chunks), 'stdin');
 }
 
-function decode(bytes: Uint8Array, name: string): string {
-  if (bytes.length > fileBytesMax) {
+/** @param bytes Undefined if there are too many. */
+function decode(bytes: Uint8Array | undefined, name: string): string {
+  if (bytes === undefined) {
     throw new InputError(
       `${name}: larger than ${fileBytesMax} bytes, the maximum for such a file.`,
     );

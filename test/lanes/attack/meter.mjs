@@ -8,7 +8,8 @@ setInterval(() => {
   last = now;
 }, 5).unref();
 
-process.on('message', () => {
+process.on('message', (message) => {
+  if (message !== 'report') return;
   const { rss } = process.memoryUsage();
   const peakRss = process.resourceUsage().maxRSS * 1024;
   process.send?.({ longestPauseMs, rssMiB: rss / 2 ** 20, peakRssMiB: peakRss / 2 ** 20 });

@@ -25,6 +25,8 @@ export interface Target {
   /** All that the router has logged. */
   readonly log: () => string;
   measure(): Promise<Measured>;
+  /** Sends a message to the modules that the router has loaded first. */
+  tell(message: object): void;
   /** A connection of an attacker; errors are expected. */
   attack(): Socket;
 }
@@ -69,6 +71,7 @@ export async function startTarget(
   const { port } = new URL(url);
   return {
     ...{ url, port: Number(port), adminUrl, engine, log: () => log },
+    tell: (message) => child.send(message),
     measure: async () => {
       child.send('report');
       return (await once(child, 'message'))[0] as Measured;

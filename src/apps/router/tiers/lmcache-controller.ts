@@ -1,6 +1,7 @@
 // The controller of LMCache in the router, to which engines report what they have in host memory and on disk. Imported only if
 // it is asked for.
 import type { MetricsRegistry } from '../../../core/metrics/index.ts';
+import { steadyUnixClock } from '../../../io/clocks/index.ts';
 import {
   type Controller,
   declareController,
@@ -47,7 +48,7 @@ export async function openLmcacheController(
   const controller = await openController({
     ...{ host, pullPort, replyPort, heartbeatPort },
     ...{ silentSecondsMax: workerTimeoutSeconds, checkMs: checkSeconds * 1000 },
-    wallClock: { nowSeconds: () => Date.now() / 1000 },
+    wallClock: steadyUnixClock,
   });
   declareController(metrics, controller);
   const { registry } = controller;

@@ -1,5 +1,6 @@
 // The coordinator of LMCache's multiprocess mode in the router, to which the servers of nodes report what they have. Imported
 // only if it is asked for.
+import { steadyUnixClock } from '../../../io/clocks/index.ts';
 import { listenOn } from '../../../io/listen/index.ts';
 import { createCoordinator } from '../../../io/lmcache-coordinator/index.ts';
 import { catalogueCost } from './catalogue-cost.ts';
@@ -21,7 +22,7 @@ export async function openLmcacheCoordinator(
   { host, port }: { readonly host: string; readonly port: number },
   tiers: RouterTiers,
 ): Promise<RunningCoordinator> {
-  const coordinator = createCoordinator({ nowSeconds: () => Date.now() / 1000 });
+  const coordinator = createCoordinator(steadyUnixClock);
   const { server, directory } = coordinator;
   const close = () => {
     coordinator.close();
