@@ -32,6 +32,16 @@ test("reads vLLM's bytes field by field, and writes the same bytes", () => {
   }
 });
 
+test('a batch with more hashes and events than any step has is refused before they are read', () => {
+  const hashes = Array.from({ length: 131_072 }, (_, i) => BigInt(i));
+  assert.throws(
+    () => decodeKvEventBatch(encodeKvEventBatch(batchOf(stored(hashes)))),
+    /too many items/,
+  );
+  const fewer = encodeKvEventBatch(batchOf(stored(hashes.slice(64))));
+  assert.equal(decodeKvEventBatch(fewer).events.length, 1);
+});
+
 test('64-bit block hashes survive exactly', () => {
   fc.assert(
     fc.property(fc.bigInt(-(2n ** 63n), 2n ** 64n - 1n), (hash) => {

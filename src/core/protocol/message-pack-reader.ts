@@ -14,8 +14,12 @@ export class MessagePackReader {
   readonly bytes: Uint8Array;
   offset = 0;
   readonly #view: DataView;
+  /** Items of arrays and pairs of maps that may still follow. */
+  #itemsLeft: number;
 
-  constructor(bytes: Uint8Array) {
+  /** @param itemsMax Items of all arrays and maps together, without token ids. @default any number */
+  constructor(bytes: Uint8Array, itemsMax = Number.POSITIVE_INFINITY) {
+    this.#itemsLeft = itemsMax;
     this.bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
@@ -64,6 +68,15 @@ export class MessagePackReader {
 
   /** Number of items that follow. */
   array(): number {
+    return this.#counted(this.#arrayLength());
+  }
+
+  #counted(items: number): number {
+    this.#itemsLeft -= items;
+    return this.#itemsLeft >= 0 ? items : this.fail('it has too many items');
+  }
+
+  #arrayLength(): number {
     const type = this.#take();
     let items: number;
     if ((type & 0xf0) === 0x90) items = type & 0x0f;
@@ -83,7 +96,7 @@ export class MessagePackReader {
     else if (type === 0xdf) pairs = this.#unsigned(4);
     else return this.#wrongType('a map', type);
     if (2 * pairs > this.bytes.length - this.offset) this.fail('a map is longer than the message');
-    return pairs;
+    return this.#counted(pairs);
   }
 
   /** An integer that a double holds exactly. */
@@ -156,7 +169,7 @@ export class MessagePackReader {
 
   /** An array of token ids. */
   tokenIds(): Uint32Array {
-    const tokens = new Uint32Array(this.array());
+    const tokens = new Uint32Array(this.#arrayLength());
     const { bytes } = this;
     let at = this.offset;
     for (let i = 0; i < tokens.length; i++) {

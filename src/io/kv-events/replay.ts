@@ -15,6 +15,8 @@ export async function requestReplay(options: {
   readonly endpoint: string;
   readonly first: number;
   readonly timeoutMs: number;
+  /** Largest response. */
+  readonly bytesMax: number;
   readonly signal: AbortSignal;
   readonly onBatch: (sequence: number, payload: Uint8Array) => void;
 }): Promise<void> {
@@ -23,6 +25,7 @@ export async function requestReplay(options: {
     frames: [new Uint8Array(), sequenceBytes(options.first)],
     timeoutMs: options.timeoutMs,
     signal: options.signal,
+    limits: { frameBytesMax: options.bytesMax, messageBytesMax: options.bytesMax },
     onMessage: (frames) => {
       // ["", topic, number, payload]; without the topic before July 2026.
       const [number, payload] = frames.slice(-2);

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cuttableLine } from '../../../test/support/cuttable-line.ts';
 import type { KvKnowledge } from '../../core/kv/index.ts';
-import type { KvEvent } from '../../core/protocol/index.ts';
+import { encodeKvEventBatch, type KvEvent } from '../../core/protocol/index.ts';
 import { defaultKvEventsConfig, type KvEventsConfig } from '../../core/vllm-config/index.ts';
-import { PublisherSocket } from '../zmq/index.ts';
+import { openRouterSocket, PublisherSocket } from '../zmq/index.ts';
 import { KvEventPublisher } from './publisher.ts';
+import { sequenceBytes } from './sequence.ts';
 import { KvEventSource } from './source.ts';
 
 const cleared: KvEvent[] = [{ type: 'AllBlocksCleared' }];
@@ -41,6 +42,28 @@ test('a lost batch is replayed in order, and a duplicated one is applied once', 
     { gaps: 1, lostBatches: 0, duplicates: 1, resets: 0, nextSequence: 6 },
   );
   await Promise.all([source.close(), publisher.close()]);
+});
+
+test('a replay whose numbers jump back applies no batch twice, and counts no loss below zero', async (t) => {
+  const batch = encodeKvEventBatch({ timestampSeconds: 1, events: cleared, dataParallelRank: 0 });
+  const end = sequenceBytes(0).fill(0xff);
+  const numbers = [5, 3, 4, 5, 6];
+  const replay = await openRouterSocket({
+    endpoint: 'tcp://127.0.0.1:0',
+    onMessage: (peer) => {
+      for (const number of numbers) peer.reply([new Uint8Array(), sequenceBytes(number), batch]);
+      peer.reply([new Uint8Array(), end, new Uint8Array()]);
+    },
+  });
+  const publisher = await PublisherSocket.open({ endpoint: 'tcp://127.0.0.1:0' });
+  let batches = 0;
+  const source = new KvEventSource({
+    ...{ endpoint: publisher.endpoint, replayEndpoint: replay.endpoint },
+    ...{ onBatch: () => batches++, onReset: () => {} },
+  });
+  t.after(() => Promise.all([source.close(), publisher.close(), replay.close()]));
+  await until(() => source.state.nextSequence === 7);
+  assert.deepEqual([batches, source.state.lostBatches], [2, 5]);
 });
 
 test('a restarted engine is recognised by its numbers, even if they exceed those before', async () => {

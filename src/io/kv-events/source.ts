@@ -62,6 +62,10 @@ export interface KvEventSourceState {
  * counted).
  */
 const pendingBatchesMax = 100_000;
+/** The same for their bytes, of an engine: 100,000 batches of a usual step take less. */
+const pendingBytesMax = 64 << 20;
+/** Largest batch: a step of a million tokens, of 5 bytes each, and its block hashes take 8 MiB. */
+const batchBytesMax = 16 << 20;
 
 /**
  * A subscription that recovers missed batches. It requests a replay when it connects (the first
@@ -82,7 +86,8 @@ export class KvEventSource {
   /** Whether the engine on this connection may have restarted since the last known batch. */
   #unverified = true;
   /** Live batches during a replay, otherwise undefined. */
-  #pending: (readonly [sequence: number, payload: Uint8Array])[] | undefined;
+  #pending: [sequence: number, payload: Uint8Array][] | undefined;
+  #pendingBytes = 0;
   #replayAgain = false;
   /** Whether nothing was lost since the engine started. */
   #isWhole = true;
@@ -107,6 +112,7 @@ export class KvEventSource {
     this.#subscriber = new SubscriberSocket({
       endpoint: options.endpoint,
       topic: options.topic ?? '',
+      limits: { frameBytesMax: batchBytesMax, messageBytesMax: batchBytesMax },
       reconnectMs: options.reconnectMs,
       onConnected: () => {
         this.#unverified = true;
@@ -116,6 +122,7 @@ export class KvEventSource {
       onDisconnected: () => {
         // Batches that wait from this connection are in the engine's replay too, if it still runs.
         this.#pending?.splice(0);
+        this.#pendingBytes = 0;
         this.#tellKnowledge();
       },
       onMessage: (frames) => this.#hear(frames),
@@ -151,13 +158,20 @@ export class KvEventSource {
       this.#catchUp();
     }
     if (this.#pending !== undefined) {
-      this.#pending.push([sequence, payload.slice()]);
-      if (this.#pending.length > pendingBatchesMax) this.#pending.shift();
+      this.#wait(this.#pending, sequence, payload);
     } else if (sequence < next && !this.#unverified) {
       this.#counts.duplicates += 1;
     } else {
       if (sequence > next) this.#counts.gaps += 1;
       this.#takeLive(sequence, payload);
+    }
+  }
+
+  #wait(pending: [sequence: number, payload: Uint8Array][], sequence: number, payload: Uint8Array) {
+    pending.push([sequence, payload.slice()]);
+    this.#pendingBytes += payload.length;
+    while (pending.length > pendingBatchesMax || this.#pendingBytes > pendingBytesMax) {
+      this.#pendingBytes -= pending.shift()?.[1].length ?? 0;
     }
   }
 
@@ -194,6 +208,7 @@ export class KvEventSource {
     this.#replayAgain = true;
     if (this.#pending !== undefined) return;
     this.#pending = [];
+    this.#pendingBytes = 0;
     this.#tellKnowledge();
     while (this.#replayAgain && !this.#closing.signal.aborted) {
       this.#replayAgain = false;
@@ -218,13 +233,15 @@ export class KvEventSource {
         endpoint,
         first: Math.max(0, expected - 1),
         timeoutMs: this.#options.replayTimeoutMs ?? 5000,
+        bytesMax: batchBytesMax,
         signal: this.#closing.signal,
         onBatch: (sequence, payload) => {
           answers += 1;
           if (answers === 1 && sequence === expected - 1) {
             anotherLife = this.#timestampOf(payload) !== this.#lastTimestamp;
           }
-          if (anotherLife || sequence < expected) return;
+          // A number that comes again, or out of order, was applied or is lost.
+          if (anotherLife || sequence < (this.#next ?? expected)) return;
           this.#counts.lostBatches += sequence - (this.#next ?? 0);
           if (sequence > (this.#next ?? 0)) this.#isWhole = false;
           this.#apply(sequence, payload);

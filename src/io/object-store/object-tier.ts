@@ -28,6 +28,8 @@ const waitingDownloadsMax = 256;
 const removedAtOnce = 1000;
 /** Removals that wait; beyond them, objects stay until somebody removes them. */
 const removalsMax = 1_000_000;
+/** Pages of one listing: ten times as many as `objectsMax` objects fill. */
+const listedPagesMaxDefault = 10_000;
 /** No upload takes as long; parts of older ones are of no use to anybody. */
 const uploadSecondsMax = 86_400;
 /** Uploads whose parts are to be removed later; those beyond are left to the bucket's lifecycle rule. */
@@ -49,6 +51,8 @@ export interface ObjectTierOptions {
   readonly partBytes?: number;
   /** Time between two listings, which find what other servers wrote. @default 5 min */
   readonly listIntervalMs?: number;
+  /** Pages of one listing. @default 10,000, ten times as many as `objectsMax` objects fill: a store may return less than full ones */
+  readonly listedPagesMax?: number;
 }
 
 export interface ObjectStats {
@@ -92,7 +96,7 @@ export class ObjectTier implements LowerTier {
 
   constructor(options: ObjectTierOptions) {
     const standard = { timeoutMs: 10_000, partBytes: 8 << 20, listIntervalMs: 300_000 };
-    this.#options = { ...standard, ...options };
+    this.#options = { ...standard, listedPagesMax: listedPagesMaxDefault, ...options };
     const { wallClock, random } = options;
     this.#calls = new GuardedCalls(wallClock, random);
     const bytesMax = Number.POSITIVE_INFINITY;
@@ -333,21 +337,24 @@ export class ObjectTier implements LowerTier {
   }
 
   async #list(): Promise<void> {
-    const { objects, prefix, timeoutMs } = this.#options;
+    const { objects, prefix, timeoutMs, listedPagesMax } = this.#options;
     let after: string | undefined;
-    do {
+    for (let page = 0; page < listedPagesMax && !this.#isClosed; page++) {
       const token = after;
-      const page = await this.#calls.make(() =>
+      const { objects: listed, next } = await this.#calls.make(() =>
         objects.list(`${prefix}${objectFolder}`, token, timeoutMs),
       );
-      for (const { name, size } of page.objects) this.#found(name, size);
-      after = page.next;
-    } while (after !== undefined && !this.#isClosed);
+      for (const { name, size } of listed) this.#found(name, size);
+      // A store that says that the same page follows would be asked forever.
+      if (next === undefined || next === token) return;
+      after = next;
+    }
   }
 
   #found(path: string, size: number): void {
     const named = readObjectName(this.#options.prefix, path);
     if (named === undefined || this.#uploads.has(named.key)) return;
+    if (!Number.isSafeInteger(size) || size < 0) return;
     const value = { ...named, size, path, fileBytes: size };
     if (this.#index.isExpired(value)) {
       this.#remove(path);

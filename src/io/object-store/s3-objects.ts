@@ -1,9 +1,14 @@
 // The operations on S3 that a cache needs, each with a deadline. Retries are the caller's.
-import type { Readable } from 'node:stream';
+import { pipeline, type Readable, Transform } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 
 /** Sockets to the object store. */
 const socketsMax = 16;
+/**
+ * Largest response that is no value. A page of a listing has 1,000 objects (ListObjectsV2's default), whose names of 1 KiB
+ * take 6 KiB if each character of them is escaped.
+ */
+const replyBytesMax = 8 << 20;
 
 export interface S3Options {
   readonly bucket: string;
@@ -94,6 +99,19 @@ export async function s3Objects({ bucket, endpoint, region }: S3Options): Promis
       httpsAgent: { maxSockets: socketsMax },
     },
   });
+  // The SDK collects a response before it reads it, however long that is.
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        const result = await next(args);
+        const response = result.response as { body?: unknown; statusCode?: number };
+        const isValue = commandName === 'GetObjectCommand' && (response.statusCode ?? 0) < 300;
+        if (!isValue && isReadable(response.body)) response.body = bounded(response.body);
+        return result;
+      },
+    // After the SDK's own step, so nearer to the socket.
+    { step: 'deserialize', name: 'boundedReply', priority: 'low' },
+  );
   const within = async <T>(timeoutMs: number, call: (abortSignal: AbortSignal) => Promise<T>) => {
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(new Error(`${timeoutMs} ms`)), timeoutMs);
@@ -193,6 +211,25 @@ export async function s3Objects({ bucket, endpoint, region }: S3Options): Promis
     },
     close: () => client.destroy(),
   };
+}
+
+function isReadable(body: unknown): body is Readable {
+  return typeof (body as Readable | undefined)?.pipe === 'function';
+}
+
+/** The same bytes, up to a bound; then an error. */
+function bounded(body: Readable): Readable {
+  let left = replyBytesMax;
+  const counter = new Transform({
+    transform(bytes: Uint8Array, _encoding, done) {
+      left -= bytes.length;
+      if (left >= 0) done(null, bytes);
+      else done(new Error(`The store sent more than ${replyBytesMax} bytes that are no value.`));
+    },
+  });
+  // The reader of the counter gets the error.
+  pipeline(body, counter, () => {});
+  return counter;
 }
 
 /** By events: an iterator takes two promises for each 64 KiB. */
