@@ -3,6 +3,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
 import { ChunkedReader } from './chunked-reader.ts';
+import { hostLookups } from './host-lookups.ts';
 import { readBuffers as buffers } from './read-buffers.ts';
 import { parseResponseHead, type ResponseHead } from './response-head.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
@@ -73,6 +74,7 @@ export class UpstreamConnection {
       host: origin.address ?? origin.host,
       port: origin.port,
       noDelay: true,
+      lookup: hostLookups.lookup,
       // Reading into a separate buffer saves an allocation, a copy and Node's stream machinery.
       onread: {
         buffer: () => this.#nextBuffer(),

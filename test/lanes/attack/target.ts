@@ -36,6 +36,8 @@ export interface TargetOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Modules of this folder that the router loads first. */
   readonly imports?: readonly string[];
+  /** A command that starts the one after it. */
+  readonly through?: readonly string[];
 }
 
 /** @param urls Other engines in place of the scripted one; none for a router whose flags name them. */
@@ -43,12 +45,14 @@ export async function startTarget(
   t: TestContext,
   flags: readonly string[] = [],
   urls?: readonly string[],
-  { env, imports = [] }: TargetOptions = {},
+  { env, imports = [], through = [] }: TargetOptions = {},
 ): Promise<Target> {
   const engine = await startScriptedEngine();
+  const [command = '', ...first] = [...through, process.execPath];
   const child = spawn(
-    process.execPath,
+    command,
     [
+      ...first,
       ...['meter.mjs', ...imports].flatMap((name) => ['--import', join(import.meta.dirname, name)]),
       ...[join(root, 'src/cli/main.ts'), 'router', '--port', '0', '--admin-port', '0'],
       ...(urls?.length === 0 ? [] : ['--static-backends', urls?.join(',') ?? engine.url]),
