@@ -74,3 +74,15 @@ test('two reports are the same if no field differs', () => {
     assert.ok(!isSameReport(report, { ...report, [field]: other }), field);
   }
 });
+
+test('values below zero, and those that are no finite numbers, are not reported', () => {
+  const page =
+    'vllm:num_requests_running -5\nvllm:num_requests_waiting NaN\nvllm:kv_cache_usage_perc -3\n' +
+    'vllm:prompt_tokens_total +Inf\nprocess_start_time_seconds -1\n';
+  const { running, waiting, kvUsage, promptTokens, startedAtSeconds } = parseEngineReport(page);
+  const none = undefined;
+  assert.deepEqual(
+    [running, waiting, kvUsage, promptTokens, startedAtSeconds],
+    [none, none, none, none, none],
+  );
+});

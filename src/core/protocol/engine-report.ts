@@ -137,8 +137,9 @@ const counts = new Uint32Array(fields.length);
 /** The metric that a field is read from. */
 const names = new Array<string | undefined>(fields.length);
 
+/** Counts, shares and times: an engine that reports less than none would draw all requests. */
 function add(field: Field, value: number): void {
-  if (!Number.isFinite(value)) return;
+  if (!Number.isFinite(value) || value < 0) return;
   const index = indexOfField[field];
   sums[index] = (sums[index] as number) + value;
   counts[index] = (counts[index] as number) + 1;
