@@ -15,6 +15,7 @@ const others: Readonly<Record<string, string>> = {
   'src/apps/up/local-prometheus.ts': 'a folder that up made for a Prometheus of its own',
   'src/cli/cluster/group-file.ts': 'a folder that the command made and removes',
   'src/cli/cluster/value-flags.ts': 'a folder that the command made and removes',
+  'src/io/bounded-files/read-bounded.ts': 'only reads',
   'src/io/disk/disk-files.ts': 'KV blocks of the cache server, each written beside and renamed',
   'src/io/disk/folder-lock.ts': 'the lock of a folder of KV blocks',
   'src/io/local-stacks/local-stacks.ts': 'one file a stack, which is removed with it',
