@@ -56,6 +56,8 @@ export class BodyBudget {
    * @throws {HttpSyntaxError} With status 503 if memory is full and no other body can be evicted.
    */
   reserve(holder: BodyHolder, bytes: number): void {
+    // A request without a body, such as a probe's, needs no room.
+    if (bytes === 0) return;
     if (!this.#hasRoom(bytes) && !this.#makeRoom(holder, bytes)) {
       const message = 'The requests in flight fill the memory reserved for request bodies.';
       throw new HttpSyntaxError(503, message);

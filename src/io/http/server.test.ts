@@ -460,6 +460,15 @@ test('a body that the memory can never hold is refused as too large, one that it
   assert.equal(memory.budget.bytes, 0);
 });
 
+test('a request without a body is served however full the memory is', async (context) => {
+  const memory = serverMemory(1_000);
+  memory.responses.force(5_000);
+  const { connectPeer } = await serve(context, (exchange) => reply(exchange, 'ok'), { memory });
+  const peer = await connectPeer();
+  peer.socket.write(get('/health'));
+  assert.match(await peer.until(/ok$/), /^HTTP\/1\.1 200 /);
+});
+
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }

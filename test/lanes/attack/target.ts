@@ -141,7 +141,7 @@ export function startBystander(
       try {
         const [status, health] = await Promise.all([one(), fetch(`${adminUrl}/health`)]);
         if (status === 200 && health.status === 200) served++;
-        else failures.push(`status ${status}, health ${health.status}`);
+        else failures.push(`status ${status}, health ${health.status}: ${await health.text()}`);
       } catch (error) {
         failures.push(String(error));
       }
