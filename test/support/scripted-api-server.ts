@@ -61,6 +61,8 @@ export class ScriptedApiServer {
   isTelling = true;
   /** Responds to requests for single objects; without it there are none. */
   onObject: ((request: ObjectRequest) => ObjectResponse) | undefined;
+  /** Sends other `continue` tokens than its own; `expired` is a status 410. @param token What the client sent. */
+  onContinue: ((token: string | undefined) => string | 'expired' | undefined) | undefined;
   /** Paths of all requests, with their queries. */
   readonly requests: string[] = [];
   /** Header `authorization` of the last request. */
@@ -244,13 +246,21 @@ export class ScriptedApiServer {
   }
 
   #page(path: string, query: URLSearchParams, response: ServerResponse, isStalling: boolean): void {
-    const from = Number(query.get('continue') ?? 0);
+    const token = query.get('continue') ?? undefined;
+    const scripted = this.onContinue?.(token);
+    if (scripted === 'expired') {
+      const message = 'The provided continue parameter is too old.';
+      response.writeHead(410).end(JSON.stringify({ kind: 'Status', code: 410, message }));
+      return;
+    }
+    const from = Number(token ?? 0) || 0;
     const limit = Number(query.get('limit') ?? 500);
     const items = [...this.#list(path).values()].filter((object) => matches(object, query));
     const rest = items.length - from - limit;
     const metadata = {
       resourceVersion: String(this.#version),
       ...(rest > 0 && { continue: String(from + limit) }),
+      ...(scripted !== undefined && { continue: scripted }),
     };
     const page = JSON.stringify({ kind: 'List', metadata, items: items.slice(from, from + limit) });
     response.writeHead(200, { 'content-type': 'application/json' });

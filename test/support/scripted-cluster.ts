@@ -86,11 +86,17 @@ export async function scriptedCluster(t: {
 
 function answer(
   api: ScriptedApiServer,
-  { method, path, name, subresource, body }: ObjectRequest,
+  { method, path, name, subresource, contentType, body }: ObjectRequest,
   found: Kept | undefined,
 ): ObjectResponse {
   if (method === 'GET' || method === 'DELETE') {
     if (found === undefined || name === undefined) return status(404, 'not found');
+    const { preconditions } = (body === '' ? {} : JSON.parse(body)) as {
+      readonly preconditions?: { readonly uid?: string };
+    };
+    if (preconditions?.uid !== undefined && preconditions.uid !== found.metadata.uid) {
+      return status(409, 'the UID in the precondition is not the one of the object');
+    }
     if (method === 'DELETE') api.remove(path, name);
     return { status: 200, body: found };
   }
@@ -104,8 +110,17 @@ function answer(
   }
   if (method === 'POST' && found !== undefined) return status(409, 'already exists');
   const version = given.metadata.resourceVersion;
-  if (version !== undefined && version !== found?.metadata.resourceVersion) {
+  // Apply makes what does not exist, whatever the version.
+  const isApplied = contentType === 'application/apply-patch+yaml';
+  const isNew = isApplied && found === undefined;
+  if (version !== undefined && version !== found?.metadata.resourceVersion && !isNew) {
     return status(409, 'the object has been modified');
+  }
+  const { uid } = given.metadata;
+  if (isApplied && uid !== undefined && uid !== found?.metadata.uid) {
+    return found === undefined
+      ? status(409, 'uid mismatch')
+      : status(422, 'it is invalid: metadata.uid: Invalid value: field is immutable');
   }
   const isSame = found !== undefined && isDeepStrictEqual(found.spec, given.spec);
   if (isSame && method === 'PATCH') return { status: 200, body: found };

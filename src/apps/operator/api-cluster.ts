@@ -6,15 +6,25 @@ import {
   type ObjectReference,
   objectPath,
 } from '../../core/operator/index.ts';
-import { ApiStatusError, apiSend, type ClusterAccess } from '../../io/kubernetes/index.ts';
-import type { AdapterCluster, ClusterWriter, ScalingCluster } from './cluster.ts';
+import { ApiStatusError, apiSend, type ClusterAccess, listAll } from '../../io/kubernetes/index.ts';
+import {
+  type AdapterCluster,
+  ChangedMeanwhileError,
+  type ClusterWriter,
+  type ScalingCluster,
+} from './cluster.ts';
 import type { LeaseStore } from './leader-election.ts';
 
 /** Owner of the fields that the operator applies. */
 const fieldManager = 'spillway-operator';
 
-/** Objects of a list that are read, without the ones after them. */
-const listedMax = 500;
+/**
+ * A version that no object has, since the first one that is written is the second of etcd: applying with it fails if there is an
+ * object, and otherwise makes one.
+ *
+ * @see https://etcd.io/docs/v3.6/learning/data_model/
+ */
+const versionOfNothing = '1';
 
 /** An event's message is at most 1 KB. */
 const eventMessageCharactersMax = 1_000;
@@ -26,7 +36,7 @@ export function apiCluster(access: ClusterAccess): ClusterWriter & AdapterCluste
         const text = await apiSend(access, { method: 'GET', path: objectPath(reference) });
         return JSON.parse(text) as KubernetesObject;
       }),
-    apply: async (object) => {
+    apply: async (object, uid) => {
       const { apiVersion, kind, metadata } = object;
       const reference = {
         apiVersion,
@@ -34,21 +44,25 @@ export function apiCluster(access: ClusterAccess): ClusterWriter & AdapterCluste
         namespace: metadata.namespace ?? '',
         name: metadata.name,
       };
-      const text = await apiSend(access, {
+      const held = uid === undefined ? { resourceVersion: versionOfNothing } : { uid };
+      const call = apiSend(access, {
         method: 'PATCH',
         // Fields that upstream's operator, Helm or a person has set otherwise become the operator's.
         path: `${objectPath(reference)}?fieldManager=${fieldManager}&force=true`,
         contentType: 'application/apply-patch+yaml',
-        body: JSON.stringify(object),
+        body: JSON.stringify({ ...object, metadata: { ...metadata, ...held } }),
       });
+      const text = await call.catch(changedMeanwhile);
       return JSON.parse(text) as KubernetesObject;
     },
-    remove: async (reference) => {
+    remove: async (reference, uid) => {
+      const options = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid } };
       await unlessMissing(() =>
         apiSend(access, {
           method: 'DELETE',
           path: `${objectPath(reference)}?propagationPolicy=Background`,
-        }),
+          ...{ contentType: 'application/json', body: JSON.stringify(options) },
+        }).catch(changedMeanwhile),
       );
     },
     setStatus: (reference, status) =>
@@ -62,15 +76,10 @@ export function apiCluster(access: ClusterAccess): ClusterWriter & AdapterCluste
         return (JSON.parse(text) as KubernetesObject).metadata.resourceVersion ?? '';
       }),
     list: async ({ kind, apiVersion, namespace, labelSelector }) => {
-      const query = new URLSearchParams({
-        limit: String(listedMax),
-        ...(labelSelector !== undefined && { labelSelector }),
-      });
-      const path = `${listPath(kind, apiVersion, namespace)}?${query}`;
-      const text = await unlessMissing(() => apiSend(access, { method: 'GET', path }));
-      const { items = [] } = JSON.parse(text ?? '{}') as {
-        readonly items?: readonly KubernetesObject[];
-      };
+      const path = listPath(kind, apiVersion, namespace);
+      const items =
+        (await unlessMissing(() => listAll<KubernetesObject>(access, { path, labelSelector }))) ??
+        [];
       // Items of a list do not say what they are.
       return items.map((item) => ({ ...item, apiVersion, kind }));
     },
@@ -164,6 +173,16 @@ export function apiLease(access: ClusterAccess, namespace: string, name: string)
       }
     },
   };
+}
+
+/** @throws {ChangedMeanwhileError} If a condition of the request does not hold: status 409, or 422 for the uid of another object. */
+function changedMeanwhile(cause: unknown): never {
+  if (!(cause instanceof ApiStatusError)) throw cause;
+  const isAnother = cause.status === 422 && cause.message.includes(': metadata.uid: ');
+  if (cause.status !== 409 && !isAnother) throw cause;
+  throw new ChangedMeanwhileError(`the object has changed since it was read (${cause.message})`, {
+    cause,
+  });
 }
 
 /** @returns Undefined if the API server has no such object, or no such kind. */

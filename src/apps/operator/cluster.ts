@@ -7,6 +7,11 @@ import type {
   SecretKey,
 } from '../../core/operator/index.ts';
 
+/** The cluster is no longer as it was when something was decided: it is to be decided anew. */
+export class ChangedMeanwhileError extends Error {
+  override readonly name = 'ChangedMeanwhileError';
+}
+
 export interface ClusterWriter {
   /** @returns Undefined if there is no such object, or no such kind. */
   read(reference: ObjectReference): Promise<KubernetesObject | undefined>;
@@ -14,11 +19,18 @@ export interface ClusterWriter {
    * Server-side apply: sets the fields that the object has, and removes those that the operator set before and the object no
    * longer has. Fields of others stay.
    *
+   * @param uid Of the object that exists; undefined if there must be none yet.
    * @returns The object as it is now.
+   * @throws {ChangedMeanwhileError} If another object has the name, or there is none with this uid.
    */
-  apply(object: KubernetesObject): Promise<KubernetesObject>;
-  /** Removes an object, and what it owns afterwards; one that does not exist is removed. */
-  remove(reference: ObjectReference): Promise<void>;
+  apply(object: KubernetesObject, uid: string | undefined): Promise<KubernetesObject>;
+  /**
+   * Removes an object, and what it owns afterwards; one that does not exist is removed.
+   *
+   * @param uid Of the object.
+   * @throws {ChangedMeanwhileError} If another object has the name.
+   */
+  remove(reference: ObjectReference, uid: string | undefined): Promise<void>;
   /**
    * Sets the status of a resource.
    *
@@ -31,7 +43,7 @@ export interface ClusterWriter {
 
 /** What the built-in scaler does to a cluster. */
 export interface ScalingCluster extends Pick<ClusterWriter, 'record'> {
-  /** Objects of a kind in a namespace, at most some hundred; none if the API server does not know the kind. */
+  /** Objects of a kind in a namespace, from all pages of the list; none if the API server does not know the kind. */
   list(of: {
     readonly kind: string;
     readonly apiVersion: string;

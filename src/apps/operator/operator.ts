@@ -270,7 +270,8 @@ export class Operator {
       else if (kind === scalingKind) await this.#workOnScale(key, `${namespace}/${name}`);
       else {
         const resource = this.#resource(kind)?.objects.get(`${namespace}/${name}`);
-        if (resource !== undefined) await this.#controller.work(resource as unknown as Resource);
+        const seconds = resource && (await this.#controller.work(resource as unknown as Resource));
+        if (seconds !== undefined) this.#queue.add(key, seconds);
       }
       this.#queue.done(key, false);
     } catch (error) {

@@ -2,14 +2,16 @@
 import { createHash } from 'node:crypto';
 import {
   type EnginePod,
+  isMadeFor,
   type KubernetesObject,
-  type ObjectReference,
+  type Observed,
   podsOf,
   type Resource,
   reconcile,
+  referenceTo,
   type ScalingCondition,
 } from '../../core/operator/index.ts';
-import type { ClusterWriter } from './cluster.ts';
+import { ChangedMeanwhileError, type ClusterWriter } from './cluster.ts';
 
 export interface ResourceControllerOptions {
   readonly cluster: ClusterWriter;
@@ -31,6 +33,11 @@ interface Applied {
   readonly version: string;
 }
 
+/** Time until the next look at an object of somebody else: no watch shows that it goes. One read per object and look. */
+const conflictSeconds = 10;
+/** Reads of unknown objects: those of the spec, then those that follow from a Deployment that is found. One more for good measure. */
+const passesMax = 3;
+
 export class ResourceController {
   readonly #options: ResourceControllerOptions;
   /** By uid of the resource, then kind and name: as many as there are objects. */
@@ -51,24 +58,23 @@ export class ResourceController {
   /**
    * Brings the cluster closer to what a resource says.
    *
+   * @returns Seconds until another look is due, while an object of somebody else is in the way; otherwise undefined.
    * @throws If the API server cannot be reached, or refuses something; the status says so, too, if it can be written.
    */
-  async work(resource: Resource): Promise<void> {
-    const { cluster, activeRuntimes, now, pods, scaling } = this.#options;
+  async work(resource: Resource): Promise<number | undefined> {
+    const { cluster } = this.#options;
     const objects = await this.#objects(resource);
-    const active = activeRuntimes(resource);
-    const observed = {
-      ...{ objects, now: now() },
-      scaling: scaling(resource),
-      pods: podsOf(objects, pods(resource.metadata.namespace)),
-      ...(active === undefined ? {} : { activeRuntimes: active }),
-    };
+    const observed = this.#observed(resource, objects);
     const decided = reconcile(resource, observed);
     let refusal: unknown;
     try {
       for (const object of decided.apply) await this.#apply(resource, object, objects);
-      for (const reference of decided.remove) await cluster.remove(reference);
+      for (const reference of decided.remove) {
+        const { uid } = same(objects, reference.kind, reference.name)?.metadata ?? {};
+        await cluster.remove(reference, uid);
+      }
     } catch (error) {
+      if (error instanceof ChangedMeanwhileError) throw error;
       refusal = error;
     }
     const { status, events } =
@@ -82,6 +88,19 @@ export class ResourceController {
       for (const event of events) await cluster.record(resource, event);
     }
     if (refusal !== undefined) throw refusal;
+    return decided.conflicts?.length ? conflictSeconds : undefined;
+  }
+
+  #observed(resource: Resource, objects: readonly KubernetesObject[]): Observed {
+    const { activeRuntimes, now, pods, scaling } = this.#options;
+    const active = activeRuntimes(resource);
+    const own = objects.filter((object) => isMadeFor(object, resource));
+    return {
+      ...{ objects, now: now() },
+      scaling: scaling(resource),
+      pods: podsOf(own, pods(resource.metadata.namespace)),
+      ...(active === undefined ? {} : { activeRuntimes: active }),
+    };
   }
 
   /**
@@ -102,20 +121,25 @@ export class ResourceController {
     return true;
   }
 
-  /** Objects that the watches have, and a Deployment that upstream's operator has made without our label. */
+  /** Objects that the watches have, and those without our label that have a name that the resource would give. */
   async #objects(resource: Resource): Promise<readonly KubernetesObject[]> {
     const { cluster, owned } = this.#options;
-    const objects = owned(resource);
-    if (objects.some(({ kind }) => kind === 'Deployment')) return objects;
-    const { name, namespace } = resource.metadata;
-    const reference: ObjectReference = {
-      apiVersion: 'apps/v1',
-      kind: 'Deployment',
-      namespace,
-      name,
-    };
-    const found = await cluster.read(reference);
-    return found === undefined ? objects : [...objects, found];
+    const objects = [...owned(resource)];
+    const asked = new Set<string>();
+    for (let pass = 0; pass < passesMax; pass++) {
+      const { apply } = reconcile(resource, this.#observed(resource, objects));
+      const unknown = apply.filter(
+        ({ kind, metadata: { name } }) =>
+          same(objects, kind, name) === undefined && !asked.has(`${kind}/${name}`),
+      );
+      if (unknown.length === 0) break;
+      for (const object of unknown) {
+        asked.add(`${object.kind}/${object.metadata.name}`);
+        const found = await cluster.read(referenceTo(object, resource.metadata.namespace));
+        if (found !== undefined) objects.push(found);
+      }
+    }
+    return objects;
   }
 
   /** Applies an object, unless the cluster has it as it was last applied. */
@@ -126,16 +150,22 @@ export class ResourceController {
   ): Promise<void> {
     const key = `${object.kind}/${object.metadata.name}`;
     const hash = createHash('sha256').update(JSON.stringify(object)).digest('base64');
-    const found = observed.find(
-      (one) => one.kind === object.kind && one.metadata.name === object.metadata.name,
-    );
+    const found = same(observed, object.kind, object.metadata.name);
     const applied = this.#applied.get(metadata.uid) ?? new Map<string, Applied>();
     this.#applied.set(metadata.uid, applied);
     const last = applied.get(key);
     if (found !== undefined && last?.hash === hash && last.version === versionOf(found)) return;
-    const now = await this.#options.cluster.apply(object);
+    const now = await this.#options.cluster.apply(object, found?.metadata.uid);
     applied.set(key, { hash, version: versionOf(now) });
   }
+}
+
+function same(
+  objects: readonly KubernetesObject[],
+  kind: string,
+  name: string,
+): KubernetesObject | undefined {
+  return objects.find((one) => one.kind === kind && one.metadata.name === name);
 }
 
 /**

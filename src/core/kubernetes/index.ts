@@ -18,6 +18,7 @@ export {
   type ServiceSlice,
 } from './engine-services.ts';
 export { at, listAt, textAt } from './json-fields.ts';
+export { PageTokens } from './page-tokens.ts';
 export {
   type ListStep,
   objectsMax,

@@ -26,11 +26,13 @@ export {
   managedBy,
   type ObjectReference,
   type Owner,
+  referenceTo,
 } from './kubernetes-object.ts';
 export { Leadership, type LeaseSpec, renewSeconds, retrySeconds } from './leadership.ts';
 export { healthPort, manifests } from './manifests.ts';
+export { isMadeFor } from './ownership.ts';
 export { podUrl } from './pod-address.ts';
-export { deployedKinds, type Resource, reconcile } from './reconcile.ts';
+export { deployedKinds, type Observed, type Resource, reconcile } from './reconcile.ts';
 export { activeRuntimes, ownedBy, podsOf, runtimesOfPod } from './relations.ts';
 export type { ResourceEvent } from './resource-events.ts';
 export { apiVersion, group } from './resources.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
-import type { KubernetesObject } from './kubernetes-object.ts';
+import { type KubernetesObject, ownedMetadata } from './kubernetes-object.ts';
 import { type Observed, type Reconciled, type Resource, reconcile } from './reconcile.ts';
 
 const now = '2026-01-01T00:00:00Z';
@@ -384,7 +384,7 @@ function deployment(
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
-    metadata: { name, namespace: 'default', generation: 3 },
+    metadata: { ...ownedMetadata(owner, name), generation: 3 },
     spec: { selector: { matchLabels } },
   };
 }

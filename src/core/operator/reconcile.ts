@@ -9,6 +9,7 @@ import {
   type Owner,
   referenceTo,
 } from './kubernetes-object.ts';
+import { type Conflict, claimed, conflictMessage, isMadeFor } from './ownership.ts';
 import { eventsOf, type ResourceEvent } from './resource-events.ts';
 import { type Kind, type RouterSpec, type RuntimeSpec, specs } from './resources.ts';
 import { type RuntimeRollout, rolledOut } from './rollout/runtime-rollout.ts';
@@ -37,7 +38,7 @@ export interface Resource extends Owner {
 }
 
 export interface Observed {
-  /** Objects that this resource owns, and those of the names that it would give. */
+  /** Objects that this resource owns, and those of others that have the names that it would give. */
   readonly objects: readonly KubernetesObject[];
   /** VLLMRuntime: its pods. @default none are known */
   readonly pods?: readonly EnginePod[];
@@ -59,6 +60,8 @@ export interface Reconciled {
   readonly status: Readonly<Record<string, unknown>> | undefined;
   /** What is new in it, for `kubectl describe`; to record when the status is written. */
   readonly events: readonly ResourceEvent[];
+  /** Objects of others that are in the way. @default none */
+  readonly conflicts?: readonly Conflict[];
 }
 
 export function reconcile(resource: Resource, observed: Observed): Reconciled {
@@ -72,29 +75,26 @@ export function reconcile(resource: Resource, observed: Observed): Reconciled {
     const status = invalidStatus(resource, parsed.error, observed.now);
     return { apply: [], remove: [], ...written(resource, status, observed.now) };
   }
-  const deployment = observed.objects.find((one) => one.kind === 'Deployment');
+  const own = observed.objects.filter((one) => isMadeFor(one, resource));
+  const deployment = own.find((one) => one.kind === 'Deployment');
   const objects = desiredObjects(resource, parsed.data, selectorOf(deployment));
   const rollout =
     kind === 'VLLMRuntime'
-      ? rolledOut(
-          resource,
-          parsed.data as RuntimeSpec,
-          objects,
-          observed.objects,
-          observed.pods ?? [],
-        )
+      ? rolledOut(resource, parsed.data as RuntimeSpec, objects, own, observed.pods ?? [])
       : undefined;
   const wanted = rollout?.objects ?? objects;
-  const apply = wanted.filter((object) => !isKept(object, observed.objects));
-  const remove = observed.objects
-    .filter((object) => isOwnedBy(object, resource) && object.kind !== 'PersistentVolumeClaim')
+  const account = 'serviceAccountName' in parsed.data ? parsed.data.serviceAccountName : undefined;
+  const { free, conflicts } = claimed(resource, wanted, observed.objects, account);
+  const apply = free.filter((object) => !isKept(object, own));
+  const remove = own
+    .filter((object) => object.kind !== 'PersistentVolumeClaim')
     .map((object) => referenceTo(object, metadata.namespace))
     .filter(
       (one) =>
         !wanted.some(({ kind, metadata: { name } }) => kind === one.kind && name === one.name),
     );
-  const status = nextStatus(resource, parsed.data, observed, deployment, rollout);
-  return { apply, remove, ...written(resource, status, observed.now) };
+  const status = nextStatus(resource, parsed.data, { ...observed, conflicts }, deployment, rollout);
+  return { apply, remove, ...written(resource, status, observed.now), conflicts };
 }
 
 /** The status, if it is to be written, and what it has to tell. */
@@ -153,16 +153,18 @@ function storageOf(claim: KubernetesObject): unknown {
   return spec.resources?.requests?.storage;
 }
 
-function isOwnedBy({ metadata }: KubernetesObject, owner: Owner): boolean {
-  return metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid) ?? false;
-}
-
 const scalingType = 'Scaling';
+const conflictType = 'Conflict';
+
+/** What was observed, and what it means for the objects of the resource. */
+interface Judged extends Observed {
+  readonly conflicts: readonly Conflict[];
+}
 
 function nextStatus(
   resource: Resource,
   spec: Spec,
-  observed: Observed,
+  observed: Judged,
   deployment: KubernetesObject | undefined,
   rollout: RuntimeRollout | undefined,
 ): Readonly<Record<string, unknown>> {
@@ -181,7 +183,11 @@ function nextStatus(
     scaling === undefined
       ? kept
       : withCondition(kept, { type: scalingType, observedGeneration, ...scaling }, observed.now);
-  const conditions = withCondition(others, ready, observed.now);
+  const conditions = withConflicts(
+    withCondition(others, ready, observed.now),
+    { observedGeneration, conflicts: observed.conflicts },
+    observed.now,
+  );
   const shared = { observedGeneration, conditions };
   const readiness = progress?.readiness ?? 'Ready';
   if (resource.kind !== 'VLLMRuntime') {
@@ -210,15 +216,35 @@ function nextStatus(
   };
 }
 
+/** The condition is there only while there are conflicts. */
+function withConflicts(
+  conditions: readonly Condition[],
+  {
+    conflicts,
+    observedGeneration,
+  }: Pick<Judged, 'conflicts'> & Pick<Condition, 'observedGeneration'>,
+  now: string,
+): readonly Condition[] {
+  if (conflicts.length === 0) return conditions.filter(({ type }) => type !== conflictType);
+  const reason = conflicts.every(({ isUsed }) => isUsed) ? 'ForeignAccount' : 'ObjectExists';
+  const message = conflictMessage(conflicts);
+  const condition = { type: conflictType, status: 'True', reason, message, observedGeneration };
+  return withCondition(conditions, condition as Omit<Condition, 'lastTransitionTime'>, now);
+}
+
 function readyCondition(
   { metadata }: Resource,
-  { refusal }: Observed,
+  { refusal, conflicts }: Judged,
   progress: Progress | undefined,
 ): Omit<Condition, 'lastTransitionTime'> {
   const observedGeneration = metadata.generation ?? 0;
   const base = { type: 'Ready', observedGeneration };
   if (refusal !== undefined) {
     return { ...base, status: 'False', reason: 'Refused', message: refusal };
+  }
+  const inTheWay = conflicts.filter(({ isUsed }) => !isUsed);
+  if (inTheWay.length > 0) {
+    return { ...base, status: 'False', reason: 'Conflict', message: conflictMessage(inTheWay) };
   }
   if (progress === undefined) {
     return { ...base, status: 'True', reason: 'Disabled', message: 'enableRouter is false.' };

@@ -22,8 +22,9 @@ export function eventsOf(before: unknown, next: unknown): readonly ResourceEvent
   return conditionsOf(next)
     .filter(({ type, reason }) => !known.some((one) => one.type === type && one.reason === reason))
     .filter(({ reason }) => !quiet.has(reason))
-    .map(({ status, reason, message }) => ({
-      ...{ type: status === 'False' ? 'Warning' : 'Normal', reason, message },
+    .map(({ type, status, reason, message }) => ({
+      type: status === 'False' || type === 'Conflict' ? 'Warning' : 'Normal',
+      ...{ reason, message },
     }));
 }
 

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import {
   ClusterProtocolError,
+  PageTokens,
   parseListPage,
   parseWatchEvent,
   type ReadObject,
@@ -87,6 +88,7 @@ class BrokenWatchError extends Error {
 async function readList<T>(options: FollowedListOptions<T>): Promise<void> {
   const { access, path, labelSelector = '', read, list, signal, onServed } = options;
   const { headTimeoutMs = 10_000 } = options;
+  const pages = new PageTokens();
   let continueToken: string | undefined;
   do {
     const query = new URLSearchParams({ limit: String(pageObjects) });
@@ -97,7 +99,7 @@ async function readList<T>(options: FollowedListOptions<T>): Promise<void> {
     const page = parseListPage(await readText(response, limits), read);
     list.served();
     list.addPage(page);
-    continueToken = page.continueToken;
+    continueToken = pages.next(page.continueToken);
   } while (continueToken !== undefined);
   onServed();
 }

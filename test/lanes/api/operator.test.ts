@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { createEngineServer } from '../../../src/apps/engine/index.ts';
+import { apiCluster } from '../../../src/apps/operator/api-cluster.ts';
+import { ChangedMeanwhileError } from '../../../src/apps/operator/cluster.ts';
 import { defaultEngineConfig } from '../../../src/core/engine/index.ts';
 import { manifests } from '../../../src/core/operator/index.ts';
 import { loadTokenizer } from '../../../src/io/tokenizers/index.ts';
@@ -137,11 +139,23 @@ test('a Deployment that upstream’s operator made is taken over in place', asyn
     image: 'lmcache/vllm-openai:old',
     env: [{ name: 'GONE', value: '1' }],
   };
+  await create(runtime('old'));
+  const { metadata: resource } = await cluster.expect('GET', `${ours}/vllmruntimes/old`);
+  // As controller-runtime's SetControllerReference, which upstream's operator calls, sets it.
+  const owner = {
+    ...{ apiVersion: 'production-stack.vllm.ai/v1alpha1', kind: 'VLLMRuntime', name: 'old' },
+    uid: (resource as { readonly uid: string }).uid,
+    ...{ controller: true, blockOwnerDeletion: true },
+  };
   await create({
     ...{
       apiVersion: 'apps/v1',
       kind: 'Deployment',
-      metadata: { name: 'old', namespace: 'default' },
+      metadata: {
+        name: 'old',
+        namespace: 'default',
+        ownerReferences: [owner],
+      } as Loaded['metadata'],
     },
     spec: {
       replicas: 1,
@@ -150,7 +164,6 @@ test('a Deployment that upstream’s operator made is taken over in place', asyn
     },
   });
   const { metadata: before } = await cluster.expect('GET', `${deployments}/old`);
-  await create(runtime('old'));
   await startOperator(t);
   await until(
     async () =>
@@ -159,6 +172,56 @@ test('a Deployment that upstream’s operator made is taken over in place', asyn
   const { metadata, spec } = await cluster.expect('GET', `${deployments}/old`);
   assert.equal((metadata as { uid: string }).uid, (before as { uid: string }).uid);
   assert.deepEqual((spec as { selector: { matchLabels: object } }).selector.matchLabels, labels);
+});
+
+test('objects of others stay as they are, and the resource heals once they are gone', async (t) => {
+  const core = '/api/v1/namespaces/default';
+  await create({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'ci-admin' } });
+  await create({
+    ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 'postgres' } },
+    spec: { selector: { app: 'postgres' }, ports: [{ port: 5432 }] },
+  });
+  const before = await cluster.expect('GET', `${core}/services/postgres`);
+  await startOperator(t);
+  await create({
+    ...{ apiVersion: 'production-stack.vllm.ai/v1alpha1', kind: 'VLLMRouter' },
+    metadata: { name: 'postgres' },
+    spec: {
+      ...{ resources: {}, k8sLabelSelector: 'app=m', serviceAccountName: 'ci-admin' },
+      image: { registry: '', name: 'spillway:1' },
+    },
+  });
+  const conflict = async () => {
+    const { status } = await cluster.expect('GET', `${ours}/vllmrouters/postgres`);
+    const { conditions = [] } = (status ?? {}) as {
+      readonly conditions?: readonly { readonly type: string; readonly reason: string }[];
+    };
+    return conditions.find(({ type }) => type === 'Conflict')?.reason;
+  };
+  await until(async () => (await conflict()) === 'ObjectExists');
+  assert.equal((await cluster.ask('GET', `${deployments}/postgres`)).status, 200);
+  assert.deepEqual(await cluster.expect('GET', `${core}/services/postgres`), before);
+  await cluster.expect('DELETE', `${core}/services/postgres`);
+  await until(async () => (await conflict()) === 'ForeignAccount');
+  const { metadata } = await cluster.expect('GET', `${core}/serviceaccounts/ci-admin`);
+  assert.equal((metadata as { readonly ownerReferences?: unknown }).ownerReferences, undefined);
+});
+
+test('an API server makes no object, and changes none, where another one has come', async () => {
+  const { apply, remove } = apiCluster(await operatorAccess(cluster));
+  const object = (team: string) => ({
+    ...{ apiVersion: 'v1', kind: 'ConfigMap', data: { team } },
+    metadata: { name: 'raced', namespace: 'default' },
+  });
+  const made = await apply(object('a'), undefined);
+  await assert.rejects(apply(object('b'), undefined), ChangedMeanwhileError);
+  await assert.rejects(apply(object('b'), 'another'), ChangedMeanwhileError);
+  const reference = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'default', name: 'raced' };
+  await assert.rejects(remove(reference, 'another'), ChangedMeanwhileError);
+  const { data } = await apply(object('c'), made.metadata.uid);
+  assert.deepEqual(data, { team: 'c' });
+  await remove(reference, made.metadata.uid);
+  await assert.rejects(apply(object('d'), made.metadata.uid), ChangedMeanwhileError);
 });
 
 test('the definitions refuse what cannot work, with a sentence', async () => {

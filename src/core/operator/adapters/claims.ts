@@ -4,6 +4,7 @@ import { type LoraAdapterSpec, specs } from '../resources.ts';
 import type { AdapterPod } from './adapter-pod.ts';
 import { type AdapterLocation, locateAdapter } from './adapter-source.ts';
 import type { AdapterResource, AdaptersObserved } from './contract.ts';
+import { sourceFault } from './source-fault.ts';
 
 /** An adapter that is to be loaded. */
 export interface ActiveAdapter {
@@ -21,6 +22,8 @@ export interface Claims {
   /** Another resource has their name; a sentence for each. */
   readonly taken: readonly { readonly adapter: AdapterResource; readonly message: string }[];
   readonly invalid: readonly { readonly adapter: AdapterResource; readonly error: z.ZodError }[];
+  /** Their name or path could lead elsewhere; a sentence for each. */
+  readonly unsafe: readonly { readonly adapter: AdapterResource; readonly message: string }[];
 }
 
 /** Of several adapters with one name for one model, the oldest has it. */
@@ -32,6 +35,7 @@ export function claimsOf({ adapters, pods }: Pick<AdaptersObserved, 'adapters' |
   const active: ActiveAdapter[] = [];
   const taken: Claims['taken'][number][] = [];
   const invalid: Claims['invalid'][number][] = [];
+  const unsafe: Claims['unsafe'][number][] = [];
   for (const adapter of byAge) {
     const parsed = specs.LoraAdapter.safeParse(adapter.spec);
     if (!parsed.success) {
@@ -39,6 +43,11 @@ export function claimsOf({ adapters, pods }: Pick<AdaptersObserved, 'adapters' |
       continue;
     }
     const spec = parsed.data;
+    const fault = sourceFault(spec.adapterSource);
+    if (fault !== undefined) {
+      unsafe.push({ adapter, message: fault });
+      continue;
+    }
     const key = `${spec.baseModel} ${nameOf(spec)}`;
     const owner = owners.get(key);
     if (owner === undefined) {
@@ -53,7 +62,7 @@ export function claimsOf({ adapters, pods }: Pick<AdaptersObserved, 'adapters' |
       taken.push({ adapter, message });
     }
   }
-  return { active, taken, invalid };
+  return { active, taken, invalid, unsafe };
 }
 
 export function isDeleting({ metadata }: AdapterResource): boolean {

@@ -31,7 +31,7 @@ export function planAdapters(observed: AdaptersObserved): AdapterPlan {
     const change = statusChange(adapter, status, now);
     if (change !== undefined) plan.statuses.push({ adapter, status: change });
   };
-  const { active, taken, invalid } = claimsOf(observed);
+  const { active, taken, invalid, unsafe } = claimsOf(observed);
   const chosen = placed(active, observed);
   const owned = (pod: AdapterPod, name: string) =>
     active.some(({ spec }) => spec.baseModel === pod.model && nameOf(spec) === name);
@@ -49,12 +49,10 @@ export function planAdapters(observed: AdaptersObserved): AdapterPlan {
     plan.actions.push(...loads(one, wanted, observed), ...unloads(one, wanted, observed, owned));
     say(adapter, adapterStatus(stateOf(one, wanted, observed), now));
   }
-  for (const { adapter, message } of taken) {
-    say(
-      adapter,
-      adapterStatus({ ...emptyState(adapter), problem: { reason: 'NameTaken', message } }, now),
-    );
-  }
+  const refuse = (adapter: AdapterResource, reason: string, message: string) =>
+    say(adapter, adapterStatus({ ...emptyState(adapter), problem: { reason, message } }, now));
+  for (const { adapter, message } of taken) refuse(adapter, 'NameTaken', message);
+  for (const { adapter, message } of unsafe) refuse(adapter, 'UnsafeSource', message);
   for (const { adapter, error } of invalid) {
     say(adapter, { ...invalidStatus(adapter, error, now), phase: 'Failed' });
   }
