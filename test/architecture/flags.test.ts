@@ -10,7 +10,7 @@ const others = new Set(
     '--max-semi-space-size --min-semi-space-size --single-threaded-gc --trace-gc-nvp',
     '--chaos --first-seed --kilobytes --loads --proxies --rate --repeats --restarts --routers --scenario --seconds --streams',
     // helm, kubectl, minikube, gcloud, az, docker
-    '--create-namespace --name --reuse-values --container-runtime --driver --gpus --insecure-registry --feature-gates',
+    '--create-namespace --name --reuse-values --container-runtime --driver --gpus --insecure-registry --feature-gates --cascade',
     '--accelerator --cluster --cluster-name --global --location --machine-type --num-nodes --region',
     '--generate-ssh-keys --node-count --node-taints --node-vm-size --resource-group',
     // LMCache, upstream's router, other benchmarks and gateways
