@@ -16,6 +16,9 @@ import { MessagePackReader } from './message-pack-reader.ts';
  */
 const itemsMax = 131_072;
 
+/** Token ids of one batch: those of four steps of a million tokens. */
+const tokenIdsMax = 4 * 2 ** 20;
+
 /**
  * Reads the payload of one message.
  *
@@ -23,7 +26,7 @@ const itemsMax = 131_072;
  *   small multiple of the input's length.
  */
 export function decodeKvEventBatch(payload: Uint8Array): KvEventBatch {
-  const reader = new MessagePackReader(payload, itemsMax);
+  const reader = new MessagePackReader(payload, itemsMax, tokenIdsMax);
   const items = reader.array();
   if (items < 2) reader.fail('a batch has at least a time and its events');
   const timestampSeconds = reader.float();

@@ -42,6 +42,18 @@ test('a batch with more hashes and events than any step has is refused before th
   assert.equal(decodeKvEventBatch(fewer).events.length, 1);
 });
 
+test('a batch with more token ids than any step has is refused before they are read', () => {
+  const of = (count: number) =>
+    encodeKvEventBatch(batchOf({ ...stored([1n]), tokenIds: new Uint32Array(count) }));
+  assert.throws(() => decodeKvEventBatch(of(2 ** 22 + 1)), /too many token ids/);
+  const half = { ...stored([1n]), tokenIds: new Uint32Array(2 ** 21 + 1) };
+  assert.throws(
+    () => decodeKvEventBatch(encodeKvEventBatch({ ...batchOf(half), events: [half, half] })),
+    /too many/,
+  );
+  assert.equal(decodeKvEventBatch(of(2 ** 22)).events.length, 1);
+});
+
 test('64-bit block hashes survive exactly', () => {
   fc.assert(
     fc.property(fc.bigInt(-(2n ** 63n), 2n ** 64n - 1n), (hash) => {

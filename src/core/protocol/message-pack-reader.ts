@@ -16,10 +16,19 @@ export class MessagePackReader {
   readonly #view: DataView;
   /** Items of arrays and pairs of maps that may still follow. */
   #itemsLeft: number;
+  #tokenIdsLeft: number;
 
-  /** @param itemsMax Items of all arrays and maps together, without token ids. @default any number */
-  constructor(bytes: Uint8Array, itemsMax = Number.POSITIVE_INFINITY) {
+  /**
+   * @param itemsMax Items of all arrays and maps together, without token ids. @default any number
+   * @param tokenIdsMax Token ids of the whole message. @default any number
+   */
+  constructor(
+    bytes: Uint8Array,
+    itemsMax = Number.POSITIVE_INFINITY,
+    tokenIdsMax = Number.POSITIVE_INFINITY,
+  ) {
     this.#itemsLeft = itemsMax;
+    this.#tokenIdsLeft = tokenIdsMax;
     this.bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
@@ -169,7 +178,10 @@ export class MessagePackReader {
 
   /** An array of token ids. */
   tokenIds(): Uint32Array {
-    const tokens = new Uint32Array(this.#arrayLength());
+    const length = this.#arrayLength();
+    this.#tokenIdsLeft -= length;
+    if (this.#tokenIdsLeft < 0) this.fail('it has too many token ids');
+    const tokens = new Uint32Array(length);
     const { bytes } = this;
     let at = this.offset;
     for (let i = 0; i < tokens.length; i++) {

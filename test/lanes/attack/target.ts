@@ -22,6 +22,8 @@ export interface Target {
   readonly port: number;
   readonly adminUrl: string;
   readonly engine: ScriptedEngine;
+  /** Aborted at the end of the test, whatever its outcome. */
+  readonly over: AbortSignal;
   /** All that the router has logged. */
   readonly log: () => string;
   measure(): Promise<Measured>;
@@ -65,7 +67,9 @@ export async function startTarget(
     log += text;
   });
   const sockets = new Set<Socket>();
+  const over = new AbortController();
   t.after(async () => {
+    over.abort();
     for (const socket of sockets) socket.destroy();
     child.kill('SIGKILL');
     await engine.close();
@@ -74,7 +78,7 @@ export async function startTarget(
   await until(async () => (await fetch(`${adminUrl}/health`)).status === 200);
   const { port } = new URL(url);
   return {
-    ...{ url, port: Number(port), adminUrl, engine, log: () => log },
+    ...{ url, port: Number(port), adminUrl, engine, over: over.signal, log: () => log },
     tell: (message) => child.send(message),
     measure: async () => {
       child.send('report');
@@ -111,7 +115,7 @@ export interface Noticed {
 
 /** A client with an address of its own that sends one request after the other, each on a new connection. */
 export function startBystander(
-  { url, adminUrl }: Target,
+  { url, adminUrl, over }: Target,
   options: { readonly ca?: string; readonly key?: string } = {},
 ): { stop(): Promise<Noticed> } {
   const failures: string[] = [];
@@ -136,7 +140,7 @@ export function startBystander(
       sent.end(body);
     });
   const work = (async () => {
-    while (!isStopped) {
+    while (!isStopped && !over.aborted) {
       const startMs = performance.now();
       try {
         const [status, health] = await Promise.all([one(), fetch(`${adminUrl}/health`)]);
