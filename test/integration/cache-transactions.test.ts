@@ -5,6 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { noAccount } from '../../src/apps/cache/client-memory.ts';
+import { endlessTurns } from '../../src/apps/cache/command-turns.ts';
 import { ReplyWriter } from '../../src/apps/cache/reply-writer.ts';
 import { RespConnection } from '../../src/apps/cache/resp-connection.ts';
 import type { RespService } from '../../src/apps/cache/resp-service.ts';
@@ -123,10 +125,14 @@ test('a client that is handed to another process amid a transaction executes non
     space: () => ({ store: server.store, load: async () => {}, sizes: {} }),
     whole: { store: server.store, load: async () => {} },
     ...{ wallClock: { nowSeconds: () => 0 }, turns: { spend: () => true }, requested: () => {} },
+    valueTurns: endlessTurns,
     ...{ transactions: new TransactionMemory(), clients: new Set(), cluster: () => undefined },
     ...{ redirects: 'auto', watchesChains: false },
   } as unknown as RespService;
-  const client = { id: 1, origin: { address: '', certificate: () => undefined } };
+  const client = {
+    id: 1,
+    origin: { address: '', certificate: () => undefined, account: noAccount },
+  };
   const first = new RespConnection(service, new ReplyWriter(output as never), client);
   first.push(Buffer.from('MULTI\r\nSET k 1\r\n'));
   const { session } = first;

@@ -45,7 +45,7 @@ export function cacheMetrics(
   const rejected = counter('rejected_connections', 'Connections above the maximum.');
   const closed = counter(
     'closed_connections',
-    'Connections that the server closed: a request that stalled or took too long, or no valid request.',
+    'Connections that the server closed: a request that stalled or took too long, replies that were not read, too much memory, or no valid request.',
     'reason',
   );
   registry.rowGauge<CacheProtocol>({

@@ -5,6 +5,7 @@ import type { MemoryStore } from '../../core/cache/index.ts';
 import { errorReply } from '../../core/resp/index.ts';
 import { type CacheMetrics, type CacheProtocol, cacheMetrics } from './cache-metrics.ts';
 import type { CacheTls } from './cache-tls.ts';
+import { ClientMemory, type MemoryAccount } from './client-memory.ts';
 import {
   type ClientHandle,
   type ClientSocket,
@@ -13,6 +14,7 @@ import {
   handleSocket,
   secureSocket,
 } from './client-reads.ts';
+import { bytesPerTurnMax, CommandTurns } from './command-turns.ts';
 import {
   type ClientState,
   type Conversation,
@@ -35,6 +37,9 @@ const defaultDeadlines: RequestDeadlines = {
   unreadMs: 300_000,
 };
 
+/** What requests that are not complete and replies that are not read take of all clients together, beside the values. */
+const clientBytesMaxDefault = 64 << 20;
+
 /** Finds clients whose machine is gone without a word, which otherwise count as connected for ever. */
 export const keepAlive = { keepAlive: true, keepAliveInitialDelay: 60_000 };
 
@@ -44,10 +49,14 @@ export interface ClientLimits {
   readonly connectionsMax?: number | undefined;
   /** @default 30 s without a byte, 120 s in all, 5 minutes for unread replies */
   readonly deadlines?: RequestDeadlines | undefined;
+  /** Bytes of requests and replies of all clients; the one that takes most is disconnected first. @default 64 MiB */
+  readonly clientBytesMax?: number | undefined;
 }
 
 /** Where a client is. */
 export interface ClientOrigin {
+  /** Where its requests that are not complete are counted. */
+  readonly account: MemoryAccount;
   /** Of its other end, with the port; empty over a Unix socket. */
   readonly address: string;
   /** Its certificate, if the server asks for one and has checked it. */
@@ -98,10 +107,14 @@ export class Clients {
   #whenGone = () => {};
   readonly #connectionsMax: number;
   readonly #deadlines: RequestDeadlines;
+  readonly #memory: ClientMemory;
+  /** What may be checked and written for all of them in one turn of the event loop. */
+  readonly valueTurns = new CommandTurns(setImmediate, bytesPerTurnMax);
 
   constructor(options: ClientLimits, store: MemoryStore) {
     this.#connectionsMax = options.connectionsMax ?? defaultConnectionsMax;
     this.#deadlines = options.deadlines ?? defaultDeadlines;
+    this.#memory = new ClientMemory(options.clientBytesMax ?? clientBytesMaxDefault);
     this.metrics = cacheMetrics(store, (protocol) => this.count(protocol));
     for (const protocol of ['lm', 'resp'] as const) {
       const { sentBytes, receivedBytes } = this.metrics.of(protocol);
@@ -116,6 +129,11 @@ export class Clients {
         receivedBytes.inc(received - receivedBytes.value);
       });
     }
+  }
+
+  /** Bytes of requests and replies that are counted. */
+  get memoryBytes(): number {
+    return this.#memory.bytes;
   }
 
   count(protocol: CacheProtocol): number {
@@ -189,7 +207,13 @@ export class Clients {
       this.#sentBytes[protocol] += socket.bytesWritten;
       this.#receivedBytes[protocol] += socket.bytesRead;
     });
-    const conversation = speak(new ReplyWriter(output), metrics, originOf(socket));
+    const account = this.#memory.open(() => {
+      metrics.closed('memory');
+      socket.destroy();
+    });
+    socket.once('close', () => account.end());
+    const replies = new ReplyWriter(output, this.valueTurns, account);
+    const conversation = speak(replies, metrics, originOf(socket, account));
     const open = converse(client, conversation, this.#deadlines, metrics.closed, mark);
     clients.set(socket, open);
     return { open, conversation };
@@ -218,8 +242,9 @@ export class Clients {
   }
 }
 
-function originOf(socket: Socket): ClientOrigin {
+function originOf(socket: Socket, account: MemoryAccount): ClientOrigin {
   return {
+    account,
     address: addressOf(socket),
     certificate: () =>
       socket instanceof TLSSocket && socket.authorized ? socket.getPeerCertificate() : undefined,

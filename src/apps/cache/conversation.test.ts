@@ -8,6 +8,7 @@ import { MemoryStore, TieredStore } from '../../core/cache/index.ts';
 import { listenOn } from '../../io/listen/index.ts';
 import { detached } from './client-reads.ts';
 import { Clients } from './clients.ts';
+import { CommandTurns } from './command-turns.ts';
 import type { ClientState } from './conversation.ts';
 import { KeySpaces } from './key-spaces.ts';
 import { noPeers } from './peer-access.ts';
@@ -25,6 +26,7 @@ async function markedCache(t: TestContext) {
     ...{ spaces, users: new Users([], undefined), wallClock: clock },
     ...{ watchesChains: false, redirects: 'auto', cluster: () => undefined },
     peerAccess: noPeers,
+    valueTurns: new CommandTurns(setImmediate),
   });
   const clients = new Clients({}, memory);
   const marks: ClientState[] = [];

@@ -44,7 +44,7 @@ export interface RequestDeadlines {
 export type ClientState = 'idle' | 'busy' | 'replying';
 
 /** Why the server closed a connection. */
-export type CloseReason = 'stalled' | 'too slow' | 'unread' | 'syntax';
+export type CloseReason = 'stalled' | 'too slow' | 'unread' | 'syntax' | 'memory';
 
 export interface OpenConversation {
   /** Closes the connection once the request that has begun is complete and its reply is written. */

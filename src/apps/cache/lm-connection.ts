@@ -2,6 +2,8 @@
 import type { ClientStore, ValueWriter } from '../../core/cache/index.ts';
 import { ChainWatch } from '../../core/eviction/index.ts';
 import type { LmLayout, LmRequest } from '../../core/lm/index.ts';
+import type { CommandTurns } from './command-turns.ts';
+import { leaseFor } from './commands/call.ts';
 import type { LoadValues } from './loading.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 
@@ -10,6 +12,8 @@ export interface LmService {
   readonly store: ClientStore;
   readonly load: LoadValues;
   readonly layout: LmLayout;
+  /** What may be checked and written for all clients in one turn, in bytes. */
+  readonly valueTurns: Pick<CommandTurns, 'isSpent' | 'next'>;
   /** Whether evictions depend on the order of requests. */
   readonly watchesChains: boolean;
   /** Called with the name of each command. */
@@ -19,6 +23,7 @@ export interface LmService {
 export class LmConnection {
   readonly #store: ClientStore;
   readonly #load: LoadValues;
+  readonly #turns: LmService['valueTurns'];
   readonly #requested: LmService['requested'];
   readonly #replies: ReplyWriter;
   readonly #layout: LmLayout;
@@ -36,6 +41,7 @@ export class LmConnection {
   /** Called when it is no longer busy. */
   whenReady = () => {};
   #isBusy = false;
+  #isClosed = false;
   /** Called before each reply to a client that waits for it. */
   whenReplying = () => {};
   /** Whether the client has ever sent a request before the reply to another one, as LMCache never does. */
@@ -43,6 +49,10 @@ export class LmConnection {
 
   constructor(service: LmService, replies: ReplyWriter) {
     const { store, load, layout, watchesChains, requested } = service;
+    this.#turns = service.valueTurns;
+    replies.whenWritten = () => {
+      if (!this.#isBusy) this.whenReady();
+    };
     if (watchesChains) {
       this.#chains = new ChainWatch((key, before) => store.follows(key, before));
     }
@@ -61,7 +71,7 @@ export class LmConnection {
 
   /** Whether a value has to come before the reply, and nothing else is taken. */
   get isBusy(): boolean {
-    return this.#isBusy;
+    return this.#isBusy || this.#replies.isBusy;
   }
 
   /** Whether a request has begun and is not complete. */
@@ -77,7 +87,7 @@ export class LmConnection {
    */
   take(bytes: Uint8Array): number {
     let at = 0;
-    while (at < bytes.length && !this.#isBusy && !(this.#replies.isFull && !this.isWaiting)) {
+    while (at < bytes.length && !this.isBusy && !(this.#replies.isFull && !this.isWaiting)) {
       at += this.#bodyRest > 0 ? this.#body(bytes.subarray(at)) : this.#header(bytes.subarray(at));
     }
     return at;
@@ -97,6 +107,7 @@ export class LmConnection {
 
   /** The connection is gone: a value that is not complete is never seen. */
   close(): void {
+    this.#isClosed = true;
     this.#writer?.abort();
     this.#writer = undefined;
   }
@@ -136,7 +147,8 @@ export class LmConnection {
       case 'get':
         if ((this.#has(key) && this.#store.isBelow(key)) || this.#store.isElsewhere(key)) {
           this.#afterLoad(key, () => this.#get(key));
-        } else this.#get(key);
+        } else if (this.#turns.isSpent) this.#inTurn(() => this.#get(key));
+        else this.#get(key);
         return;
       case 'exist':
         if (this.#store.isElsewhere(key)) this.#afterLoad(key, () => this.#exist(key));
@@ -171,11 +183,19 @@ export class LmConnection {
 
   #afterLoad(key: string, reply: () => void): void {
     this.#isBusy = true;
-    this.#load([key]).then(() => {
-      this.#isBusy = false;
-      reply();
-      this.whenReady();
-    });
+    this.#load([key]).then(() => this.#goOn(reply));
+  }
+
+  #inTurn(reply: () => void): void {
+    this.#isBusy = true;
+    this.#turns.next(() => this.#goOn(reply));
+  }
+
+  #goOn(reply: () => void): void {
+    if (this.#isClosed) return;
+    this.#isBusy = false;
+    reply();
+    if (!this.isBusy) this.whenReady();
   }
 
   #exist(key: string): void {
@@ -185,7 +205,7 @@ export class LmConnection {
   }
 
   #get(key: string): void {
-    const value = this.#has(key) ? this.#store.lease(key) : undefined;
+    const value = this.#has(key) ? leaseFor(this.#replies, this.#store, key) : undefined;
     this.#chains?.saw('load', key, value !== undefined);
     if (value === undefined) {
       this.#reply(400);

@@ -15,7 +15,7 @@ import { TransactionMemory } from './transaction.ts';
 export interface SpokenOptions
   extends Pick<
     RespService,
-    'users' | 'wallClock' | 'watchesChains' | 'redirects' | 'cluster' | 'peerAccess'
+    'users' | 'wallClock' | 'watchesChains' | 'redirects' | 'cluster' | 'peerAccess' | 'valueTurns'
   > {
   readonly spaces: KeySpaces;
   /** @default '186' */
@@ -28,8 +28,9 @@ export function spoken({
   lmLayout = '186',
   ...service
 }: SpokenOptions): Readonly<Record<CacheProtocol, Speak>> {
-  const { watchesChains } = service;
-  const lmService = { ...spaces.lm(), layout: lmLayouts[lmLayout], watchesChains };
+  const { watchesChains, valueTurns } = service;
+  const layout = lmLayouts[lmLayout];
+  const lmService = { ...spaces.lm(), layout, watchesChains, valueTurns };
   const space = (name: string) => spaces.resp(name);
   const turns = new CommandTurns(setImmediate);
   const shared = { transactions: new TransactionMemory(), clients: new Set<RespClient>() };

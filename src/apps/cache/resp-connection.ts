@@ -8,6 +8,7 @@ import {
   RespSyntaxError,
 } from '../../core/resp/index.ts';
 import { ClientIdentity } from './client-identity.ts';
+import type { MemoryAccount } from './client-memory.ts';
 import { ClientTransaction, transactionNames } from './client-transaction.ts';
 import type { ClientOrigin } from './clients.ts';
 import { CommandChains } from './command-chains.ts';
@@ -18,6 +19,7 @@ import {
   type Reply,
   type RespCall,
   type RespCommand,
+  type Steps,
   type StreamedValue,
 } from './commands/call.ts';
 import { callFault } from './commands/call-fault.ts';
@@ -39,9 +41,11 @@ export class RespConnection {
   readonly #chains: CommandChains | undefined;
   readonly #reader: RequestReader;
   readonly #service: RespService;
+  readonly #account: MemoryAccount;
   #writer: ValueWriter | undefined;
   #isQuitting = false;
   #isBusy = false;
+  #isClosed = false;
   /** Called when it is no longer busy. */
   whenReady = () => {};
 
@@ -69,6 +73,7 @@ export class RespConnection {
       ...{
         store: isPeer ? whole.store : store,
         whole: whole.store,
+        valueTurns: service.valueTurns,
         wallClock,
         replies,
         id,
@@ -83,11 +88,15 @@ export class RespConnection {
       },
     };
     this.#service = service;
+    this.#account = client.origin.account;
     this.#identity = identity;
     if (service.watchesChains) this.#chains = new CommandChains(() => this.#call.store);
     this.#transaction = new ClientTransaction(service.transactions, this.#call, (args, streamed) =>
-      this.#command(args, streamed),
+      atOnce(this.#command(args, streamed)),
     );
+    replies.whenWritten = () => {
+      if (!this.#isBusy) this.whenReady();
+    };
     if (session?.isQueueing === true) this.#transaction.openRefused();
     if (session?.isWatching === true) this.#transaction.watches.lose();
     service.clients.add(this.#call);
@@ -127,6 +136,11 @@ export class RespConnection {
    * @throws {RespSyntaxError} After which the connection has to be closed.
    */
   push(bytes: Uint8Array): void {
+    this.#push(bytes);
+    this.#account.set('request', this.#reader.bytes);
+  }
+
+  #push(bytes: Uint8Array): void {
     const { replies } = this.#call;
     replies.together(() => {
       try {
@@ -150,7 +164,7 @@ export class RespConnection {
 
   /** Whether a value has to come before the reply, or other clients have their turn. */
   get isBusy(): boolean {
-    return this.#isBusy;
+    return this.#isBusy || this.#call.replies.isBusy;
   }
 
   get isPaused(): boolean {
@@ -159,12 +173,14 @@ export class RespConnection {
 
   /** Goes on after a pause. */
   resume(): void {
+    if (this.isBusy) return;
     this.#reader.isPaused = false;
     this.push(new Uint8Array(0));
   }
 
   /** The connection is gone: a value that is not complete is never seen. */
   close(): void {
+    this.#isClosed = true;
     this.#writer?.abort();
     this.#transaction.close();
     this.#service.clients.delete(this.#call);
@@ -192,7 +208,35 @@ export class RespConnection {
     const asked = isPeer || !isKnown ? noKeys : askedKeys(name, args, queued, read);
     if (read.some((key) => store.isBelow(key)) || asked.some((key) => store.isElsewhere(key))) {
       this.#afterLoad(asked.length > 0 ? asked : read, args);
-    } else this.#reply(this.#command(args));
+      return;
+    }
+    const isHeavy = read.length > 0 || respCommands.get(name)?.isHeavy === true;
+    if (isHeavy && this.#service.valueTurns.isSpent) {
+      this.#inTurn(() => this.#answer(this.#command(args)));
+    } else this.#answer(this.#command(args));
+  }
+
+  /** Replies with what a command returns, in the next turns if it takes several. */
+  #answer(result: Reply | Steps): void {
+    if (result === undefined || result instanceof Uint8Array) {
+      this.#reply(result);
+      return;
+    }
+    const { done, value } = result.next();
+    if (done) this.#reply(value);
+    else this.#inTurn(() => this.#answer(result));
+  }
+
+  /** Goes on when it is this client's turn. */
+  #inTurn(step: () => void): void {
+    this.#isBusy = true;
+    this.#reader.isPaused = true;
+    this.#service.valueTurns.next(() => {
+      if (this.#isClosed) return;
+      this.#isBusy = false;
+      step();
+      if (!this.isBusy) this.whenReady();
+    });
   }
 
   #afterLoad(keys: readonly string[], args: readonly string[]): void {
@@ -200,9 +244,10 @@ export class RespConnection {
     this.#reader.isPaused = true;
     const { load } = this.#call.isPeer ? this.#service.whole : this.#identity.space;
     load(keys).then(() => {
+      if (this.#isClosed) return;
       this.#isBusy = false;
-      this.#reply(this.#command(args));
-      this.whenReady();
+      this.#answer(this.#command(args));
+      if (!this.isBusy) this.whenReady();
     });
   }
 
@@ -222,7 +267,7 @@ export class RespConnection {
   }
 
   /** @param streamed The value, if it was streamed; without a writer there was no room for it. */
-  #command(args: readonly string[], streamed?: StreamedValue): Reply {
+  #command(args: readonly string[], streamed?: StreamedValue): Reply | Steps {
     const [name = '', ...rest] = args;
     const upper = name.toUpperCase();
     this.#call.lastCommand = name.toLowerCase().slice(0, 64);
@@ -313,10 +358,25 @@ export class RespConnection {
             : errorReply(`ERR '${name.toLowerCase()}' takes no value above 64 KiB`);
         writer?.abort();
         if (isValue && isKnown) this.#identity.space.sizes.learn(key, size);
-        this.#reply(reply);
+        this.#answer(reply);
       },
     };
   }
+}
+
+/** Steps of a command that a transaction executes, in which other clients wait. */
+const stepsAtOnceMax = 10;
+
+/** All steps in one turn, for a transaction. */
+function atOnce(result: Reply | Steps): Reply {
+  if (result === undefined || result instanceof Uint8Array) return result;
+  for (let step = 0; step < stepsAtOnceMax; step++) {
+    const { done, value } = result.next();
+    if (done) return value;
+  }
+  return errorReply(
+    'ERR there are more keys than a command inside MULTI looks at; send it by itself, or use SCAN',
+  );
 }
 
 /** Commands about who the client is; they change the connection. */

@@ -33,6 +33,8 @@ export interface RespService {
   /** Seconds since 1970. */
   readonly wallClock: Clock;
   readonly turns: CommandTurns;
+  /** The same for the bytes of values. */
+  readonly valueTurns: CommandTurns;
   /** The servers that share keys now; undefined for a server alone. */
   readonly cluster: () => Cluster | undefined;
   readonly redirects: ClusterRedirects;

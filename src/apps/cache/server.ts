@@ -141,6 +141,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const speak = spoken({
     ...{ spaces, users, wallClock, watchesChains, redirects, cluster, lmLayout },
     peerAccess: access ?? noPeers,
+    valueTurns: clients.valueTurns,
   });
   const lm = clients.serve('lm', speak.lm, tls);
   const resp = clients.serve('resp', speak.resp, tls);
@@ -151,6 +152,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
     isReady: () => !clients.isStopping,
     stats: () => ({
       uptimeSeconds: Math.round(clock.nowSeconds() - startSeconds),
+      clientBytes: clients.memoryBytes,
       connections: { lm: clients.count('lm'), resp: clients.count('resp') },
       memory: store.stats,
       tenants: memory.tenants.all.map(({ quota, stats }) => ({ name: quota.name, ...stats })),

@@ -15,6 +15,10 @@ export interface ClientStore {
   readonly stats: StoreStats;
   /** Values in all tiers; takes time in proportion to them if there is a tier below, or tenants. */
   readonly entries: number;
+  /** Whether `entries` takes no time. */
+  readonly knowsEntries: boolean;
+  /** Counts `entries` in steps, with cursors as those of `scan`. */
+  countStep(cursor: number, keys: number): { readonly found: number; readonly next: number };
   /** As `MemoryStore.receive`; a value that is complete goes to the tier below and to other servers, too. */
   receive(key: string, size: number, label?: Uint8Array): ValueWriter;
   /** Whether the value is below only: `load` brings it to memory. */
@@ -23,8 +27,8 @@ export interface ClientStore {
   isElsewhere(key: string): boolean;
   /** Brings a value to memory. @returns Whether it is there. */
   load(key: string): Promise<boolean>;
-  /** Returns a value in memory. */
-  lease(key: string): ValueLease | undefined;
+  /** As `MemoryStore.lease`, of a value in memory. */
+  lease(key: string, isCheckedLater?: boolean): ValueLease | undefined;
   /** Whether there is a value; one that exists stays for 10 s, and comes to memory. */
   exists(key: string): boolean;
   touch(key: string): boolean;

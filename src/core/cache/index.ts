@@ -9,7 +9,7 @@ export {
   type ValueWriter,
 } from './memory-store.ts';
 export { PageChecksum } from './page-checksum.ts';
-export type { Checksum } from './pages-writer.ts';
+export { type Checksum, pieceBytes } from './pages-writer.ts';
 export { ownersOf } from './rendezvous.ts';
 export type { ScanStep } from './scan-order.ts';
 export { clientKey, tenantNamePattern } from './tenant-keys.ts';

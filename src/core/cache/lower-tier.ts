@@ -47,5 +47,7 @@ export interface LowerTier {
   clear(): void;
   /** Keys in steps, as `ScanOrder`. */
   scan(cursor: number, count: number): ScanStep;
+  /** Whether a key of a step of `scan` comes in no step before. @default true */
+  isFirst?(key: string, cursor: number): boolean;
   keys(): Iterable<string>;
 }

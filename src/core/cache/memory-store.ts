@@ -4,7 +4,7 @@ import type { Clock } from '../base/index.ts';
 import { createEvictionOrder, type EvictionOrder } from '../eviction/index.ts';
 import { ExistenceLeases } from './existence-leases.ts';
 import { PageMemory, pageBytes } from './page-memory.ts';
-import { type Checksum, PagesWriter, type WrittenValue } from './pages-writer.ts';
+import { type Checksum, PagesWriter, pieceBytes, type WrittenValue } from './pages-writer.ts';
 import { ScanOrder, type ScanStep } from './scan-order.ts';
 import { type TenantQuota, TenantQuotas, type TenantUsage } from './tenant-quotas.ts';
 import { WatchedKeys } from './watched-keys.ts';
@@ -72,6 +72,10 @@ export interface ValueLease {
   readonly spans: readonly Uint8Array[];
   /** What the client stored beside the value. */
   readonly label: Uint8Array | undefined;
+  /** Whether its bytes are known to be right. */
+  readonly isChecked: boolean;
+  /** Whether the bytes of the pieces (`pieceBytes`) of this part are right; a value that is wrong is dropped from the store. */
+  isRight(from: number, to: number): boolean;
   release(): void;
 }
 
@@ -80,6 +84,7 @@ interface Entry {
   readonly pages: readonly number[];
   readonly size: number;
   readonly checksum: number;
+  readonly sums: readonly number[];
   readonly label: Uint8Array | undefined;
   readonly tenant: TenantUsage | undefined;
   /** Place in the order of scans; a value that replaces another one keeps it. */
@@ -170,15 +175,20 @@ export class MemoryStore {
     };
   }
 
-  /** Returns a value, or undefined if there is none whose bytes are right. */
-  lease(key: string): ValueLease | undefined {
+  /**
+   * Returns a value, or undefined if there is none whose bytes are right.
+   *
+   * @param isCheckedLater Whether the caller checks the bytes. @default false
+   */
+  lease(key: string, isCheckedLater = false): ValueLease | undefined {
     const entry = this.#live(key);
     if (entry === undefined) {
       this.#count('misses', this.tenants.of(key));
       return undefined;
     }
     const spans = this.#memory.spans(entry.pages, entry.size);
-    if (!this.#isRight(entry, spans)) {
+    const isChecked = this.#isChecked(entry);
+    if (!isChecked && !isCheckedLater && !this.#isRight(entry, 0, entry.size)) {
       this.#count('corrupt', entry.tenant);
       this.#count('misses', entry.tenant);
       this.#drop(entry);
@@ -186,30 +196,49 @@ export class MemoryStore {
     }
     this.#touch(entry);
     this.#count('hits', entry.tenant);
-    return this.#leased(entry, spans);
+    return this.#leased(entry, spans, isChecked || !isCheckedLater);
   }
 
-  #isRight(entry: Entry, spans: readonly Uint8Array[]): boolean {
-    if (entry.checkedUntilSeconds > 0) {
-      const isChecked = entry.checkedUntilSeconds > this.#clock.nowSeconds();
-      entry.checkedUntilSeconds = 0;
-      if (isChecked) return true;
+  /** Whether its bytes have just been checked, for the client whose turn is next. */
+  #isChecked(entry: Entry): boolean {
+    if (entry.checkedUntilSeconds === 0) return false;
+    const isChecked = entry.checkedUntilSeconds > this.#clock.nowSeconds();
+    entry.checkedUntilSeconds = 0;
+    return isChecked;
+  }
+
+  /** Whether the pieces of a part of the value are right. */
+  #isRight({ pages, size, sums }: Entry, from: number, to: number): boolean {
+    const pagesOfPiece = pieceBytes / pageBytes;
+    for (let piece = Math.floor(from / pieceBytes); piece * pieceBytes < to; piece++) {
+      const first = piece * pagesOfPiece;
+      const bytes = Math.min(pieceBytes, size - piece * pieceBytes);
+      let checksum = sums[piece - 1] ?? 0;
+      for (const span of this.#memory.spans(pages.slice(first, first + pagesOfPiece), bytes)) {
+        checksum = this.#checksum(span, checksum);
+      }
+      if (checksum !== sums[piece]) return false;
     }
-    let checksum = 0;
-    for (const span of spans) checksum = this.#checksum(span, checksum);
-    return checksum === entry.checksum;
+    return true;
   }
 
   /** As `lease`, but without a check of the bytes, and no use of the value. */
   peek(key: string): ValueLease | undefined {
     const entry = this.#live(key);
-    return entry && this.#leased(entry, this.#memory.spans(entry.pages, entry.size));
+    return entry && this.#leased(entry, this.#memory.spans(entry.pages, entry.size), false);
   }
 
-  #leased(entry: Entry, spans: readonly Uint8Array[]): ValueLease {
+  #leased(entry: Entry, spans: readonly Uint8Array[], isChecked: boolean): ValueLease {
     entry.leases++;
     let isReleased = false;
     return {
+      isChecked,
+      isRight: (from, to) => {
+        if (this.#isRight(entry, from, to)) return true;
+        this.#count('corrupt', entry.tenant);
+        if (!entry.isGone) this.#drop(entry);
+        return false;
+      },
       size: entry.size,
       checksum: entry.checksum,
       spans,
@@ -347,9 +376,9 @@ export class MemoryStore {
       return written !== undefined;
     }
     const now = this.#clock.nowSeconds();
-    const { pages, checksum, isLanded } = written;
+    const { pages, checksum, sums, isLanded } = written;
     this.#entries.set(key, {
-      ...{ key, size, label: value.label, tenant, pages, checksum },
+      ...{ key, size, label: value.label, tenant, pages, checksum, sums },
       serial: older?.serial ?? this.#scanOrder.add(key),
       expiresSeconds: now + ttlSeconds,
       checkedUntilSeconds: isLanded ? now + landedSeconds : 0,

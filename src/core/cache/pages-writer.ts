@@ -10,6 +10,9 @@ export type Checksum = (bytes: Uint8Array, before: number) => number;
 /** Pages taken at once, while a value grows: 1 MiB. */
 const pagesAtOnce = 16;
 
+/** Bytes of a value that can be checked by themselves: as many as are sent to a client before it has to read them. */
+export const pieceBytes = pagesAtOnce * pageBytes;
+
 /** Where pages come from. */
 export interface PageSource {
   /** Takes pages, evicting values; undefined if there is no room. */
@@ -22,6 +25,8 @@ export interface PageSource {
 export interface WrittenValue {
   readonly pages: readonly number[];
   readonly checksum: number;
+  /** Checksums of the value up to the end of each piece of `pieceBytes`; the last one is `checksum`. */
+  readonly sums: readonly number[];
   /** Whether the bytes came from a tier below, whose checksum was compared. */
   readonly isLanded: boolean;
 }
@@ -33,6 +38,7 @@ export class PagesWriter {
   readonly #checksumOf: Checksum;
   readonly #pages: number[] = [];
   #checksum = 0;
+  readonly #sums: number[] = [];
   /** Pages in the checksum. */
   #summed = 0;
   #written = 0;
@@ -139,7 +145,8 @@ export class PagesWriter {
     const isWhole = this.#state === 'open';
     this.#state = 'ended';
     if (!isWhole) return undefined;
-    return { pages: this.#pages, checksum: this.#checksum, isLanded: this.#isLanded };
+    const sums = this.#sums;
+    return { pages: this.#pages, checksum: this.#checksum, sums, isLanded: this.#isLanded };
   }
 
   /** Gives the memory back. */
@@ -166,11 +173,16 @@ export class PagesWriter {
     const isWhole = this.#written === this.#size;
     const full = isWhole ? this.#pages.length : Math.floor(this.#written / pageBytes);
     if (this.#state !== 'open' || full === this.#summed) return;
-    const bytes = Math.min(this.#written, full * pageBytes) - this.#summed * pageBytes;
-    for (const span of this.#source.spans(this.#pages.slice(this.#summed, full), bytes)) {
-      this.#checksum = this.#checksumOf(span, this.#checksum);
+    while (this.#summed < full) {
+      const from = this.#summed;
+      const to = Math.min(full, from - (from % pagesAtOnce) + pagesAtOnce);
+      const bytes = Math.min(this.#written, to * pageBytes) - from * pageBytes;
+      for (const span of this.#source.spans(this.#pages.slice(from, to), bytes)) {
+        this.#checksum = this.#checksumOf(span, this.#checksum);
+      }
+      this.#summed = to;
+      if (to % pagesAtOnce === 0 || (isWhole && to === full)) this.#sums.push(this.#checksum);
     }
-    this.#summed = full;
   }
 
   #grow(offset: number): void {

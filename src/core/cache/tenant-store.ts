@@ -33,6 +33,14 @@ export class TenantStore implements ClientStore {
     return entries;
   }
 
+  get knowsEntries(): boolean {
+    return this.#store.knowsEntries && !this.#store.tenants.hasSpaces;
+  }
+
+  countStep(cursor: number, keys: number) {
+    return this.#store.countStep(cursor, keys, (key) => spaceOf(key) === this.#space);
+  }
+
   receive(key: string, size: number, label?: Uint8Array): ValueWriter {
     return this.#store.receive(this.#key(key), size, label);
   }
@@ -49,8 +57,8 @@ export class TenantStore implements ClientStore {
     return this.#store.load(this.#key(key));
   }
 
-  lease(key: string): ValueLease | undefined {
-    return this.#store.lease(this.#key(key));
+  lease(key: string, isCheckedLater = false): ValueLease | undefined {
+    return this.#store.lease(this.#key(key), isCheckedLater);
   }
 
   exists(key: string): boolean {

@@ -64,6 +64,10 @@ export class TierChain implements LowerTier {
     return { keys, next: next === 0 ? 0 : 2 * next + 1 };
   }
 
+  isFirst(key: string, cursor: number): boolean {
+    return cursor % 2 === 0 || this.#near.find(key) === undefined;
+  }
+
   *keys(): Iterable<string> {
     yield* this.#near.keys();
     for (const key of this.#far.keys()) if (this.#near.find(key) === undefined) yield key;

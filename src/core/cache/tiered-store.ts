@@ -64,6 +64,22 @@ export class TieredStore implements ClientStore {
     return entries;
   }
 
+  get knowsEntries(): boolean {
+    return this.#below === undefined;
+  }
+
+  /** @param isCounted Of which keys. @default all */
+  countStep(cursor: number, keys: number, isCounted = (_key: string) => true) {
+    const step = this.scan(cursor, keys);
+    const below = cursor % 2 === 1 ? this.#below : undefined;
+    // Those in memory were counted there.
+    const isFirst = (key: string) =>
+      below === undefined ||
+      (this.#memory.size(key) === undefined && below.isFirst?.(key, (cursor - 1) / 2) !== false);
+    const found = step.keys.filter((key) => isFirst(key) && isCounted(key)).length;
+    return { found, next: step.next };
+  }
+
   /** The keys of all tiers, each once. */
   *keys(): Iterable<string> {
     yield* this.#memory.keys();
@@ -140,8 +156,8 @@ export class TieredStore implements ClientStore {
     return this.#memory.peek(key);
   }
 
-  lease(key: string): ValueLease | undefined {
-    return this.#memory.lease(key);
+  lease(key: string, isCheckedLater = false): ValueLease | undefined {
+    return this.#memory.lease(key, isCheckedLater);
   }
 
   exists(key: string): boolean {

@@ -15,6 +15,11 @@ const commandBytesMax = 16 << 20;
 /** Arguments, and bytes of each, before a client has given its password; Redis' own limits. */
 const strangerArgumentsMax = 10;
 const strangerBytesMax = 16 << 10;
+/** What a word takes in memory beside its bytes. */
+const wordBytes = 64;
+/** Memory for lines and arguments that come in pieces: at first, and what a connection keeps of it between two commands. */
+const firstBytes = 256;
+const keptBytesMax = 4 << 10;
 /** Redis' own limit of a bulk string. */
 const bulkBytesMax = 512 << 20;
 
@@ -72,10 +77,12 @@ export class RequestReader {
   #at = 0;
   #args: string[] = [];
   #argsBytes = 0;
+  /** Of the arguments that are complete. */
+  #receivedBytes = 0;
   /** Arguments of the current command; undefined between commands. */
   #count: number | undefined;
   /** The line, or the collected bulk string with its end, that is being received. */
-  #collected = new Uint8Array(256);
+  #collected = new Uint8Array(firstBytes);
   #collectedLength = 0;
   #bulkSize: number | undefined;
   #requests = 0;
@@ -91,6 +98,13 @@ export class RequestReader {
   /** Whether a command has begun and is not complete. */
   get isWaiting(): boolean {
     return this.#count !== undefined || this.#collectedLength > 0;
+  }
+
+  /** Memory of what has been received and is not a request yet; a value that is streamed is not in it. */
+  get bytes(): number {
+    let bytes = this.#collected.length + this.#receivedBytes + this.#args.length * wordBytes;
+    for (const piece of this.#pending) bytes += piece.length;
+    return bytes;
   }
 
   /** Requests that have begun. */
@@ -241,10 +255,13 @@ export class RequestReader {
 
   #argument(text: string): void {
     this.#args.push(text);
+    this.#receivedBytes += text.length;
     if (this.#args.length < (this.#count as number)) return;
     const args = this.#args;
     this.#args = [];
     this.#argsBytes = 0;
+    this.#receivedBytes = 0;
+    if (this.#collected.length > keptBytesMax) this.#collected = new Uint8Array(firstBytes);
     this.#count = undefined;
     const sink = this.#sink;
     this.#sink = undefined;

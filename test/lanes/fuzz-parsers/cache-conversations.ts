@@ -1,7 +1,8 @@
 // What the cache server replies to the bytes of one client.
 import { Writable } from 'node:stream';
 import { crc32 } from 'node:zlib';
-import { CommandTurns } from '../../../src/apps/cache/command-turns.ts';
+import { noAccount } from '../../../src/apps/cache/client-memory.ts';
+import { CommandTurns, endlessTurns } from '../../../src/apps/cache/command-turns.ts';
 import { LmConnection } from '../../../src/apps/cache/lm-connection.ts';
 import { ValueSizes } from '../../../src/apps/cache/miss-padding.ts';
 import { noPeers } from '../../../src/apps/cache/peer-access.ts';
@@ -52,12 +53,13 @@ export async function respReplies(
     redirects: 'auto' as const,
     cluster: () => undefined,
     peerAccess: noPeers,
+    valueTurns: turns,
     transactions: new TransactionMemory(),
     clients: new Set<RespClient>(),
   };
   const connection = new RespConnection(service, replies, {
     id: 1,
-    origin: { address: '127.0.0.1:1', certificate: () => undefined },
+    origin: { address: '127.0.0.1:1', certificate: () => undefined, account: noAccount },
   });
   let longestMs = 0;
   const timed = (step: () => void) => {
@@ -88,7 +90,7 @@ export async function respReplies(
 export function lmReplies(bytes: Buffer, pieceBytes: number): string {
   const { store, replies, written } = client();
   const layout = lmLayouts['186'];
-  const service = { store, load, layout, watchesChains: true, requested };
+  const service = { store, load, layout, watchesChains: true, requested, valueTurns: endlessTurns };
   const connection = new LmConnection(service, replies);
   try {
     for (let at = 0; at < bytes.length; at += pieceBytes) {

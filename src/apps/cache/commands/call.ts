@@ -1,7 +1,13 @@
 // What a command gets: the client's connection and the store.
 import type { Clock } from '../../../core/base/index.ts';
-import type { ClientStore, TieredStore, ValueWriter } from '../../../core/cache/index.ts';
+import type {
+  ClientStore,
+  TieredStore,
+  ValueLease,
+  ValueWriter,
+} from '../../../core/cache/index.ts';
 import { bulkHead, lineEnd, nullReply, type RespVersion } from '../../../core/resp/index.ts';
+import { bytesPerKey, type CommandTurns } from '../command-turns.ts';
 import type { MissPadding } from '../miss-padding.ts';
 import type { ReplyWriter } from '../reply-writer.ts';
 import type { RespClients } from '../resp-clients.ts';
@@ -14,6 +20,8 @@ export interface RespCall {
   /** The keys of all tenants, for other cache servers. */
   readonly whole: TieredStore;
   readonly replies: ReplyWriter;
+  /** What all clients may still look at in this turn, in bytes. */
+  readonly valueTurns: Pick<CommandTurns, 'spend' | 'isSpent'>;
   /** Seconds since 1970, for times that clients give as such. */
   readonly wallClock: Clock;
   /** Number of the connection. */
@@ -50,11 +58,16 @@ export interface StreamedValue {
 /** A reply; undefined if it was written already. */
 export type Reply = Uint8Array | undefined;
 
+/** A command that takes several turns of the event loop, and what it returns in the end. */
+export type Steps = Generator<undefined, Reply>;
+
 export interface RespCommand {
   /** Number of arguments after the name. */
   readonly min: number;
   readonly max: number;
-  run(call: RespCall, args: readonly string[], streamed?: StreamedValue): Reply;
+  /** Whether it looks at many keys: it waits for its turn, like a value. @default false */
+  readonly isHeavy?: boolean;
+  run(call: RespCall, args: readonly string[], streamed?: StreamedValue): Reply | Steps;
 }
 
 /** Redis' error for a client that has to say who it is. */
@@ -67,10 +80,36 @@ export function argumentsError(command: string): string {
   return `ERR wrong number of arguments for '${command.toLowerCase()}' command`;
 }
 
+/** Keys of one step of a command that looks at all of them. */
+const stepKeys = 1_000;
+
+/** How many values the client's tenant has. */
+export function* countEntries({ store, valueTurns }: RespCall): Generator<undefined, number> {
+  if (store.knowsEntries) return store.entries;
+  let [entries, cursor] = [0, 0];
+  do {
+    const { found, next } = store.countStep(cursor, stepKeys);
+    entries += found;
+    cursor = next;
+    valueTurns.spend(stepKeys * bytesPerKey);
+    if (cursor !== 0) yield;
+  } while (cursor !== 0);
+  return entries;
+}
+
+/** A value whose bytes are checked, or are checked as they are written. */
+export function leaseFor(
+  replies: ReplyWriter,
+  store: ClientStore,
+  key: string,
+): ValueLease | undefined {
+  return store.lease(key, !replies.checksFirst(store.size(key) ?? 0));
+}
+
 /** Replies with a value, or with a miss. */
 export function replyValue({ store, replies, version, misses }: RespCall, key: string): Reply {
   // A miss is always right for a cache; a client that does not read must not hold all of its memory.
-  const value = replies.isCrowded ? undefined : store.lease(key);
+  const value = replies.isCrowded ? undefined : leaseFor(replies, store, key);
   if (value === undefined) return misses.reply(key) ?? nullReply(version);
   replies.writeValue(bulkHead(value.size), value, lineEnd);
   return undefined;

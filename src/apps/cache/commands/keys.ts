@@ -9,7 +9,16 @@ import {
   ok,
   simple,
 } from '../../../core/resp/index.ts';
-import { any, argumentsError, type Reply, type RespCall, type RespCommand } from './call.ts';
+import { bytesPerKey } from '../command-turns.ts';
+import {
+  any,
+  argumentsError,
+  countEntries,
+  type Reply,
+  type RespCall,
+  type RespCommand,
+  type Steps,
+} from './call.ts';
 import { unknownSubcommand } from './server.ts';
 import {
   integerIn,
@@ -56,11 +65,11 @@ export const keyCommands: Readonly<Record<string, RespCommand>> = {
     max: 1,
     run: ({ store }, [key = '']) => simple(store.size(key) === undefined ? 'none' : 'string'),
   },
-  KEYS: { min: 1, max: 1, run: keysMatching },
-  SCAN: { min: 1, max: any, run: scan },
-  DBSIZE: { min: 0, max: 0, run: ({ store }) => integerReply(store.entries) },
-  FLUSHALL: { min: 0, max: any, run: flush },
-  FLUSHDB: { min: 0, max: any, run: flush },
+  KEYS: { min: 1, max: 1, isHeavy: true, run: keysMatching },
+  SCAN: { min: 1, max: any, isHeavy: true, run: scan },
+  DBSIZE: { min: 0, max: 0, isHeavy: true, run: dbSize },
+  FLUSHALL: { min: 0, max: any, isHeavy: true, run: flush },
+  FLUSHDB: { min: 0, max: any, isHeavy: true, run: flush },
   MEMORY: {
     min: 1,
     max: any,
@@ -123,7 +132,11 @@ function expiring(name: string, unitsPerSecond: number, isAbsolute = false): Res
   return { min: 2, max: any, run };
 }
 
-function scan({ store }: RespCall, [cursor = '', ...words]: readonly string[]): Reply {
+function* dbSize(call: RespCall): Steps {
+  return integerReply(yield* countEntries(call));
+}
+
+function scan({ store, valueTurns }: RespCall, [cursor = '', ...words]: readonly string[]): Reply {
   // Cursors are unsigned; one beyond all keys ends the scan.
   const from = /^-?\d{1,20}$/.test(cursor) ? BigInt(cursor) : undefined;
   if (from === undefined || from >= 1n << 64n) return errorReply('ERR invalid cursor');
@@ -131,12 +144,13 @@ function scan({ store }: RespCall, [cursor = '', ...words]: readonly string[]): 
   if (typeof options === 'string') return errorReply(options);
   const { count, matches, hasType } = options;
   const { keys, next } = store.scan(from < 0n ? any : Number(from), count);
+  valueTurns.spend(count * bytesPerKey);
   const found = hasType ? keys.filter(matches) : [];
   const parts = [arrayHead(2), bulk(`${next}`), arrayHead(found.length), ...found.map(bulk)];
   return Buffer.concat(parts);
 }
 
-/** Keys that KEYS looks at: all other clients wait for it. */
+/** Keys that KEYS looks at. */
 const keysMax = 250_000;
 /** Characters that it compares at most, if a pattern has several `*`. */
 const comparedMax = 100_000_000;
@@ -145,7 +159,7 @@ const keyBytesMax = 32 << 20;
 /** Keys of one step. */
 const stepKeys = 1_000;
 
-function keysMatching({ store }: RespCall, [pattern = '']: readonly string[]): Reply {
+function* keysMatching({ store, valueTurns }: RespCall, [pattern = '']: readonly string[]): Steps {
   const isCostly = pattern.split('*').length > 2;
   const matches = globMatcher(pattern);
   // From two tiers, a key may come twice.
@@ -170,6 +184,8 @@ function keysMatching({ store }: RespCall, [pattern = '']: readonly string[]): R
       return errorReply(`ERR there are more keys than KEYS looks at, which are ${seen}; use SCAN`);
     }
     cursor = next;
+    valueTurns.spend(stepKeys * bytesPerKey);
+    yield;
   }
   // One text: an array of bytes for each key would take ten times as long.
   const texts = Array.from(found, (key) => `$${key.length}\r\n${key}\r\n`);

@@ -12,7 +12,15 @@ import {
   textReply,
 } from '../../../core/resp/index.ts';
 import { clientLine, type RespClient } from '../resp-clients.ts';
-import { any, argumentsError, type Reply, type RespCall, type RespCommand } from './call.ts';
+import {
+  any,
+  argumentsError,
+  countEntries,
+  type Reply,
+  type RespCall,
+  type RespCommand,
+  type Steps,
+} from './call.ts';
 import { integerIn, noInteger, syntaxError } from './set-options.ts';
 
 /** The version whose commands are spoken; clients choose their features by it. */
@@ -33,7 +41,7 @@ export const serverCommands: Readonly<Record<string, RespCommand>> = {
       return index === '0' ? ok : errorReply('ERR DB index is out of range');
     },
   },
-  INFO: { min: 0, max: any, run: info },
+  INFO: { min: 0, max: any, isHeavy: true, run: info },
   CLIENT: { min: 1, max: any, run: client },
   TIME: {
     min: 0,
@@ -78,7 +86,7 @@ const sections: Readonly<Record<string, (call: InfoCall) => readonly string[]>> 
   Keyspace: ({ entries }) => (entries === 0 ? [] : [`db0:keys=${entries},expires=0,avg_ttl=0`]),
 };
 
-function info(call: RespCall, words: readonly string[]): Reply {
+function* info(call: RespCall, words: readonly string[]): Steps {
   const { store, version, cluster } = call;
   const wanted = new Set(words.map((word) => word.toLowerCase()));
   const isAll =
@@ -91,7 +99,7 @@ function info(call: RespCall, words: readonly string[]): Reply {
   const state = {
     ...stats,
     // As DBSIZE, which counts the tiers below memory, too.
-    entries: hasKeys ? store.entries : 0,
+    entries: hasKeys ? yield* countEntries(call) : 0,
     ...{ isCluster: cluster !== undefined, clients: clientsOf(call).length },
   };
   const texts = shown.map(([name, lines]) => [`# ${name}`, ...lines(state), ''].join('\r\n'));

@@ -13,6 +13,7 @@ import {
 import {
   any,
   argumentsError,
+  leaseFor,
   type Reply,
   type RespCall,
   type RespCommand,
@@ -102,7 +103,7 @@ function set(
   if (typeof read === 'string') return errorReply(read);
   const { expiry, onlyIf, returnsOld, keepsTtl } = read;
   const exists = store.size(key) !== undefined;
-  const old = returnsOld ? store.lease(key) : undefined;
+  const old = returnsOld ? leaseFor(replies, store, key) : undefined;
   const isSet = onlyIf === undefined || exists === (onlyIf === 'exists');
   if (isSet) {
     const kept = keepsTtl ? store.ttlSeconds(key) : undefined;
@@ -184,7 +185,7 @@ function getRange(
 ): Reply {
   const [first, last] = [integerIn(from), integerIn(to)];
   if (first === undefined || last === undefined) return errorReply(noInteger);
-  const value = store.lease(key);
+  const value = leaseFor(replies, store, key);
   const size = value?.size ?? 0;
   const place = (at: number) => Math.max(0, at < 0 ? size + at : at);
   const start = place(first);
@@ -193,16 +194,6 @@ function getRange(
     value?.release();
     return bulk('');
   }
-  const spans = cut(value.spans, start, end);
-  replies.writeValue(bulkHead(end - start), { ...value, spans }, lineEnd);
+  replies.writeValue(bulkHead(end - start), value, lineEnd, { from: start, to: end });
   return undefined;
-}
-
-function cut(spans: readonly Uint8Array[], start: number, end: number): Uint8Array[] {
-  let at = 0;
-  return spans.flatMap((span) => {
-    const part = span.subarray(Math.max(0, start - at), Math.max(0, end - at));
-    at += span.length;
-    return part.length === 0 ? [] : [part];
-  });
 }

@@ -34,13 +34,14 @@ export function standIn(options: StandInOptions): LinkedStore {
   const memory = new MemoryStore({ bytesMax: 0, clock, checksum: () => 0 });
   const store = new EmptyStore(memory, wallClock);
   const spaces = new KeySpaces(store, { readTimeoutMs: 0, tracing: undefined });
+  // The store itself limits connections.
+  const clients = new Clients({ connectionsMax: Number.POSITIVE_INFINITY }, memory);
   const speak = spoken({
+    valueTurns: clients.valueTurns,
     ...{ spaces, users: new Users(users ?? [], password), wallClock, lmLayout },
     ...{ watchesChains: false, redirects: 'auto', cluster: () => undefined },
     peerAccess: peersKey === undefined ? noPeers : peerAccess(peersKey, () => []),
   });
-  // The store itself limits connections.
-  const clients = new Clients({ connectionsMax: Number.POSITIVE_INFINITY }, memory);
   return {
     adopt: (protocol, handle, handedOver) =>
       clients.adopt(protocol, speak[protocol], handle, handedOver),
