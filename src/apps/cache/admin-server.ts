@@ -1,12 +1,15 @@
 // The HTTP port for those who run the server: /metrics, /health, /ready and /stats.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { type MetricsRegistry, metricsContentType } from '../../core/metrics/index.ts';
 import { pageProblem } from '../../io/browser-guard/index.ts';
 import { createServer } from '../../io/node-http/index.ts';
 
 /** A request has to be complete within this time. */
 const requestTimeoutMs = 5_000;
-/** Connections at once; one more waits. */
+/** A connection on which nothing moves is closed. */
+const silentMsMax = 10_000;
+/** Connections at once; for one more, the one that is open longest is closed: a probe is never kept out. */
 const connectionsMax = 64;
 
 export interface AdminState {
@@ -22,7 +25,13 @@ export function createAdminServer(state: AdminState): Server {
     request.resume();
     respond(state, request, response);
   });
-  server.maxConnections = connectionsMax;
+  server.setTimeout(silentMsMax);
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    if (open.size >= connectionsMax) open.values().next().value?.destroy();
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
   return server;
 }
 

@@ -29,7 +29,7 @@ test('beyond the bound, the client that takes most is closed first, until the ot
 test('what any connection takes is not counted', () => {
   const memory = new ClientMemory(0);
   const account = memory.open(() => assert.fail());
-  account.set('request', 64 << 10);
-  account.set('replies', 64 << 10);
+  account.set('request', 16 << 10);
+  account.set('replies', 16 << 10);
   assert.equal(memory.bytes, 0);
 });

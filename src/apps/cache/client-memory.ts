@@ -16,7 +16,7 @@ interface Account {
 /**
  * Less than this is not counted for a client: it is part of what a connection takes, whatever its client does.
  */
-export const uncountedBytes = 64 << 10;
+const uncountedBytes = 16 << 10;
 
 /** Of a client alone. */
 export const noAccount: MemoryAccount = { set() {}, end() {} };

@@ -14,6 +14,9 @@ const leasedBytesMax = 256 << 20;
 /** Values up to this size are checked before their reply begins, so that wrong bytes are a miss; larger ones piece by piece. */
 const checkedFirstBytesMax = 4 << 20;
 
+/** Pieces of values that the socket may have: one that the kernel takes, and one behind it, so that it never waits for the next. */
+const piecesMax = 2;
+
 /** A value that waits for the client to read what is before it. */
 interface WaitingValue {
   readonly value: ValueLease;
@@ -42,7 +45,10 @@ export class ReplyWriter {
   /** What comes behind a value that is written piece by piece, that one first. */
   #waiting: (WaitingValue | Uint8Array)[] = [];
   #waitingBytes = 0;
+  /** Pieces that the socket has and the kernel has not. */
+  #pieces = 0;
   #isPumping = false;
+  #whenTaken = () => {};
   #isSettling = false;
   /** Called when all that waited behind a value is with the socket. */
   whenWritten = () => {};
@@ -154,14 +160,15 @@ export class ReplyWriter {
     if (this.#isPumping) return;
     while (this.isBusy) {
       if (this.#output.destroyed) return;
-      if (this.#output.writableNeedDrain || this.#turns.isSpent) {
+      if (this.#pieces >= piecesMax || this.#turns.isSpent) {
         this.#isPumping = true;
         const goOn = () => {
+          this.#whenTaken = () => {};
           this.#isPumping = false;
           this.#pump();
         };
         if (this.#turns.isSpent) this.#turns.next(goOn);
-        else this.#output.once('drain', goOn);
+        else this.#whenTaken = goOn;
         return;
       }
       this.#writeNext();
@@ -196,8 +203,11 @@ export class ReplyWriter {
     first.at = until;
     this.#output.cork();
     this.#writeSpans(value.spans, at, until);
+    this.#pieces++;
     this.#output.write(nothing, () => {
+      this.#pieces--;
       this.#valueBytes -= until - at;
+      this.#whenTaken();
     });
     this.#output.uncork();
   }

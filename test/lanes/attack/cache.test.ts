@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,9 +15,19 @@ import { until } from './target.ts';
 const pauseMsMax = 250;
 /** Longest wait of a client that does nothing wrong, on a machine on which other programs run; pauses are what counts. */
 const waitMsMax = 10_000;
+/** Clients of the attacks on memory. */
+const clients = Number(process.env['ATTACK_CONNECTIONS'] ?? 2_000);
+const MiB = 2 ** 20;
+/**
+ * What the process may take beside --memory: the program and its garbage, 64 MiB for requests and replies of all clients, and 32 KiB for
+ * each connection (docs/guide/cache-operation.md).
+ */
+const overheadMiB = 220 + 64 + (clients * 32) / 1024;
+
 interface Cache {
   readonly port: number;
   readonly httpUrl: string;
+  readonly pid: number;
   measure(): Promise<Measured>;
   open(bytes?: Uint8Array | string): Socket;
   /** The reply to one command on a connection of its own, and how long it took. */
@@ -57,9 +67,9 @@ async function startCache(
     return socket;
   };
   return {
-    ...{ port, httpUrl: `http://127.0.0.1:${http}`, open },
+    ...{ port, httpUrl: `http://127.0.0.1:${http}`, pid: child.pid ?? 0, open },
     measure: async () => {
-      child.send('measure');
+      child.send('report');
       const [measured] = (await once(child, 'message')) as [Measured];
       return measured;
     },
@@ -99,6 +109,12 @@ async function checkOthers(cache: Cache, forMs = 2_000): Promise<void> {
 async function checkPauses(cache: Cache): Promise<void> {
   const { longestPauseMs } = await cache.measure();
   assert.ok(longestPauseMs < pauseMsMax, `a pause of ${longestPauseMs.toFixed(0)} ms`);
+}
+
+/** Resident memory now. */
+function rssMiB({ pid }: Cache): number {
+  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kib) / 1024;
 }
 
 test('a client that says that it is another cache server stays a tenant', async (t) => {
@@ -148,6 +164,7 @@ for (const [what, command] of [
   ['SCAN', 'SCAN 0 COUNT 10000 MATCH *nothing*here\r\n'],
   ['DBSIZE', 'DBSIZE\r\n'],
   ['MGET', `MGET${' big'.repeat(100)}\r\n`],
+  ['GETRANGE', 'GETRANGE big 0 0\r\n'],
   ['commands that are refused', 'NOPE\r\n'],
 ] as const) {
   test(`pipelines of 100,000 ${what} that are never read`, async (t) => {
@@ -170,3 +187,70 @@ for (const [what, command] of [
     await checkPauses(cache);
   });
 }
+
+test(`${clients} clients that never read, and as many that never end a value of the largest size`, async (t) => {
+  const memoryMiB = 256;
+  const cache = await startCache(t, ['--memory', `${memoryMiB}MiB`]);
+  await store(cache, 'big', 64 * MiB);
+  const boundMiB = (memoryMiB + overheadMiB) * 1.1;
+  const before = rssMiB(cache);
+  const sockets: Socket[] = [];
+  const value = Buffer.alloc(128 << 10, 'w');
+  const sizes = `$${memoryMiB * MiB}\r\n`;
+  const echo = words('ECHO', 'e'.repeat(60_000)).repeat(80);
+  const msets = `*60000\r\n${bulk('MSET')}${bulk('m'.repeat(60_000)).repeat(20)}`;
+  for (let i = 0; i < clients; i++) {
+    const hostile = [
+      ['GET big\r\n'.repeat(50)],
+      [`*3\r\n$3\r\nSET\r\n${bulk(`half ${i}`)}${sizes}`, value],
+      [echo],
+      [msets],
+    ][i % 4] as (string | Buffer)[];
+    const socket = cache.open().pause();
+    for (const part of hostile) socket.write(part);
+    sockets.push(socket);
+    if (i % 100 === 99) {
+      await once(socket, 'connect');
+      assert.ok(rssMiB(cache) < boundMiB, `${rssMiB(cache).toFixed(0)} MiB`);
+    }
+  }
+  let peak = 0;
+  const endMs = performance.now() + 5_000;
+  while (performance.now() < endMs) {
+    peak = Math.max(peak, rssMiB(cache));
+    await cache.ask('PING\r\n');
+  }
+  await checkOthers(cache, 1_000);
+  for (const socket of sockets) socket.destroy();
+  await until(async () => {
+    const stats = (await (await fetch(`${cache.httpUrl}/stats`)).json()) as {
+      readonly clientBytes: number;
+      readonly connections: { readonly resp: number };
+    };
+    return stats.clientBytes === 0 && stats.connections.resp === 0;
+  });
+  await store(cache, 'after', 1_000_000);
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  const after = rssMiB(cache);
+  const told = [before, peak, after].map((mib) => mib.toFixed(0)).join(', ');
+  t.diagnostic(`MiB before, during and after: ${told}; at most ${boundMiB.toFixed(0)}`);
+  assert.ok(peak < boundMiB && after < boundMiB, told);
+});
+
+test('64 connections to the HTTP port that are silent or never read keep no probe out', async (t) => {
+  const cache = await startCache(t);
+  const port = Number(new URL(cache.httpUrl).port);
+  for (let i = 0; i < 64; i++) {
+    const socket = connect(port, '127.0.0.1').pause();
+    socket.on('error', () => {});
+    t.after(() => socket.destroy());
+    socket.write(
+      i % 2 === 0 ? 'GET /metr' : 'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(5_000),
+    );
+  }
+  for (let i = 0; i < 3; i++) {
+    const signal = AbortSignal.timeout(5_000);
+    const health = await fetch(`${cache.httpUrl}/health`, { signal });
+    assert.equal(health.status, 200);
+  }
+});
