@@ -1,5 +1,6 @@
 // Snippets that a user can paste to call the stack.
 import { routerKeyOf } from '../../core/launch/index.ts';
+import { shellWord } from '../../core/quoting/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import { type AnsweredApi, apiPaths } from './answered-api.ts';
 
@@ -53,9 +54,9 @@ const answers = ['Paris is the capital of France.', 'The Loire is a river in Fra
 export function curlLine(target: ConnectTarget): string {
   const { api, model, keyVariable, certificate } = target;
   const key = keyVariable ? ` -H "authorization: Bearer $${keyVariable}"` : '';
-  const trust = certificate === undefined ? '' : ` --cacert ${quoted(certificate)}`;
-  const body = quoted(JSON.stringify(bodyOf(api, model)));
-  return `curl ${urlOf(target)}${trust} -H 'content-type: application/json'${key} -d ${body}`;
+  const trust = certificate === undefined ? '' : ` --cacert ${shellWord(certificate)}`;
+  const body = shellWord(JSON.stringify(bodyOf(api, model)));
+  return `curl ${shellWord(urlOf(target))}${trust} -H 'content-type: application/json'${key} -d ${body}`;
 }
 
 function urlOf({ baseUrl, api }: ConnectTarget): string {
@@ -70,7 +71,7 @@ export function nodeLines(target: ConnectTarget): string[] {
     ...(certificate === undefined
       ? []
       : [
-          `// Run with NODE_EXTRA_CA_CERTS=${quoted(certificate)}, unless Node trusts its authority.`,
+          `// Run with NODE_EXTRA_CA_CERTS=${shellWord(certificate)}, unless Node trusts its authority.`,
         ]),
     ...(requestLines(target, key) ?? fetchLines(target)),
   ];
@@ -123,9 +124,4 @@ function fetchLines(target: ConnectTarget): string[] {
     `});`,
     `console.log(await response.json());`,
   ];
-}
-
-/** Single quotes for a POSIX shell. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -3,6 +3,7 @@ import { join, parse as parsePath } from 'node:path';
 import { Command, Option } from 'commander';
 import { counted, InputError, version } from '../../core/base/index.ts';
 import { planInputJsonSchema } from '../../core/plan/index.ts';
+import { shellWord } from '../../core/quoting/index.ts';
 import type { TimeUnit } from '../../core/traces/index.ts';
 import { checkOutputs, writeOutput, writeOutputs } from '../../io/files/index.ts';
 import { interruptedStatus } from '../../io/signals/index.ts';
@@ -183,10 +184,6 @@ function nextCommand({ decision }: Plan, { values, save }: PlanFlags, asked: boo
   return decision.stack === 'production-stack'
     ? `spillway deploy -f ${shellWord(values)}`
     : `spillway up -f ${shellWord(values)}`;
-}
-
-function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** Writes the answers of an interrupted plan to a file next to that of complete ones, and names it. */

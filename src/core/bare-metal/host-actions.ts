@@ -1,6 +1,6 @@
 // What has to be done on a host so that it has what a stack wants, and the script that does it.
 
-import { shellQuoted } from './host-facts.ts';
+import { shellWord } from '../quoting/index.ts';
 import type { HostFile, InstalledRelease, RecordedService } from './release-files.ts';
 import { encoded, unitPath } from './release-files.ts';
 
@@ -60,11 +60,11 @@ export function prepareScript(actions: HostActions): string {
     'set -eu',
     ...definePut,
     ...verified(write),
-    ...removeUnits.map((unit) => `systemctl disable --now ${shellQuoted(unit)} || true`),
-    ...removeFiles.map((path) => `rm -f ${shellQuoted(path)}`),
+    ...removeUnits.map((unit) => `systemctl disable --now ${shellWord(unit)} || true`),
+    ...removeFiles.map((path) => `rm -f ${shellWord(path)}`),
     ...write.map(putLine),
     'systemctl daemon-reload',
-    ...run.map((unit) => `systemctl enable --quiet ${shellQuoted(unit)}`),
+    ...run.map((unit) => `systemctl enable --quiet ${shellWord(unit)}`),
     '',
   ].join('\n');
 }
@@ -85,7 +85,7 @@ const definePut = [
 ];
 
 function putLine({ path, mode, text }: HostFile): string {
-  return `put ${shellQuoted(path)} ${mode} ${encoded(text)}`;
+  return `put ${shellWord(path)} ${mode} ${encoded(text)}`;
 }
 
 /** Has systemd check new units, where it can, before anything is changed. */
@@ -99,8 +99,8 @@ function verified(write: readonly HostFile[]): readonly string[] {
     ...units.flatMap(({ path, text }) => {
       const unit = path.slice(path.lastIndexOf('/') + 1);
       return [
-        `  printf %s ${encoded(text)} | base64 -d > "$checked/"${shellQuoted(unit)}`,
-        `  if ! said=$(systemd-analyze verify "$checked/"${shellQuoted(unit)} 2>&1); then echo "systemd refuses ${unit}: $said" >&2; exit 1; fi`,
+        `  printf %s ${encoded(text)} | base64 -d > "$checked/"${shellWord(unit)}`,
+        `  if ! said=$(systemd-analyze verify "$checked/"${shellWord(unit)} 2>&1); then printf 'systemd refuses %s: %s\\n' ${shellWord(unit)} "$said" >&2; exit 1; fi`,
       ];
     }),
     'fi',
@@ -117,13 +117,13 @@ export function startScript(
   isChanged: boolean,
   waitSeconds: number,
 ): string {
-  const name = shellQuoted(unit);
+  const name = shellWord(unit);
   const start = `systemctl ${isChanged ? 'restart' : 'start'} ${name}\n`;
   if (waitSeconds === 0) return start;
   return (
     start +
     `end=$(($(date +%s) + ${waitSeconds}))\n` +
-    `until curl -fsSk -m 5 -o /dev/null ${shellQuoted(healthUrl)} 2>/dev/null; do\n` +
+    `until curl -fsSk -m 5 -o /dev/null ${shellWord(healthUrl)} 2>/dev/null; do\n` +
     `  if [ "$(date +%s)" -ge "$end" ] || [ "$(systemctl show ${name} -p NRestarts --value)" -gt ${restartsMax} ]; then echo late; exit 0; fi\n` +
     '  sleep 1\n' +
     'done\n' +
@@ -141,12 +141,17 @@ export function removeScript(
   const caches = units.map((unit) => unit.replace(/\.service$/, ''));
   return [
     'set -u',
-    ...units.map((unit) => `systemctl disable --now ${shellQuoted(unit)} || true`),
-    ...[...files.keys()].map((path) => `rm -f ${shellQuoted(path)}`),
-    `rmdir ${shellQuoted(folder)} 2>/dev/null || true`,
-    ...(purges ? caches.map((name) => `rm -rf /var/cache/private/${name} /var/cache/${name}`) : []),
+    ...units.map((unit) => `systemctl disable --now ${shellWord(unit)} || true`),
+    ...[...files.keys()].map((path) => `rm -f ${shellWord(path)}`),
+    `rmdir ${shellWord(folder)} 2>/dev/null || true`,
+    ...(purges
+      ? caches.map(
+          (name) =>
+            `rm -rf ${shellWord(`/var/cache/private/${name}`)} ${shellWord(`/var/cache/${name}`)}`,
+        )
+      : []),
     'systemctl daemon-reload',
-    ...units.map((unit) => `systemctl reset-failed ${shellQuoted(unit)} 2>/dev/null || true`),
+    ...units.map((unit) => `systemctl reset-failed ${shellWord(unit)} 2>/dev/null || true`),
     '',
   ].join('\n');
 }

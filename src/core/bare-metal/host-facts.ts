@@ -1,4 +1,5 @@
 // What a host has: systemd, programs, GPUs. A script that tells it, and the reader of what it prints.
+import { shellWord } from '../quoting/index.ts';
 
 export interface HostFacts {
   /** Major version; 0 without systemd. */
@@ -18,8 +19,8 @@ export function factsScript(programs: readonly string[]): string {
     'if [ -d /run/systemd/system ]; then echo booted; fi',
     `nvidia-smi --query-gpu=index --format=csv,noheader 2>/dev/null | sed 's/^/gpu /' || true`,
     ...programs.map((name) => {
-      const quoted = shellQuoted(name);
-      return `if p=$(command -v ${quoted}); then echo "program ${name} $p"; fi`;
+      const word = shellWord(name);
+      return `if p=$(command -v ${word}); then printf 'program %s %s\\n' ${word} "$p"; fi`;
     }),
     '',
   ].join('\n');
@@ -37,9 +38,4 @@ export function parseFacts(text: string): HostFacts {
     else if (key === 'program' && second.startsWith('/')) programs.set(first, second);
   }
   return { systemdVersion, isBooted, gpus, programs };
-}
-
-/** A word for a POSIX shell. */
-export function shellQuoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,6 +1,6 @@
 // Where the files of a stack are on a host, and how they are read.
 import { InputError } from '../base/index.ts';
-import { shellQuoted } from './host-facts.ts';
+import { shellWord } from '../quoting/index.ts';
 
 /** A file of the stack on a host. */
 export interface HostFile {
@@ -74,7 +74,7 @@ const filesMax = 1_000;
 
 /** Prints each file of a release as one line: its path and its content in base64. */
 export function readScript(release: string): string {
-  const folder = shellQuoted(releaseFolder(release));
+  const folder = shellWord(releaseFolder(release));
   return [
     `for f in ${unitFolder}/spillway-${release}_*.service ${folder}/*.env ${folder}/release.json; do`,
     `  if [ -f "$f" ]; then printf 'file %s ' "$f"; head -c ${fileBytesMax} "$f" | base64 | tr -d '\\n'; echo; fi`,

@@ -6,7 +6,7 @@ import {
   type PodState,
   stageOf,
 } from '../deploy/index.ts';
-import { shellQuoted } from './host-facts.ts';
+import { shellWord } from '../quoting/index.ts';
 import type { RecordedService } from './release-files.ts';
 
 /** What systemd and the service itself say. */
@@ -35,11 +35,11 @@ const healthSeconds = 5;
 export function observeScript(services: readonly RecordedService[]): string {
   return services
     .flatMap(({ unit, healthUrl }) => {
-      const name = shellQuoted(unit);
+      const name = shellWord(unit);
       return [
-        `echo "unit ${unit}"`,
+        `printf 'unit %s\\n' ${name}`,
         `systemctl show ${name} -p LoadState,ActiveState,NRestarts,Result,ExecMainStatus`,
-        `if curl -fsSk -m ${healthSeconds} -o /dev/null ${shellQuoted(healthUrl)} 2>/dev/null; then echo healthy; else`,
+        `if curl -fsSk -m ${healthSeconds} -o /dev/null ${shellWord(healthUrl)} 2>/dev/null; then echo healthy; else`,
         `  journalctl -u ${name} -n ${logLines} --no-pager -o cat 2>/dev/null | cut -c1-2000 | sed 's/^/log /'; fi`,
       ];
     })

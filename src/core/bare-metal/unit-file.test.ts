@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { hostileTexts } from '../../../test/support/hostile-texts.ts';
 import { environmentText } from './environment-file.ts';
 import { unitText } from './unit-file.ts';
 
@@ -27,6 +28,23 @@ test('arguments reach the program as they are: spaces, quotes, percent signs, do
     line,
     'ExecStart=/usr/bin/vllm serve "a b" "{\\"x\\": \\"$$y\\"}" 100%% "it\'s" "back\\\\slash"',
   );
+});
+
+test('no text gives a unit another line: hostile words and descriptions', () => {
+  const settingsOf = (text: string) => text.split('\n').map((line) => line.split('=')[0]);
+  for (const text of hostileTexts) {
+    const command: [string, ...string[]] = ['/usr/bin/vllm', text, '--name', text];
+    const hostile = unitText({
+      ...unit,
+      description: text,
+      command,
+      before: command,
+      stop: command,
+    });
+    const plain = unitText({ ...unit, before: unit.command, stop: unit.command });
+    assert.deepEqual(settingsOf(hostile), settingsOf(plain), text);
+    assert.doesNotMatch(hostile, /\\\n/, text);
+  }
 });
 
 test('a service has a user of its own and may write to its cache only', () => {

@@ -1,4 +1,5 @@
 // The text of a systemd service.
+import { unitLine, unitWord } from '../quoting/index.ts';
 
 export interface ServiceUnit {
   readonly description: string;
@@ -25,7 +26,7 @@ export function unitText(unit: ServiceUnit): string {
   const { command, before, stop, cacheDirectory } = unit;
   return [
     '[Unit]',
-    `Description=${specifierQuoted(unit.description)}`,
+    `Description=${unitLine(unit.description)}`,
     'Wants=network-online.target',
     'After=network-online.target',
     // A service that ends again and again stays in "activating", and its log tells why.
@@ -35,7 +36,7 @@ export function unitText(unit: ServiceUnit): string {
     ...(before === undefined ? [] : [`ExecStartPre=-${commandLine(before)}`]),
     `ExecStart=${commandLine(command)}`,
     ...(stop === undefined ? [] : [`ExecStop=${commandLine(stop)}`]),
-    `EnvironmentFile=${specifierQuoted(unit.environmentFile)}`,
+    `EnvironmentFile=${unitLine(unit.environmentFile)}`,
     'Restart=always',
     'RestartSec=5',
     `TimeoutStopSec=${unit.stopSeconds}`,
@@ -64,16 +65,5 @@ function confined(cacheDirectory: string): readonly string[] {
 }
 
 function commandLine(words: readonly string[]): string {
-  return words.map(word).join(' ');
-}
-
-/** `%` begins a specifier and `$` a variable; both are written twice. */
-function word(text: string): string {
-  const escaped = specifierQuoted(text).replaceAll('$', '$$$$');
-  if (/^[\w@+=:,./%$*-]+$/.test(escaped)) return escaped;
-  return `"${escaped.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
-}
-
-function specifierQuoted(text: string): string {
-  return text.replaceAll('%', '%%');
+  return words.map(unitWord).join(' ');
 }

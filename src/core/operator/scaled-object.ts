@@ -1,5 +1,6 @@
 // KEDA's ScaledObject of a VLLMRuntime. It scales the resource itself through its scale subresource, and the operator
 // carries the number over to the Deployment, so the two never disagree.
+import { promqlMatcher } from '../quoting/index.ts';
 import { type KubernetesObject, type Owner, ownedMetadata } from './kubernetes-object.ts';
 import type { RuntimeSpec } from './resources.ts';
 
@@ -51,23 +52,24 @@ function triggers(owner: Owner, spec: RuntimeSpec, { triggers: limits }: Autosca
     },
   });
   const model = servedModelName(spec);
-  const requests = `vllm:num_incoming_requests_total{namespace="${namespace}", model="${model}"}`;
+  const job = promqlMatcher('job', name);
+  const requests = `vllm:num_incoming_requests_total{${promqlMatcher('namespace', namespace)}, ${promqlMatcher('model', model)}}`;
   return [
     // One engine stays while requests arrive, and the first request starts one from zero.
     prometheus('vllm_incoming_keepalive', `sum(rate(${requests}[2m]) > bool 0)`, 1, 'Value'),
     prometheus(
       'vllm_requests_running',
-      `sum(vllm:num_requests_running{job="${name}"})`,
+      `sum(vllm:num_requests_running{${job}})`,
       limits.requestsRunningThreshold,
     ),
     prometheus(
       'vllm_generation_tokens_rate',
-      `sum(rate(vllm:generation_tokens_total{job="${name}"}[1m]))`,
+      `sum(rate(vllm:generation_tokens_total{${job}}[1m]))`,
       limits.generationTokensThreshold,
     ),
     prometheus(
       'vllm_prompt_tokens_rate',
-      `sum(rate(vllm:prompt_tokens_total{job="${name}"}[1m]))`,
+      `sum(rate(vllm:prompt_tokens_total{${job}}[1m]))`,
       limits.promptTokensThreshold,
     ),
     ...serviceTriggers(name, namespace, limits).map(({ metric, query, target, type }) =>
@@ -91,7 +93,7 @@ function serviceTriggers(
   limits: Autoscaling['triggers'],
 ): readonly ServiceTrigger[] {
   const { requestsWaitingThreshold, kvCacheUsageThreshold, ttftSeconds } = limits;
-  const job = `{job="${name}"}`;
+  const job = `{${promqlMatcher('job', name)}}`;
   // No requests, no quantile: NaN is not above 0.
   const p90 = (metric: string, labels: string) =>
     `histogram_quantile(0.9, sum by (le) (rate(${metric}_bucket${labels}[1m]))) > 0 or vector(0)`;
@@ -108,7 +110,7 @@ function serviceTriggers(
     const measured = p90('vllm:time_to_first_token_seconds', job);
     const predicted = p90(
       'spillway_router_first_byte_prediction_seconds',
-      `{namespace="${namespace}", value="predicted"}`,
+      `{${promqlMatcher('namespace', namespace)}, value="predicted"}`,
     );
     const level = { target: ttftSeconds, type: 'Value' } as const;
     triggers.push({ metric: 'vllm_ttft', query: measured, ...level });

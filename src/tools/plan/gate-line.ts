@@ -1,4 +1,5 @@
 // The gate at the end of every plan.
+import { shellWord } from '../../core/quoting/index.ts';
 import { roundPercent } from '../report/index.ts';
 import type { Plan } from './plan.ts';
 
@@ -17,7 +18,7 @@ type GatedPlan = Pick<Plan, 'thresholds' | 'prometheusUrl'>;
 
 /** Returns the command. */
 export function gateShell({ thresholds, prometheusUrl = prometheusDefault }: GatedPlan): string {
-  return `spillway gate --prometheus ${withoutSecrets(prometheusUrl)} --window 24h --max ${thresholds.hbmUtilization}`;
+  return `spillway gate --prometheus ${shellWord(withoutSecrets(prometheusUrl))} --window 24h --max ${thresholds.hbmUtilization}`;
 }
 
 /** Removes user name and password from a URL, because plans are shared. */

@@ -1,6 +1,7 @@
 // The values file of a plan, for `spillway up` and the upstream chart.
 import { parse, stringify } from 'yaml';
 import type { Decision, OverriddenThreshold } from '../../core/plan/index.ts';
+import { helmText, promqlMatcher } from '../../core/quoting/index.ts';
 import { fromPlain, renderValues } from '../../core/values/index.ts';
 import {
   chartPolicy,
@@ -177,7 +178,7 @@ function scalingComment({ layout, engines, autoscaling, thresholds }: ValuesOpti
     type: 'prometheus',
     metadata: {
       serverAddress: prometheusUrl,
-      query: `sum(${metric}{model_name="${given ?? name}"})`,
+      query: helmText(`sum(${metric}{${promqlMatcher('model_name', given ?? name)}})`),
       threshold: String(threshold),
     },
   });

@@ -1,5 +1,6 @@
 // A rules file of Prometheus.
 import { stringify } from 'yaml';
+import { promqlMatcher } from '../../quoting/index.ts';
 import type { AlertRule, RecordingRule, RuleGroup, RuleScope } from './rule.ts';
 
 export interface RulesFileOptions {
@@ -20,7 +21,7 @@ export const plainScope: RuleScope = {
 
 /** The stack of one namespace of a cluster; the jobs are the Services of the chart. */
 export function namespaceScope(namespace: string): RuleScope {
-  const inNamespace = `namespace="${namespace}"`;
+  const inNamespace = promqlMatcher('namespace', namespace);
   return {
     engines: `${inNamespace},server=""`,
     routers: inNamespace,
