@@ -4,6 +4,7 @@ export {
   readMessagesRequest,
 } from './anthropic/messages-request.ts';
 export { chatRequestOf } from './anthropic/to-chat-request.ts';
+export { checkConstraintSize } from './grammar/constraint-bounds.ts';
 export { grammarInstance } from './grammar/grammar-instance.ts';
 export { regexInstance } from './grammar/regex-instance.ts';
 export { type GrammarBackend, schemaFault } from './grammar/schema-fault.ts';
@@ -71,6 +72,7 @@ export {
 export { namedSseEvent, sseContentType, sseDone, sseEvent } from './openai/sse.ts';
 export {
   checkConstraint,
+  checkSizes,
   constraintOf,
   type StructuredOutputs,
 } from './openai/structured-outputs.ts';

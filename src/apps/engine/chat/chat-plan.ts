@@ -1,6 +1,6 @@
 // Plans a chat request: prompt tokens, limits, and the constraint on the response.
 
-import { badRequest, type ChatRequest } from '../../../core/api/index.ts';
+import { badRequest, type ChatRequest, checkConstraintSize } from '../../../core/api/index.ts';
 import { chainRoot, hashTokenBlock } from '../../../core/kv/index.ts';
 import { admitToEngine } from '../generation/engine-admission.ts';
 import {
@@ -44,6 +44,7 @@ export function planChat(
   checkModel(engine, request.model);
   if (options.isRender && request.use_beam_search) throw noRenderedBeams();
   engine.checkAdmission(request.n ?? 1);
+  checkConstraintSize(request.tools, 'list of tools');
   const demanded = demandedCall(request, {
     enableAutoToolChoice: engine.options.enableAutoToolChoice ?? false,
     toolCallParser: engine.options.toolCallParser,

@@ -111,7 +111,7 @@ export class ChatResponse implements ResponseWriter {
             {
               id: `chatcmpl-tool-${randomHex(8)}`,
               type: 'function',
-              function: { name: call.name, arguments: call.argumentsJson },
+              function: { name: call.name, arguments: call.argumentsJson.whole() },
             },
           ],
         }),

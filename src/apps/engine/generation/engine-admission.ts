@@ -14,7 +14,10 @@ import {
 } from '../../../core/api/index.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
+import type { Script } from '../sequences/token-source.ts';
 import { constrainedText } from '../structured/constrained-text.ts';
+import type { GrowingText } from '../structured/growing-text.ts';
+import { ScriptTokens } from '../structured/script-tokens.ts';
 import { checkLogprobs, checkPromptTokens } from './limits.ts';
 import type { CheckedSampling } from './server-checks.ts';
 import { checkDataParallelRank } from './start-generation.ts';
@@ -38,7 +41,7 @@ export interface ToolConstraint {
   /** xgrammar's structural tag. */
   readonly tag: string | undefined;
   /** The tool call that the response consists of, if any. */
-  readonly text: string | undefined;
+  readonly text: GrowingText | undefined;
 }
 
 /**
@@ -46,10 +49,7 @@ export interface ToolConstraint {
  * @throws {EngineRefusal} 400 with the engine's message.
  * @see vllm/v1/engine/input_processor.py, `process_inputs`
  */
-export function admitToEngine(
-  engine: EmbeddedEngine,
-  given: EngineRequest,
-): readonly number[] | undefined {
+export function admitToEngine(engine: EmbeddedEngine, given: EngineRequest): Script | undefined {
   const { request, prompt, exchange, more } = given;
   return inEngine(() => {
     if (request.use_beam_search) {
@@ -70,7 +70,10 @@ export function admitToEngine(
     checkPromptTokens(engine, prompt);
     checkExpertsStart(request, prompt.length);
     checkBadWords(request);
-    return text === undefined ? undefined : engine.tokenizer.encode(text);
+    if (text === undefined) return undefined;
+    return new ScriptTokens(text, (piece, isFirst) =>
+      engine.tokenizer.encode(piece, isFirst ? {} : { addSpecialTokens: false }),
+    );
   });
 }
 
@@ -78,7 +81,7 @@ export function admitToEngine(
 function constrained(
   engine: EmbeddedEngine,
   { request, tools }: EngineRequest,
-): string | undefined {
+): GrowingText | undefined {
   if (tools?.tag !== undefined) {
     checkForm({ structural_tag: tools.tag });
     // A response without a tool call has the form that the request asks for.

@@ -4,6 +4,7 @@ import {
   badRequest,
   checkChoices,
   checkSamplingValues,
+  checkSizes,
   constraintOf,
   isTruthy,
   modelNotFound,
@@ -34,7 +35,7 @@ export function checkSamplingOfServer(request: CheckedSampling, maxTokens: numbe
     checkChoices(request.n ?? 1, 'beam_width');
     return;
   }
-  constraintOf(request);
+  checkSizes(constraintOf(request));
   checkSamplingValues(request, maxTokens);
 }
 

@@ -3,6 +3,7 @@ import { badRequest, inEngine, type SamplingRead, stopStrings } from '../../../c
 import type { Exchange } from '../http/exchange.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 import { kvTransferOf } from '../sequences/kv-transfer.ts';
+import type { Script } from '../sequences/token-source.ts';
 import { batchDeltas } from './delta-batch.ts';
 import { traceRequest } from './request-spans.ts';
 import { failResponse, type ResponseWriter } from './response-writer.ts';
@@ -11,7 +12,7 @@ export interface PromptPlan {
   readonly tokens: readonly number[];
   readonly maxTokens: number;
   /** Tokens of which the response consists, if they are fixed. */
-  readonly script?: readonly number[] | undefined;
+  readonly script?: Script | undefined;
   /** Whether the prompt is only computed, for a vector or a score. */
   readonly isPooled?: boolean | undefined;
   /** Whether reasoning comes first. */

@@ -62,5 +62,5 @@ export class MessageResponse implements ResponseWriter {
 
 function toolUse({ name, argumentsJson }: ToolCall): object {
   const id = `chatcmpl-tool-${randomHex(8)}`;
-  return { type: 'tool_use', id, name, input: JSON.parse(argumentsJson) };
+  return { type: 'tool_use', id, name, input: JSON.parse(argumentsJson.whole()) };
 }

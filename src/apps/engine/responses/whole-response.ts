@@ -61,7 +61,7 @@ function callItem({ name, argumentsJson }: ToolCall): object {
     id: `fc_${randomHex(8)}`,
     callId: `chatcmpl-tool-${randomHex(8)}`,
     name,
-    argumentsJson,
+    argumentsJson: argumentsJson.whole(),
     status: 'completed',
   });
 }

@@ -2,6 +2,7 @@
 import type { Adapter } from '../adapters/adapters.ts';
 import type { SequenceFamily, TokenDelta } from './generated-sequence.ts';
 import type { KvTransfer } from './kv-transfer.ts';
+import type { Script } from './token-source.ts';
 
 /** One sequence to generate, with all defaults. */
 export interface SequenceRequest {
@@ -35,7 +36,7 @@ export interface SequenceRequest {
   readonly choice: number;
   readonly seed: number | undefined;
   /** Exact tokens of the response, instead of synthetic text. */
-  readonly script: readonly number[] | undefined;
+  readonly script: Script | undefined;
   /** Whether there is no response: the prompt is only computed. */
   readonly isPooled: boolean;
   /** Whether reasoning comes before the response. */

@@ -9,18 +9,22 @@ export interface TokenSource {
   next(output: readonly number[], draw?: number): number;
 }
 
+/** Prescribed tokens of a response, such as a list of them. */
+export interface Script {
+  /** Returns the token of this place, from 0; undefined after the last one. */
+  at(index: number): number | undefined;
+}
+
 /** Returns these tokens, then those of another source. */
-export function tokensThen(tokens: readonly number[], rest: TokenSource): TokenSource {
+export function tokensThen(script: Script, rest: TokenSource): TokenSource {
   let at = 0;
-  return { next: (output, draw) => tokens[at++] ?? rest.next(output, draw) };
+  return { next: (output, draw) => script.at(at++) ?? rest.next(output, draw) };
 }
 
 /**
  * Returns fixed text, such as a tool call, then the end token for ever.
- *
- * @param tokens Token ids of the text.
  */
-export function scriptedTokens(tokens: readonly number[], endToken: number): TokenSource {
+export function scriptedTokens(script: Script, endToken: number): TokenSource {
   let at = 0;
-  return { next: () => tokens[at++] ?? endToken };
+  return { next: () => script.at(at++) ?? endToken };
 }

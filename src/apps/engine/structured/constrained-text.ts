@@ -7,25 +7,35 @@ import {
   type StructuredOutputs,
   schemaFault,
 } from '../../../core/api/index.ts';
-import { schemaInstance } from './schema-instance.ts';
+import { GrowingText } from './growing-text.ts';
+import { schemaText } from './schema-text.ts';
 
 /**
  * @param outputs The constraint of a request, from `constraintOf`.
- * @returns The text, or undefined without a constraint.
+ * @returns The text, or undefined without a constraint. It is written as far as it is read.
  * @throws {ApiError} 400 if the grammar library cannot compile the constraint.
  */
 export function constrainedText(
   outputs: StructuredOutputs | undefined,
   backend: GrammarBackend = 'auto',
-): string | undefined {
-  if (outputs === undefined) return undefined;
+): GrowingText | undefined {
+  const pieces = outputs && piecesOf(outputs, backend);
+  return pieces && new GrowingText(pieces);
+}
+
+/** A text in one piece or in several. */
+type Pieces = Iterable<string>;
+
+function piecesOf(outputs: StructuredOutputs, backend: GrammarBackend): Pieces | undefined {
   const { json, regex, choice, grammar, json_object: object, structural_tag: tag } = outputs;
-  if (json != null) return jsonText(typeof json === 'string' ? parsedSchema(json) : json, backend);
-  if (regex != null) return regexInstance(regex);
-  if (choice != null) return String(choice[0]);
-  if (grammar != null) return grammarInstance(grammar);
-  if (object != null) return '{"answer":"synthetic"}';
-  return tag == null ? undefined : structuralText(parsedTag(tag));
+  if (json != null) {
+    return jsonPieces(typeof json === 'string' ? parsedSchema(json) : json, backend);
+  }
+  if (regex != null) return [regexInstance(regex)];
+  if (choice != null) return [String(choice[0])];
+  if (grammar != null) return [grammarInstance(grammar)];
+  if (object != null) return ['{"answer":"synthetic"}'];
+  return tag == null ? undefined : structuralPieces(parsedTag(tag));
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -39,46 +49,54 @@ function parsedTag(text: string): Fields {
 }
 
 /** Returns the text that a structural tag requires; undefined if the model is free to start. */
-function structuralText(tag: Fields): string | undefined {
+function structuralPieces(tag: Fields): Pieces | undefined {
   const { format } = tag;
-  return typeof format === 'object' && format !== null ? formatText(format as Fields) : undefined;
+  return typeof format === 'object' && format !== null ? formatPieces(format as Fields) : undefined;
 }
 
 /** @see xgrammar's structural tag formats */
-function formatText(format: Fields): string | undefined {
+function formatPieces(format: Fields): Pieces | undefined {
   const elements = Array.isArray(format['elements']) ? (format['elements'] as Fields[]) : [];
   const tags = Array.isArray(format['tags']) ? (format['tags'] as Fields[]) : [];
   switch (format['type']) {
     case 'const_string':
-      return String(format['value']);
+      return [String(format['value'])];
     case 'json_schema':
-      return jsonText(format['json_schema'], 'auto');
+      return jsonPieces(format['json_schema'], 'auto');
     case 'regex':
-      return regexInstance(String(format['pattern']));
+      return [regexInstance(String(format['pattern']))];
     case 'grammar':
-      return grammarInstance(String(format['grammar']));
+      return [grammarInstance(String(format['grammar']))];
     case 'sequence':
-      return elements.map((element) => formatText(element) ?? '').join('');
+      return sequencePieces(elements);
     case 'or':
-      return elements[0] && formatText(elements[0]);
-    case 'tag': {
-      const content = formatText((format['content'] ?? {}) as Fields) ?? '';
-      return `${String(format['begin'])}${content}${String([format['end']].flat()[0])}`;
-    }
+      return elements[0] && formatPieces(elements[0]);
+    case 'tag':
+      return tagPieces(format);
     case 'tags_with_separator':
     case 'triggered_tags':
-      return format['at_least_one'] === true && tags[0] ? formatText(tags[0]) : undefined;
+      return format['at_least_one'] === true && tags[0] ? formatPieces(tags[0]) : undefined;
     default:
       return undefined;
   }
 }
 
-function jsonText(schema: unknown, backend: GrammarBackend): string {
+function* sequencePieces(elements: readonly Fields[]): Generator<string> {
+  for (const element of elements) yield* formatPieces(element) ?? [];
+}
+
+function* tagPieces(format: Fields): Generator<string> {
+  yield String(format['begin']);
+  yield* formatPieces((format['content'] ?? {}) as Fields) ?? [];
+  yield String([format['end']].flat()[0]);
+}
+
+function jsonPieces(schema: unknown, backend: GrammarBackend): Pieces {
   // Any JSON is valid.
-  if (schema === true) return 'null';
+  if (schema === true) return ['null'];
   const fault = schemaFault(schema, backend);
   if (fault !== undefined) throw badRequest(fault);
-  return JSON.stringify(schemaInstance(schema) ?? null);
+  return schemaText(schema) ?? ['null'];
 }
 
 function parsedSchema(text: string): unknown {

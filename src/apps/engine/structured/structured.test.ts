@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { constrainedText } from './constrained-text.ts';
-import { schemaInstance } from './schema-instance.ts';
+import { GrowingText } from './growing-text.ts';
+import { schemaText } from './schema-text.ts';
+import { ScriptTokens } from './script-tokens.ts';
 import { chosenCall, demandedCall, ToolCallStream } from './tool-call.ts';
 
 const parameters = {
@@ -14,6 +16,12 @@ const request = {
   tool_choice: 'required' as const,
 };
 const allowed = { enableAutoToolChoice: true, toolCallParser: 'hermes' };
+
+/** The value whose text a schema gets; undefined for a type that JSON lacks. */
+function schemaInstance(schema: unknown): unknown {
+  const pieces = schemaText(schema);
+  return pieces && JSON.parse([...pieces].join(''));
+}
 
 test('generates a value that a schema allows', () => {
   assert.deepEqual(schemaInstance(parameters), { city: 'Paris', days: 3 });
@@ -49,9 +57,9 @@ test('returns for a schema that refers to itself', () => {
 });
 
 test('generates responses for choices, grammars and JSON', () => {
-  assert.equal(constrainedText({ choice: ['alpha', 'beta'] }), 'alpha');
-  assert.equal(constrainedText({ grammar: 'root ::= "yes" | "no"' }), 'yes');
-  assert.equal(constrainedText({ json: parameters }), '{"city":"Paris","days":3}');
+  assert.equal(constrainedText({ choice: ['alpha', 'beta'] })?.whole(), 'alpha');
+  assert.equal(constrainedText({ grammar: 'root ::= "yes" | "no"' })?.whole(), 'yes');
+  assert.equal(constrainedText({ json: parameters })?.whole(), '{"city":"Paris","days":3}');
   assert.equal(constrainedText(undefined), undefined);
   assert.throws(() => constrainedText({ json: 'x' }), /Invalid JSON grammar specification/);
 });
@@ -59,13 +67,19 @@ test('generates responses for choices, grammars and JSON', () => {
 test('a required tool call has arguments that match its schema, and streams in parts', () => {
   const call = demandedCall(request, allowed);
   assert.ok(call);
-  assert.deepEqual(JSON.parse(call.argumentsJson), { city: 'Paris', days: 3 });
+  assert.deepEqual(JSON.parse(call.argumentsJson.whole()), { city: 'Paris', days: 3 });
   const stream = new ToolCallStream(call, 'id-1');
-  const deltas = call.text.match(/.{1,7}/gs)?.flatMap((part) => stream.push(part)) as {
+  const deltas = call.text
+    .whole()
+    .match(/.{1,7}/gs)
+    ?.flatMap((part) => stream.push(part)) as {
     function: { name?: string; arguments?: string };
   }[];
   assert.equal(deltas[0]?.function.name, 'get_weather');
-  assert.equal(deltas.map((delta) => delta.function.arguments ?? '').join(''), call.argumentsJson);
+  assert.equal(
+    deltas.map((delta) => delta.function.arguments ?? '').join(''),
+    call.argumentsJson.whole(),
+  );
 });
 
 test('tool calls need the same flags as in vLLM', () => {
@@ -91,4 +105,34 @@ test('with auto, a user’s turn may get a tool call, a tool result never does',
   assert.equal(chosenCall({ ...auto, messages: result }, 1), undefined);
   assert.equal(chosenCall({ ...auto, tool_choice: 'none' }, 1), undefined);
   assert.equal(chosenCall({ ...auto, response_format: { type: 'json_object' } }, 1), undefined);
+});
+
+test('a tool call is written as far as it is sent', () => {
+  const endless = { type: 'array', minItems: 1e9, items: { type: 'integer' } };
+  const tools = [{ type: 'function' as const, function: { name: 'f', parameters: endless } }];
+  const call = demandedCall({ ...request, tools }, allowed);
+  assert.ok(call);
+  const stream = new ToolCallStream(call, 'id-1');
+  const sent = call.text.slice(0, 5_000);
+  assert.equal(sent.length, 5_000);
+  const [, json] = stream.push(sent);
+  assert.equal(json?.function.arguments, sent.slice(call.argumentsStart));
+});
+
+test('the tokens of a text are encoded as far as they are read, and no character is cut', () => {
+  let written = 0;
+  function* pieces(count: number) {
+    for (; written < count; written++) yield `${written}🧑`;
+  }
+  const encode = (text: string) => Array.from(text, (character) => character.codePointAt(0) ?? 0);
+  const endless = new ScriptTokens(new GrowingText(pieces(1e9)), encode);
+  assert.equal(endless.at(4), '2'.charCodeAt(0));
+  assert.ok(written < 5_000);
+  written = 0;
+  const tokens = new ScriptTokens(new GrowingText(pieces(5_000)), encode);
+  let text = '';
+  for (let i = 0, token = tokens.at(0); token !== undefined; token = tokens.at(++i)) {
+    text += String.fromCodePoint(token);
+  }
+  assert.equal(text, Array.from({ length: 5_000 }, (_, i) => `${i}🧑`).join(''));
 });

@@ -1,13 +1,15 @@
 // Tool calls: which one the response must be, its text, and its streamed parts.
 import { badRequest, type ChatRequest, type Tool } from '../../../core/api/index.ts';
-import { schemaInstance } from './schema-instance.ts';
+import { GrowingText } from './growing-text.ts';
+import { schemaText } from './schema-text.ts';
 
 /** A tool call as the model would write it (Hermes' format, which Qwen3's template uses). */
 export interface ToolCall {
   readonly name: string;
-  readonly argumentsJson: string;
+  /** JSON, written as far as it is read. */
+  readonly argumentsJson: GrowingText;
   /** The whole text; its arguments start at `argumentsStart`. */
-  readonly text: string;
+  readonly text: GrowingText;
   readonly argumentsStart: number;
 }
 
@@ -58,34 +60,37 @@ export function chosenCall(request: ChatRequest, draw: number): ToolCall | undef
   if (!isAuto || !isFree || tools.length === 0) return undefined;
   if (request.messages?.at(-1)?.['role'] !== 'user' || draw % 2 === 0) return undefined;
   const tool = tools[Math.floor(draw / 2) % tools.length] as Tool;
-  const isPossible = schemaInstance(tool.function?.parameters ?? { type: 'object' }) !== undefined;
+  const isPossible = schemaText(parametersOf(tool)) !== undefined;
   return isPossible ? callOf(tool) : undefined;
 }
 
 function callOf(tool: Tool): ToolCall {
   const name = tool.function?.name ?? '';
   // A schema without a JSON type does not constrain the model; the engine decides whether it is valid.
-  const instance = schemaInstance(tool.function?.parameters ?? { type: 'object' });
-  const argumentsJson = spacedJson(instance ?? {});
+  const pieces = schemaText(parametersOf(tool), { isSpaced: true }) ?? ['{}'];
+  const argumentsJson = new GrowingText(pieces);
   const before = `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": `;
-  return {
-    name,
-    argumentsJson,
-    text: `${before}${argumentsJson}}\n</tool_call>`,
-    argumentsStart: before.length,
-  };
+  const text = new GrowingText(callPieces(before, argumentsJson));
+  return { name, argumentsJson, text, argumentsStart: before.length };
 }
 
-/** Adds a space after commas and colons, as models trained on Python write JSON. */
-function spacedJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(spacedJson).join(', ')}]`;
-  if (typeof value === 'object' && value !== null) {
-    const pairs = Object.entries(value).map(
-      ([key, one]) => `${JSON.stringify(key)}: ${spacedJson(one)}`,
-    );
-    return `{${pairs.join(', ')}}`;
+function parametersOf(tool: Tool): unknown {
+  return tool.function?.parameters ?? { type: 'object' };
+}
+
+/** Characters of the arguments that are written at once. */
+const pieceCharacters = 1024;
+
+function* callPieces(before: string, argumentsJson: GrowingText): Generator<string> {
+  yield before;
+  let at = 0;
+  for (;;) {
+    const piece = argumentsJson.slice(at, at + pieceCharacters);
+    yield piece;
+    if (piece.length < pieceCharacters) break;
+    at += pieceCharacters;
   }
-  return JSON.stringify(value);
+  yield '}\n</tool_call>';
 }
 
 /** The parts of a tool call that a client receives: its name first, then pieces of its arguments. */
@@ -119,10 +124,8 @@ export class ToolCallStream {
       deltas.push({ id: this.#id, type: 'function', index: 0, function: { name } });
     }
     const start = Math.max(0, from - argumentsStart);
-    const end = Math.min(argumentsJson.length, this.#seen - argumentsStart);
-    if (end > start) {
-      deltas.push({ index: 0, function: { arguments: argumentsJson.slice(start, end) } });
-    }
+    const json = argumentsJson.slice(start, Math.max(start, this.#seen - argumentsStart));
+    if (json !== '') deltas.push({ index: 0, function: { arguments: json } });
     return deltas;
   }
 }

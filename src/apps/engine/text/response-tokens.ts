@@ -3,7 +3,12 @@ import { hashTokenBlock } from '../../../core/kv/index.ts';
 import type { Tokenizer } from '../../../core/tokenizer/index.ts';
 import { prefixRoot } from '../sequences/prefix-root.ts';
 import type { SequenceRequest } from '../sequences/sequence-request.ts';
-import { scriptedTokens, type TokenSource, tokensThen } from '../sequences/token-source.ts';
+import {
+  type Script,
+  scriptedTokens,
+  type TokenSource,
+  tokensThen,
+} from '../sequences/token-source.ts';
 import { biasedTokens } from './biased-tokens.ts';
 import { type SyntheticTextOptions, syntheticText } from './synthetic-text.ts';
 import { thinkFirst, thinkingEnd } from './thinking.ts';
@@ -44,7 +49,7 @@ export function responseTokens(model: TextModel, request: SequenceRequest): Toke
 
 /** Constrained text continues as free text when the end token is ignored. */
 function formed(
-  script: readonly number[],
+  script: Script,
   ignoreEos: boolean,
   free: TokenSource,
   endToken: number | undefined,

@@ -1,16 +1,22 @@
 // Generates one text that a regular expression matches, for constrained responses.
 import { badRequest } from '../openai/api-error.ts';
+import { regexCharactersMax } from './constraint-bounds.ts';
 
 /**
  * Returns the shortest obvious match: the first alternative, the fewest repetitions, the first
  * character of a class. Refuses what xgrammar does not support: look-around, back references,
  * flags, boundaries.
  *
- * @throws {ApiError} 400 with vLLM's message if xgrammar does not support the pattern.
+ * @throws {ApiError} 400 with vLLM's message if xgrammar does not support the pattern, or if it is too long.
  * @example regexInstance('(yes|no), [0-9]{2}'); // 'yes, 00'
  * @see xgrammar's cpp/regex_converter.cc
  */
 export function regexInstance(pattern: string): string {
+  if (pattern.length > regexCharactersMax) {
+    throw badRequest(
+      `The regular expression has ${pattern.length} characters; this engine takes at most ${regexCharactersMax}.`,
+    );
+  }
   return new RegexReader(pattern).read();
 }
 

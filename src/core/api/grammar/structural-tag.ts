@@ -1,6 +1,7 @@
 // Checks structural tags: constraints that start at a trigger in the text. vLLM lets its grammar
 // library xgrammar compile them before it reads the schema; these checks accept the same forms.
 import { badRequest } from '../openai/api-error.ts';
+import { checkConstraintSize, checkConstraintText } from './constraint-bounds.ts';
 import { grammarInstance } from './grammar-instance.ts';
 import { regexInstance } from './regex-instance.ts';
 import { schemaFault } from './schema-fault.ts';
@@ -9,6 +10,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** @throws {ApiError} 400 if the format is invalid. */
 export function checkTagFormat(format: Fields): void {
+  checkConstraintSize(format, 'structural tag');
   const isLegacy = Array.isArray(format['structures']) && Array.isArray(format['triggers']);
   const isValid = 'format' in format || isLegacy;
   if (!isValid || !isTag(format)) throw invalid('response_format');
@@ -16,7 +18,20 @@ export function checkTagFormat(format: Fields): void {
 
 /** @throws {ApiError} 400 if the text is not a structural tag. */
 export function checkTagText(text: unknown, param: string): void {
+  if (typeof text === 'string') checkTagSize(text);
   if (typeof text !== 'string' || !isTagText(text)) throw invalid(param);
+}
+
+/** @throws {ApiError} 400 if a tag is too large to compile. Text that is not JSON is reported where it is parsed. */
+export function checkTagSize(text: string): void {
+  checkConstraintText(text, 'structural tag');
+  let tag: unknown;
+  try {
+    tag = JSON.parse(text);
+  } catch {
+    return;
+  }
+  checkConstraintSize(tag, 'structural tag');
 }
 
 /** Returns whether a text is the JSON of a tag that xgrammar compiles. */
@@ -48,10 +63,21 @@ function isTag(tag: Fields): boolean {
 /** Returns whether each tag starts with exactly one of the triggers. */
 function areTriggered(tags: readonly Fields[], triggers: readonly unknown[]): boolean {
   if (triggers.length === 0 || !triggers.every((one) => isText(one) && one !== '')) return false;
-  return tags.every(
-    ({ begin }) =>
-      isText(begin) && triggers.filter((one) => begin.startsWith(one as string)).length === 1,
+  const times = new Map<string, number>();
+  for (const one of triggers as readonly string[]) times.set(one, (times.get(one) ?? 0) + 1);
+  // Not each tag with each trigger: both lists may have tens of thousands.
+  const lengths = [...new Set([...times.keys()].map(({ length }) => length))].toSorted(
+    (a, b) => a - b,
   );
+  return tags.every(({ begin }) => {
+    if (!isText(begin)) return false;
+    let found = 0;
+    for (const length of lengths) {
+      if (length > begin.length) break;
+      found += times.get(begin.slice(0, length)) ?? 0;
+    }
+    return found === 1;
+  });
 }
 
 /**

@@ -1,5 +1,7 @@
 // Constraints on the form of a response: the fields `response_format` and `structured_outputs` of a
 // request.
+import { checkConstraintSize, checkConstraintText } from '../grammar/constraint-bounds.ts';
+import { checkTagSize } from '../grammar/structural-tag.ts';
 import { badRequest } from './api-error.ts';
 import { pythonValue } from './python-repr.ts';
 import {
@@ -153,7 +155,7 @@ const tagNestingMax = 16;
 /**
  * Runs vLLM's own checks on a constraint, which come before its grammar library.
  *
- * @throws {ApiError} 400
+ * @throws {ApiError} 400 if one of them fails, or if the constraint is too large to compile here.
  */
 export function checkConstraint(outputs: StructuredOutputs | undefined): void {
   if (outputs === undefined) return;
@@ -165,6 +167,7 @@ export function checkConstraint(outputs: StructuredOutputs | undefined): void {
   if (typeof json === 'string' && json.trim() === '') {
     throw badRequest('structured_outputs.json cannot be an empty string');
   }
+  checkSizes(outputs);
   checkNesting(json, nestingMax);
   checkNesting(tag, nestingMax + tagNestingMax);
   if (object === false) {
@@ -178,6 +181,18 @@ export function checkConstraint(outputs: StructuredOutputs | undefined): void {
   if (tag?.trim() === '') {
     throw badRequest('structured_outputs.structural_tag cannot be an empty string');
   }
+}
+
+/**
+ * vLLM has no such bounds: it compiles in threads of its own.
+ *
+ * @throws {ApiError} 400 if a constraint is too large to compile.
+ */
+export function checkSizes(outputs: StructuredOutputs | undefined): void {
+  const { json, structural_tag: tag } = outputs ?? {};
+  if (typeof json === 'string') checkConstraintText(json, 'JSON schema');
+  checkConstraintSize(typeof json === 'string' ? parsed(json) : json, 'JSON schema');
+  if (tag != null) checkTagSize(tag);
 }
 
 function checkNesting(spec: unknown, levelsMax: number): void {

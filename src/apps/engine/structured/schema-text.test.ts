@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { schemaInstance } from './schema-instance.ts';
+import { schemaText } from './schema-text.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -79,7 +79,10 @@ test('returns a valid value for any schema', () => {
   fc.assert(
     fc.property(schema, (rules) => {
       const whole = { ...rules, $defs: { one: { type: 'integer', minimum: 3 } } };
-      assert.deepEqual(faults(whole, schemaInstance(whole), whole), []);
+      assert.deepEqual(
+        faults(whole, JSON.parse([...(schemaText(whole) ?? [])].join('')), whole),
+        [],
+      );
     }),
   );
 });
@@ -144,3 +147,44 @@ function faults(rules: Schema, value: unknown, root: Schema): string[] {
   }
   return found;
 }
+
+/** The first characters of the text of a schema, however long it is. */
+function beginning(schema: Schema, characters = 200): string {
+  let text = '';
+  for (const piece of schemaText(schema) ?? []) {
+    text += piece;
+    if (text.length >= characters) break;
+  }
+  return text.slice(0, characters);
+}
+
+test('writes no more of a text than is read', () => {
+  const items = { type: 'string', pattern: 'ab' };
+  const list = { type: 'array', minItems: 1e9, items };
+  assert.equal(beginning(list, 16), '["ab","ab","ab",');
+  const deep = Array.from({ length: 30 }).reduce<Schema>(
+    (inner) => ({ type: 'array', minItems: 10, items: inner }),
+    items,
+  );
+  assert.equal(beginning(deep, 36), `${'['.repeat(30)}"ab","`);
+  assert.match(beginning({ type: 'string', minLength: 2 ** 31 - 1 }), /^"synthetic text text/);
+  const property = { $ref: '#/$defs/pair' };
+  const pair = { type: 'object', properties: { a: property, b: property }, required: ['a', 'b'] };
+  assert.match(beginning({ ...property, $defs: { pair } }), /^({"a":)+/);
+});
+
+test('decides about a schema once, however often the text has it', () => {
+  const allOf = Array.from({ length: 20_000 }, () => ({ type: 'integer' }));
+  const startMs = process.cpuUsage().user / 1000;
+  const text = beginning({ type: 'array', minItems: 1e9, items: { allOf } }, 100_000);
+  assert.ok(text.startsWith('[1,1,1,'));
+  // 50,000 times 20,000 steps would take minutes.
+  assert.ok(process.cpuUsage().user / 1000 - startMs < 5_000);
+});
+
+test('a long text has the length that its schema asks for', () => {
+  for (const minLength of [1024, 1025, 3000, 5003]) {
+    const text = [...(schemaText({ type: 'string', minLength }) ?? [])].join('');
+    assert.equal((JSON.parse(text) as string).length, minLength);
+  }
+});
