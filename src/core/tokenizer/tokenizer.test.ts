@@ -195,3 +195,53 @@ test('refuses token ids that are no indexes of a table', () => {
     assert.throws(() => new Tokenizer({ tokenizer }), /token ids are integers from 0 to 1048575/);
   }
 });
+
+test('the parts of a text have the tokens of the whole text', () => {
+  const piece = fc.constantFrom(
+    'hello world',
+    ' ',
+    '\n',
+    "'s",
+    'é',
+    'e\u0301',
+    '<tool>',
+    '漢',
+    '🧑‍🚀',
+    '7',
+  );
+  fc.assert(
+    fc.property(
+      fc.array(piece, { maxLength: 12 }),
+      fc.integer({ min: 1, max: 4_000 }),
+      (some, times) => {
+        const text = some.join('').repeat(times);
+        for (const addSpecialTokens of [true, false]) {
+          const parts = [...tokenizer.encodeInParts(text, { addSpecialTokens })].flat();
+          assert.deepEqual(parts, tokenizer.encode(text, { addSpecialTokens }));
+        }
+      },
+    ),
+    { numRuns: 30 },
+  );
+});
+
+test('marks in any order and number take linear time', () => {
+  const startMs = process.cpuUsage().user / 1000;
+  const marks = `a${'\u0301\u0316'.repeat(200_000)}`;
+  assert.equal(tokenizer.encode(marks).length, 800_001);
+  assert.ok(process.cpuUsage().user / 1000 - startMs < 5_000, 'quadratic work took 30 s');
+  const few = `a${'\u0301\u0316'.repeat(40)} b\u0301`;
+  assert.equal(
+    tokenizer.decode(tokenizer.encode(few), { skipSpecialTokens: true }),
+    few.normalize('NFC'),
+  );
+});
+
+test('a long word is merged in parts, and no character is cut', () => {
+  for (const character of ['a', 'é', '🧑', 'a🧑']) {
+    const word = character.repeat(50_000);
+    const ids = tokenizer.encode(word);
+    assert.deepEqual([...tokenizer.encodeInParts(word)].flat(), ids);
+    assert.equal(tokenizer.decode(ids, { skipSpecialTokens: true }), word);
+  }
+});

@@ -18,6 +18,13 @@ import { WordTable } from './word-table.ts';
 /** Maximum number of cached words, and the maximum length of such a word in UTF-16 units. */
 const cachedWordsMax = 65_536;
 const cachedWordLengthMax = 48;
+/**
+ * Maximum length of a word that is merged as a whole, in UTF-16 units: merging takes n log n, some milliseconds for one of this length.
+ * A longer word (16 kB without a space, a digit or a change of script) is cut, which changes its tokens at the cuts.
+ */
+const wordCharactersMax = 16_384;
+/** Text that is encoded between two looks at the clock, in UTF-16 units. */
+const partCharacters = 16_384;
 /** Minimum length of a piece, in UTF-16 units: text between special tokens is cut into pieces of about this length. */
 const pieceCharacters = 2048;
 
@@ -97,6 +104,28 @@ export class Tokenizer {
     this.#encodeSegment(at === 0 ? wellFormed : wellFormed.slice(at), ids);
     if (options.addSpecialTokens !== false) ids.push(...this.#suffixIds);
     return ids;
+  }
+
+  /**
+   * The tokens of `encode`, part by part: each part takes some milliseconds.
+   *
+   * @example for (const ids of tokenizer.encodeInParts(text)) all.push(...ids);
+   */
+  *encodeInParts(
+    text: string,
+    options: { readonly addSpecialTokens?: boolean } = {},
+  ): Generator<readonly number[]> {
+    const hasSpecials = options.addSpecialTokens !== false;
+    if (hasSpecials) yield this.#prefixIds;
+    const wellFormed = text.toWellFormed();
+    let at = 0;
+    for (const match of this.#addedPattern ? wellFormed.matchAll(this.#addedPattern) : []) {
+      if (match.index > at) yield* this.#segmentInParts(wellFormed.slice(at, match.index));
+      yield [this.#addedIds.get(match[0]) as number];
+      at = match.index + match[0].length;
+    }
+    if (at < wellFormed.length) yield* this.#segmentInParts(wellFormed.slice(at));
+    if (hasSpecials) yield this.#suffixIds;
   }
 
   /**
@@ -248,24 +277,66 @@ export class Tokenizer {
     }
   }
 
+  #prepared(raw: string): string {
+    return this.#spaced(this.#isNfc ? normalized(raw) : raw);
+  }
+
+  #spaced(text: string): string {
+    return this.#splitter.addsPrefixSpace && !text.startsWith(' ') ? ` ${text}` : text;
+  }
+
+  *#segmentInParts(raw: string): Generator<readonly number[]> {
+    let text = raw;
+    if (this.#isNfc && raw.length > normalizedCharacters) {
+      text = '';
+      for (const part of inNormalizableParts(raw)) {
+        text += normalized(part);
+        yield [];
+      }
+      text = this.#spaced(text);
+    } else text = this.#prepared(raw);
+    let ids: number[] = [];
+    let characters = 0;
+    for (const word of wordsOf(text, this.#splitter.patterns)) {
+      for (let at = 0; at < word.length; at += wordCharactersMax) {
+        const part = word.length <= wordCharactersMax ? word : wordPart(word, at);
+        this.#addWord(part, ids);
+        characters += part.length;
+        if (characters < partCharacters) continue;
+        yield ids;
+        ids = [];
+        characters = 0;
+      }
+    }
+    yield ids;
+  }
+
   #encodeSegment(raw: string, ids: number[]): void {
     if (raw === '') return;
-    let text = this.#isNfc ? raw.normalize('NFC') : raw;
-    if (this.#splitter.addsPrefixSpace && !text.startsWith(' ')) text = ` ${text}`;
+    const text = this.#prepared(raw);
     let pieces = [text];
     for (const pattern of this.#splitter.patterns) {
       pieces =
         pieces.length === 1 ? split(text, pattern) : pieces.flatMap((p) => split(p, pattern));
     }
     for (const word of pieces) {
-      const known = this.#words.get(word);
-      if (known === undefined) {
-        const fresh = this.#encodeWord(word);
-        if (word.length <= cachedWordLengthMax) this.#words.set(word, fresh);
-        for (const id of fresh) ids.push(id);
-      } else {
-        for (const id of known) ids.push(id);
+      if (word.length <= wordCharactersMax) this.#addWord(word, ids);
+      else {
+        for (let at = 0; at < word.length; at += wordCharactersMax) {
+          this.#addWord(wordPart(word, at), ids);
+        }
       }
+    }
+  }
+
+  #addWord(word: string, ids: number[]): void {
+    const known = this.#words.get(word);
+    if (known === undefined) {
+      const fresh = this.#encodeWord(word);
+      if (word.length <= cachedWordLengthMax) this.#words.set(word, fresh);
+      for (const id of fresh) ids.push(id);
+    } else {
+      for (const id of known) ids.push(id);
     }
   }
 
@@ -287,6 +358,65 @@ const contentLoop = /\bfor\s+\w+\s+in\s+\w+(?:\.content|\[\s*['"]content['"]\s*\
 
 /** A letter, then a space and a letter. */
 const wordEnd = /[A-Za-z] [A-Za-z]/;
+
+/** The part of a long word that starts near `at`; a character of two units stays whole. */
+function wordPart(word: string, at: number): string {
+  return word.slice(wholeCharacter(word, at), wholeCharacter(word, at + wordCharactersMax));
+}
+
+function wholeCharacter(word: string, at: number): number {
+  const isInside = /^[\udc00-\udfff]/.test(word.slice(at, at + 1));
+  return isInside ? at + 1 : at;
+}
+
+/** Marks in a row that are put into canonical order together: that takes the square of their number. */
+const marksMax = 128;
+const manyMarks = new RegExp(`\\p{M}{${marksMax + 1}}`, 'u');
+const fewMarks = new RegExp(`\\P{M}*\\p{M}{1,${marksMax}}|\\P{M}+`, 'gu');
+
+/**
+ * NFC in linear time. Text with more than 128 marks in a row, which no script has, is normalized in parts that end within them.
+ *
+ * @see Unicode Standard Annex 15, section 13 (Stream-Safe Text Format), which allows 30
+ */
+function normalized(text: string): string {
+  if (!manyMarks.test(text)) return text.normalize('NFC');
+  return text.replace(fewMarks, (part) => part.normalize('NFC'));
+}
+
+/** Text that is normalized at once, in UTF-16 units. */
+const normalizedCharacters = 65_536;
+/** Characters that compose with none before them: all but marks, vowels and final consonants of Hangul, and Kirat Rai. */
+const opening = /[^\p{M}\u1160-\u11ff\ud7b0-\ud7ff\u{16d40}-\u{16d7f}]/u;
+
+/** Parts of which each may be normalized by itself, unless there are more than 4,096 marks in a row. */
+function* inNormalizableParts(text: string): Generator<string> {
+  let start = 0;
+  while (start < text.length) {
+    let end = wholeCharacter(text, start + normalizedCharacters);
+    end += Math.max(0, text.slice(end, end + 4096).search(opening));
+    yield text.slice(start, end);
+    start = end;
+  }
+}
+
+/** Like `split` by each of the patterns in turn, word by word. */
+function* wordsOf(text: string, patterns: readonly RegExp[]): Generator<string> {
+  const [pattern, ...others] = patterns;
+  if (pattern === undefined) {
+    if (text !== '') yield text;
+    return;
+  }
+  const inner = (part: string) => (others.length === 0 ? [part] : wordsOf(part, others));
+  let at = 0;
+  for (const match of text.matchAll(pattern)) {
+    if (match[0] === '') continue;
+    if (match.index > at) yield* inner(text.slice(at, match.index));
+    yield* inner(match[0]);
+    at = match.index + match[0].length;
+  }
+  if (at < text.length) yield* inner(text.slice(at));
+}
 
 /** Returns the matches and the text between them, in order (`Isolated`). */
 function split(text: string, pattern: RegExp): string[] {

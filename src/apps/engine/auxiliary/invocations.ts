@@ -22,8 +22,8 @@ export function invocationsRoute(engine: EmbeddedEngine): Handler {
     }
     // SageMaker's layer replaces the model with its adapter, here none.
     const { model: _model, ...rest } = body;
-    if (fits(rest, readChatRequest)) respondToChat(engine, exchange, rest);
-    else if (fits(rest, readCompletionRequest)) respondToCompletion(engine, exchange, rest);
+    if (fits(rest, readChatRequest)) await respondToChat(engine, exchange, rest);
+    else if (fits(rest, readCompletionRequest)) await respondToCompletion(engine, exchange, rest);
     else {
       throw badRequest(
         "Cannot find suitable handler for request. Expected one of: ['ChatCompletionRequest', 'CompletionRequest']",

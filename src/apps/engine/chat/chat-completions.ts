@@ -15,7 +15,7 @@ import { requestId } from '../http/request-id.ts';
 import type { Handler } from '../http/server.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 import { responseRole } from './chat-parts.ts';
-import { planChat } from './chat-plan.ts';
+import { type ChatPlan, planChat } from './chat-plan.ts';
 import { chatPromptText, checkUntrusted } from './chat-prompt.ts';
 import { ChatResponse } from './chat-response.ts';
 import { ChatStream } from './chat-stream.ts';
@@ -31,12 +31,13 @@ export function chatBatchRoute(engine: EmbeddedEngine): Handler {
     checkModel(engine, batch.model);
     engine.checkAdmission(1);
     checkUntrusted(batch);
-    const planned = batch.conversations.map((conversation) => {
+    const planned: { request: ChatRequest; plan: ChatPlan }[] = [];
+    for (const conversation of batch.conversations) {
       const request = batch.chatRequest(conversation);
       refuseBadParts(request);
       refuseParsedCalls(engine, request);
-      return { request, plan: planChat(engine, request, { exchange }) };
-    });
+      planned.push({ request, plan: await planChat(engine, request, { exchange }) });
+    }
     const prompts = planned.map(({ plan }) => plan);
     const request = planned[0]?.request as ChatRequest;
     const id = requestId(exchange, 'chatcmpl', request.request_id);
@@ -74,11 +75,15 @@ function refuseParsedCalls(engine: EmbeddedEngine, request: ChatRequest): void {
 }
 
 /** Handles a body from this route or from /invocations. */
-export function respondToChat(engine: EmbeddedEngine, exchange: Exchange, body: unknown): void {
+export async function respondToChat(
+  engine: EmbeddedEngine,
+  exchange: Exchange,
+  body: unknown,
+): Promise<void> {
   const request = readChatRequest(body);
   const isStream = request.stream === true;
-  refusingInStream(exchange, isStream, () => {
-    const plan = planChat(engine, request, { exchange });
+  await refusingInStream(exchange, isStream, async () => {
+    const plan = await planChat(engine, request, { exchange });
     const id = requestId(exchange, 'chatcmpl', request.request_id);
     const promptTokens = plan.tokens.length;
     const promptText = request.return_prompt_text ? plan.promptText : null;

@@ -32,7 +32,7 @@ export interface ChatPlan extends PromptPlan {
  * engine receives the request, so checks that only an engine makes are skipped.
  * @throws {ApiError} vLLM's response to a request that cannot be served, in its order of checks.
  */
-export function planChat(
+export async function planChat(
   engine: EmbeddedEngine,
   request: ChatRequest,
   options: {
@@ -40,7 +40,7 @@ export function planChat(
     readonly exchange?: Exchange;
     readonly isRender?: boolean;
   } = {},
-): ChatPlan {
+): Promise<ChatPlan> {
   checkModel(engine, request.model);
   if (options.isRender && request.use_beam_search) throw noRenderedBeams();
   engine.checkAdmission(request.n ?? 1);
@@ -55,7 +55,13 @@ export function planChat(
   const reused = reusedPrompt(engine, request);
   const promptText = reused ? null : chatPromptText(engine, request);
   const tokens =
-    reused ?? fittingPrompt(engine, encodePrompt(engine, promptText ?? '', request), lengths, true);
+    reused ??
+    fittingPrompt(
+      engine,
+      await encodePrompt(engine, promptText ?? '', request, lengths),
+      lengths,
+      true,
+    );
   checkNamedOnce(request);
   // A response that is continued has decided whether it is a tool call.
   const call = demanded ?? (reused ? undefined : ownCall(engine, request, tokens));

@@ -1,7 +1,7 @@
 // Turns chat messages into prompt tokens, with the checks of vLLM's server.
 import { badRequest, type ChatRequest } from '../../../core/api/index.ts';
 import { chatText } from '../../../core/prompts/index.ts';
-import { checkPromptText } from '../generation/limits.ts';
+import { checkPromptText, textTokensMax } from '../generation/limits.ts';
 import { checkUntrustedKwargs, type UntrustedKwargs } from '../generation/server-checks.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 
@@ -20,18 +20,32 @@ type PromptRequest = Pick<
   | 'documents'
 >;
 
-/** @throws {ApiError} 400 if the template refuses the messages or the text is far too long. */
-export function chatPrompt(engine: EmbeddedEngine, request: PromptRequest): number[] {
+/**
+ * All tokens of a conversation.
+ *
+ * @throws {ApiError} 400 if the template refuses the messages or the text is far too long.
+ */
+export async function chatPrompt(
+  engine: EmbeddedEngine,
+  request: PromptRequest,
+): Promise<readonly number[]> {
   return encodePrompt(engine, chatPromptText(engine, request), request);
 }
 
-/** @param text The result of `chatPromptText`. */
-export function encodePrompt(
+/**
+ * @param text The result of `chatPromptText`.
+ * @param lengths If given, a text that has too many tokens for them is encoded as far as its refusal needs.
+ */
+export async function encodePrompt(
   engine: EmbeddedEngine,
   text: string,
   request: Pick<PromptRequest, 'add_special_tokens'>,
-): number[] {
-  return engine.tokenizer.encode(text, { addSpecialTokens: request.add_special_tokens === true });
+  lengths?: Parameters<typeof textTokensMax>[1],
+): Promise<readonly number[]> {
+  return engine.prompts.encode(text, {
+    addSpecialTokens: request.add_special_tokens === true,
+    ...(lengths && { tokensMax: textTokensMax(engine, lengths) }),
+  });
 }
 
 /** Renders the messages with the template. @throws {ApiError} Like `chatPrompt`. */

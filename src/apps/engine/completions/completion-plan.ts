@@ -14,6 +14,7 @@ import {
   fittingPrompt,
   type LengthRequest,
   maxTokensWithin,
+  textTokensMax,
 } from '../generation/limits.ts';
 import {
   checkSamplingOfServer,
@@ -23,6 +24,7 @@ import {
 import type { PromptPlan } from '../generation/start-generation.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
+import type { EncodeOptions } from '../runtime/prompt-encoder.ts';
 
 /** vLLM's default of `max_tokens` for completions; chat has none. */
 const maxTokensDefault = 16;
@@ -31,11 +33,11 @@ const maxTokensDefault = 16;
  * @param options `isRender`: no engine receives the request, so checks that only an engine makes are skipped.
  * @throws {ApiError} 400 if a prompt does not fit or a parameter is out of range.
  */
-export function planCompletion(
+export async function planCompletion(
   engine: EmbeddedEngine,
   request: CompletionRequest,
   options: { readonly exchange?: Exchange; readonly isRender?: boolean } = {},
-): readonly PromptPlan[] {
+): Promise<readonly PromptPlan[]> {
   if (options.isRender && request.use_beam_search) throw noRenderedBeams();
   checkSuffix(request);
   checkUntrustedKwargs(request);
@@ -48,11 +50,15 @@ export function planCompletion(
   };
   const given = promptsOf(request.prompt ?? []);
   checkLengths(engine, lengths);
-  const prompts = given.map((prompt) => {
-    const tokens = tokensOf(engine, prompt, request.add_special_tokens !== false);
+  const prompts: (readonly number[])[] = [];
+  for (const prompt of given) {
+    const tokens = await tokensOf(engine, prompt, {
+      addSpecialTokens: request.add_special_tokens !== false,
+      tokensMax: textTokensMax(engine, lengths),
+    });
     if (echoesTokens(request) && typeof prompt !== 'string') checkDecodable(tokens);
-    return fittingPrompt(engine, tokens, lengths, typeof prompt === 'string');
-  });
+    prompts.push(fittingPrompt(engine, tokens, lengths, typeof prompt === 'string'));
+  }
   // With `echo` the output may be empty; the engine computes one token anyway.
   const isEchoOnly = asked === 0 && request.echo === true;
   const plans = prompts.map((tokens) => {
@@ -133,12 +139,12 @@ function suffixFault({
     : 'suffix requires text prompt input for FIM completion rendering';
 }
 
-function tokensOf(
+async function tokensOf(
   engine: EmbeddedEngine,
   prompt: Prompt,
-  addSpecialTokens: boolean,
-): readonly number[] {
+  options: EncodeOptions,
+): Promise<readonly number[]> {
   if (typeof prompt !== 'string') return prompt;
   checkPromptText(engine, prompt);
-  return engine.tokenizer.encode(prompt, { addSpecialTokens });
+  return engine.prompts.encode(prompt, options);
 }

@@ -16,11 +16,11 @@ export function completionsRoute(engine: EmbeddedEngine): Handler {
 }
 
 /** Handles a body from this route or from /invocations. */
-export function respondToCompletion(
+export async function respondToCompletion(
   engine: EmbeddedEngine,
   exchange: Exchange,
   body: unknown,
-): void {
+): Promise<void> {
   const request = readCompletionRequest(body);
   const isStream = request.stream === true;
   if (isStream && request.use_beam_search) {
@@ -28,8 +28,8 @@ export function respondToCompletion(
   }
   checkModel(engine, request.model);
   engine.checkAdmission(request.n ?? 1);
-  refusingInStream(exchange, isStream, () => {
-    const prompts = planCompletion(engine, request, { exchange });
+  await refusingInStream(exchange, isStream, async () => {
+    const prompts = await planCompletion(engine, request, { exchange });
     const id = requestId(exchange, 'cmpl', request.request_id);
     const promptTokens = prompts.reduce((total, { tokens }) => total + tokens.length, 0);
     const head = { id, engine, exchange, request, promptTokens };

@@ -27,7 +27,7 @@ export function generateRoute(engine: EmbeddedEngine): Handler {
     const sampling = request.sampling_params ?? {};
     checkServable(engine, request);
     const isStream = request.stream === true;
-    refusingInStream(exchange, isStream, () => {
+    await refusingInStream(exchange, isStream, () => {
       const script = admitToEngine(engine, {
         ...{ request: sampling, logprobs: sampling.logprobs, prompt: tokens, exchange },
         more: {

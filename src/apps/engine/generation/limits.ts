@@ -53,6 +53,17 @@ export function checkLengths(engine: EmbeddedEngine, request: LengthRequest): vo
 }
 
 /**
+ * Number of tokens of a text beyond which its request is refused, so that no more of it needs to be encoded; a prompt that is
+ * truncated is encoded whole, since it may lose its beginning.
+ */
+export function textTokensMax(
+  engine: EmbeddedEngine,
+  { truncateTo }: Pick<LengthRequest, 'truncateTo'>,
+): number {
+  return truncateTo == null ? engine.options.config.maxModelLen : Number.POSITIVE_INFINITY;
+}
+
+/**
  * Truncates a prompt as the client requests.
  *
  * @param isText Whether the prompt is text: it is truncated during tokenization, so its full length is unknown.

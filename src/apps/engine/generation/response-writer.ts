@@ -36,9 +36,13 @@ export function failResponse(exchange: Exchange): void {
 }
 
 /** Starts a response; if it is a stream, a refusal by the engine is sent as an event. */
-export function refusingInStream(exchange: Exchange, isStream: boolean, start: () => void): void {
+export async function refusingInStream(
+  exchange: Exchange,
+  isStream: boolean,
+  start: () => void | Promise<void>,
+): Promise<void> {
   try {
-    start();
+    await start();
   } catch (error) {
     if (!isStream || !(error instanceof EngineRefusal)) throw error;
     exchange.openStream();

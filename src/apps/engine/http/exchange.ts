@@ -117,8 +117,12 @@ export class Exchange {
     return decodeUtf8(await this.#read());
   }
 
-  /** Calls back once if the client disconnects before the response is complete. */
+  /** Calls back once if the client disconnects before the response is complete, at once if it has done so. */
   onDisconnect(callback: () => void): void {
+    if (this.response.destroyed && !this.response.writableEnded) {
+      callback();
+      return;
+    }
     this.response.once('close', () => {
       if (!this.response.writableEnded) callback();
     });

@@ -21,10 +21,10 @@ import { MessageStream } from './message-stream.ts';
 export function messagesRoute(engine: EmbeddedEngine): Handler {
   return async (exchange) => {
     const given = readMessagesRequest(await exchange.json());
-    inAnthropicForm(exchange, () => {
+    await inAnthropicForm(exchange, async () => {
       const request = chatRequestOf(given);
       checkChatRequest(request);
-      const plan = planChat(engine, request);
+      const plan = await planChat(engine, request);
       const id = requestId(exchange, 'chatcmpl', undefined);
       const promptTokens = plan.tokens.length;
       const head = { id, engine, exchange, request, promptTokens, thinks: plan.thinks };
@@ -42,10 +42,10 @@ export function messagesRoute(engine: EmbeddedEngine): Handler {
 export function countTokensRoute(engine: EmbeddedEngine): Handler {
   return async (exchange) => {
     const given = readCountTokensRequest(await exchange.json());
-    inAnthropicForm(exchange, () => {
+    await inAnthropicForm(exchange, async () => {
       const request = chatRequestOf(given);
       checkModel(engine, request.model);
-      const prompt = chatPrompt(engine, request);
+      const prompt = await chatPrompt(engine, request);
       const lengths = {
         maxTokens: null,
         maxTokensName: '',
@@ -63,9 +63,9 @@ export function countTokensRoute(engine: EmbeddedEngine): Handler {
 }
 
 /** Errors of the handler use Anthropic's error object; schema errors are reported before it. */
-function inAnthropicForm(exchange: Exchange, handle: () => void): void {
+async function inAnthropicForm(exchange: Exchange, handle: () => Promise<void>): Promise<void> {
   try {
-    handle();
+    await handle();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     const { type, message } = error;

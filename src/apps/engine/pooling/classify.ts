@@ -14,7 +14,7 @@ export function classifyRoute(engine: EmbeddedEngine, pooling: PoolingOptions): 
     const request = readPoolingRequest(await exchange.json());
     checkModel(engine, request.model);
     engine.checkAdmission(1);
-    const prompts = requestPrompts(engine, request);
+    const prompts = await requestPrompts(engine, request);
     const id = requestId(exchange, 'classify', request.request_id);
     const onComputed = () => {
       const data = prompts.map((tokens, index) => {

@@ -16,7 +16,7 @@ export function embeddingsRoute(engine: EmbeddedEngine, pooling: PoolingOptions)
     checkModel(engine, request.model);
     engine.checkAdmission(1);
     checkDimensions(engine, pooling, request.dimensions);
-    const prompts = requestPrompts(engine, request);
+    const prompts = await requestPrompts(engine, request);
     const id = requestId(exchange, 'embd', request.request_id);
     const size = request.dimensions ?? pooling.dimensions;
     const onComputed = () => {

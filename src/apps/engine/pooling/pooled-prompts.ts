@@ -6,7 +6,12 @@ import {
   type PairSettings,
 } from '../../../core/api/index.ts';
 import { chatPrompt } from '../chat/chat-prompt.ts';
-import { checkPromptText, checkTokenIds, fittingPrompt } from '../generation/limits.ts';
+import {
+  checkPromptText,
+  checkTokenIds,
+  fittingPrompt,
+  textTokensMax,
+} from '../generation/limits.ts';
 import { startGeneration } from '../generation/start-generation.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
@@ -16,23 +21,27 @@ import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
  *
  * @throws {ApiError} 400 if there is none, or one does not fit the context.
  */
-export function requestPrompts(
+export async function requestPrompts(
   engine: EmbeddedEngine,
   request: EmbeddingRequest,
-): readonly (readonly number[])[] {
+): Promise<readonly (readonly number[])[]> {
   const { messages, input } = request;
   if (messages !== undefined) {
     const add_generation_prompt = request.add_generation_prompt ?? false;
-    const tokens = chatPrompt(engine, { ...request, messages, add_generation_prompt });
+    const tokens = await chatPrompt(engine, { ...request, messages, add_generation_prompt });
     return [fitting(engine, tokens, request, true)];
   }
   const given = isTokens(input) ? [input] : [input ?? ''].flat();
   if (given.length === 0) throw badRequest('You must pass at least one prompt');
-  return given.map((one) =>
-    typeof one === 'string'
-      ? textTokens(engine, one, request)
-      : fitting(engine, one as readonly number[], request, false),
-  );
+  const prompts: (readonly number[])[] = [];
+  for (const one of given) {
+    prompts.push(
+      typeof one === 'string'
+        ? await textTokens(engine, one, request)
+        : fitting(engine, one as readonly number[], request, false),
+    );
+  }
+  return prompts;
 }
 
 function isTokens(input: EmbeddingRequest['input']): input is readonly number[] {
@@ -44,7 +53,7 @@ function isTokens(input: EmbeddingRequest['input']): input is readonly number[] 
  *
  * @throws {ApiError} 400 if it does not fit the context.
  */
-export function textTokens(
+export async function textTokens(
   engine: EmbeddedEngine,
   text: string,
   settings: PairSettings & {
@@ -52,10 +61,13 @@ export function textTokens(
     /** Whether it is part of a pair, which has the special tokens. @default false */
     readonly isPart?: boolean;
   },
-): readonly number[] {
+): Promise<readonly number[]> {
   checkPromptText(engine, text);
   const addSpecialTokens = settings.add_special_tokens !== false;
-  const tokens = engine.tokenizer.encode(text, { addSpecialTokens });
+  const tokens = await engine.prompts.encode(text, {
+    addSpecialTokens,
+    tokensMax: textTokensMax(engine, { truncateTo: settings.truncate_prompt_tokens }),
+  });
   const specials = settings.isPart ? undefined : engine.options.pooling?.specials;
   if (!addSpecialTokens || specials === undefined) return fitting(engine, tokens, settings, true);
   const whole = [specials.begin, ...tokens, specials.end];

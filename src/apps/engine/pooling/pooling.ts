@@ -17,7 +17,7 @@ export function poolingRoute(engine: EmbeddedEngine, pooling: PoolingOptions): H
     checkModel(engine, request.model);
     checkTask(request, pooling);
     engine.checkAdmission(1);
-    const prompts = requestPrompts(engine, request);
+    const prompts = await requestPrompts(engine, request);
     const id = requestId(exchange, 'pooling', request.request_id);
     const onComputed = () => {
       const vectors = prompts.map((tokens) =>

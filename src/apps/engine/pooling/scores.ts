@@ -20,13 +20,16 @@ export function scoreRoute(engine: EmbeddedEngine, pooling: PoolingOptions): Han
     const request = readScoreRequest(await exchange.json());
     checkModel(engine, request.model);
     const { first, second } = request;
-    computeScores({ engine, pooling, exchange, first, second, settings: request }, (scored) => {
-      const data = scored.scores.map((score, index) => ({ index, object: 'score', score }));
-      return {
-        ...{ id: scored.id, object: 'list', created: createdSeconds() },
-        ...{ model: engine.modelName, data, usage: pooledUsage(scored.counted) },
-      };
-    });
+    await computeScores(
+      { engine, pooling, exchange, first, second, settings: request },
+      (scored) => {
+        const data = scored.scores.map((score, index) => ({ index, object: 'score', score }));
+        return {
+          ...{ id: scored.id, object: 'list', created: createdSeconds() },
+          ...{ model: engine.modelName, data, usage: pooledUsage(scored.counted) },
+        };
+      },
+    );
   };
 }
 
@@ -36,7 +39,7 @@ export function rerankRoute(engine: EmbeddedEngine, pooling: PoolingOptions): Ha
     checkModel(engine, request.model);
     const { query, documents, topCount } = request;
     const sides = { first: [query], second: documents };
-    computeScores({ engine, pooling, exchange, ...sides, settings: request }, (scored) => {
+    await computeScores({ engine, pooling, exchange, ...sides, settings: request }, (scored) => {
       const results = scored.scores
         .map((score, index) => ({
           index,
@@ -62,7 +65,7 @@ interface Scored {
 }
 
 /** @throws {ApiError} 400 if the numbers of texts do not match, or a pair does not fit the context. */
-function computeScores(
+async function computeScores(
   options: {
     readonly engine: EmbeddedEngine;
     readonly pooling: PoolingOptions;
@@ -72,17 +75,17 @@ function computeScores(
     readonly settings: PairSettings;
   },
   responseOf: (scored: Scored) => object,
-): void {
+): Promise<void> {
   const { engine, pooling, exchange, first, second, settings } = options;
   checkCounts(first.length, second.length);
   engine.checkAdmission(1);
   const isCrossEncoder = pooling.task === 'score';
   // The texts of a pair share one set of special tokens.
   const sided = { ...settings, ...(isCrossEncoder && pooling.specials && { isPart: true }) };
-  const [left, right] = [
-    first.map((text) => textTokens(engine, text, sided)),
-    second.map((text) => textTokens(engine, text, sided)),
-  ] as const;
+  const left: (readonly number[])[] = [];
+  const right: (readonly number[])[] = [];
+  for (const text of first) left.push(await textTokens(engine, text, sided));
+  for (const text of second) right.push(await textTokens(engine, text, sided));
   const pairs = right.map(
     (b, index) => [left[index] ?? (left[0] as readonly number[]), b] as const,
   );

@@ -11,15 +11,20 @@ import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 import type { ResponseStore } from './response-store.ts';
 import { responseNotFound } from './stored-responses.ts';
 
+export interface ResponsePlan {
+  readonly request: ReturnType<typeof chatRequestOfResponses>;
+  readonly plan: ChatPlan;
+}
+
 /** @throws {ApiError} In the order of vLLM's checks. */
-export function planResponse(
+export async function planResponse(
   engine: EmbeddedEngine,
   given: ResponsesRequest,
   {
     store,
     isRender = false,
   }: { readonly store?: ResponseStore | undefined; readonly isRender?: boolean } = {},
-): { readonly request: ReturnType<typeof chatRequestOfResponses>; readonly plan: ChatPlan } {
+): Promise<ResponsePlan> {
   checkModel(engine, given.model);
   if (given.background && !store) {
     throw invalidRequest(
@@ -31,7 +36,7 @@ export function planResponse(
   checkUntrustedKwargs(given);
   return {
     request,
-    plan: planChat(engine, request, { maxTokensName: 'max_output_tokens', isRender }),
+    plan: await planChat(engine, request, { maxTokensName: 'max_output_tokens', isRender }),
   };
 }
 

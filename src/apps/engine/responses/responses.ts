@@ -13,7 +13,7 @@ import type { Handler } from '../http/server.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 import { responseObject } from './response-object.ts';
 import { alsoTo, clientOutput, type ResponseOutput } from './response-output.ts';
-import { planResponse } from './response-plan.ts';
+import { planResponse, type ResponsePlan } from './response-plan.ts';
 import type { ResponseStore } from './response-store.ts';
 import { ResponseStream } from './response-stream.ts';
 import { StoredResponse } from './stored-response.ts';
@@ -24,7 +24,7 @@ export function responsesRoute(engine: EmbeddedEngine, store: ResponseStore | un
   return async (exchange) => {
     const given = readResponsesRequest(await exchange.json());
     const isStream = given.stream === true;
-    const { request, plan, isRefused } = planOrRefuse(engine, given, { store, isStream });
+    const { request, plan, isRefused } = await planOrRefuse(engine, given, { store, isStream });
     const id = given.request_id ?? `resp_${randomHex(8)}`;
     if (!isStream) checkEchoable(given);
     const messages = request.messages ?? [];
@@ -64,16 +64,16 @@ export function responsesRoute(engine: EmbeddedEngine, store: ResponseStore | un
 }
 
 /** In vLLM, a refusal by the engine ends a stream after its first events. */
-function planOrRefuse(
+async function planOrRefuse(
   engine: EmbeddedEngine,
   given: ResponsesRequest,
   { store, isStream }: { readonly store: ResponseStore | undefined; readonly isStream: boolean },
-): ReturnType<typeof planResponse> & { readonly isRefused: boolean } {
+): Promise<ResponsePlan & { readonly isRefused: boolean }> {
   try {
-    return { ...planResponse(engine, given, { store }), isRefused: false };
+    return { ...(await planResponse(engine, given, { store })), isRefused: false };
   } catch (error) {
     if (!isStream || !(error instanceof EngineRefusal)) throw error;
-    return { ...planResponse(engine, given, { store, isRender: true }), isRefused: true };
+    return { ...(await planResponse(engine, given, { store, isRender: true })), isRefused: true };
   }
 }
 

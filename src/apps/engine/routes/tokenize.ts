@@ -22,7 +22,7 @@ export function tokenizeRoute(engine: EmbeddedEngine): Handler {
   return async (exchange) => {
     const request = readTokenizeRequest(await exchange.json());
     checkModel(engine, request.model);
-    const tokens = tokensOf(engine, request);
+    const tokens = await tokensOf(engine, request);
     exchange.sendJson(
       200,
       JSON.stringify({
@@ -38,7 +38,10 @@ export function tokenizeRoute(engine: EmbeddedEngine): Handler {
 }
 
 /** @throws {ApiError} 400 if it cannot be turned into a prompt. */
-function tokensOf(engine: EmbeddedEngine, request: TokenizeRequest): readonly number[] {
+async function tokensOf(
+  engine: EmbeddedEngine,
+  request: TokenizeRequest,
+): Promise<readonly number[]> {
   if ('messages' in request) {
     checkUntrusted(request);
     return chatPrompt(engine, request);
@@ -47,7 +50,7 @@ function tokensOf(engine: EmbeddedEngine, request: TokenizeRequest): readonly nu
   checkUntrustedKwargs(request.rest);
   checkPromptText(engine, request.prompt);
   const addSpecialTokens = request.add_special_tokens !== false;
-  const tokens = engine.tokenizer.encode(request.prompt, { addSpecialTokens });
+  const tokens = await engine.prompts.encode(request.prompt, { addSpecialTokens });
   const specials = addSpecialTokens ? engine.options.pooling?.specials : undefined;
   return specials === undefined ? tokens : [specials.begin, ...tokens, specials.end];
 }

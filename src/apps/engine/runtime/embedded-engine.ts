@@ -18,6 +18,7 @@ import { createConnector } from '../tiers/create-connector.ts';
 import { OutsideWork, type SideChannel } from '../tiers/outside-work.ts';
 import { Driver } from './driver.ts';
 import type { KvEvents } from './kv-events.ts';
+import { PromptEncoder } from './prompt-encoder.ts';
 import { type Pausable, SleepControl } from './sleep-control.ts';
 
 /** The release whose behaviour is emulated. */
@@ -33,6 +34,8 @@ const slowReplyMs = 100;
 export class EmbeddedEngine implements Pausable {
   readonly options: EngineServerOptions;
   readonly tokenizer: Tokenizer;
+  /** Encodes what clients send, which may be long. */
+  readonly prompts: PromptEncoder;
   readonly servedModelNames: readonly string[];
   readonly metrics: EngineMetrics;
   readonly adapters: Adapters;
@@ -59,6 +62,7 @@ export class EmbeddedEngine implements Pausable {
     this.options = options;
     this.#kvEvents = kvEvents;
     this.tokenizer = options.tokenizer;
+    this.prompts = new PromptEncoder(this.tokenizer);
     this.servedModelNames = options.servedModelNames ?? [options.model];
     this.adapters = new Adapters(options.lora, this.servedModelNames);
     const digest = createHash('sha256').update(JSON.stringify(options.config)).digest('hex');

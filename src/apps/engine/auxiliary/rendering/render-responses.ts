@@ -18,7 +18,7 @@ export function renderResponsesRoute(engine: EmbeddedEngine): Handler {
         'previous_response_id',
       );
     }
-    const { request, plan } = planResponse(engine, given, { isRender: true });
+    const { request, plan } = await planResponse(engine, given, { isRender: true });
     const isStream = given.stream === true;
     const id = given.request_id ?? `resp_${randomHex(8)}`;
     const hasParser = engine.options.reasoningParser !== undefined;

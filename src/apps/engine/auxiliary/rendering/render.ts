@@ -25,7 +25,7 @@ import { tokenOffsets } from './token-offsets.ts';
 export function renderChatRoute(engine: EmbeddedEngine): Handler {
   return async (exchange) => {
     const request = readChatRequest(await exchange.json());
-    sendRendered(exchange, renderChat(engine, exchange, request));
+    sendRendered(exchange, await renderChat(engine, exchange, request));
   };
 }
 
@@ -33,7 +33,7 @@ export function renderMessagesRoute(engine: EmbeddedEngine): Handler {
   return async (exchange) => {
     const request = chatRequestOf(readMessagesRequest(await exchange.json()));
     checkChatRequest(request);
-    sendRendered(exchange, renderChat(engine, exchange, request));
+    sendRendered(exchange, await renderChat(engine, exchange, request));
   };
 }
 
@@ -44,7 +44,7 @@ export function renderCompletionRoute(engine: EmbeddedEngine): Handler {
     checkModel(engine, request.model);
     const isStream = request.stream === true;
     const id = requestId(exchange, 'cmpl', request.request_id);
-    const plans = planCompletion(engine, request, { isRender: true });
+    const plans = await planCompletion(engine, request, { isRender: true });
     const given = promptsOf(request.prompt ?? []);
     const rendered = plans.map(({ tokens, maxTokens }, index) => {
       checkRendered(tokens);
@@ -70,8 +70,12 @@ export function renderCompletionRoute(engine: EmbeddedEngine): Handler {
   };
 }
 
-function renderChat(engine: EmbeddedEngine, exchange: Exchange, request: ChatRequest): object {
-  const { tokens, maxTokens } = planChat(engine, request, { isRender: true });
+async function renderChat(
+  engine: EmbeddedEngine,
+  exchange: Exchange,
+  request: ChatRequest,
+): Promise<object> {
+  const { tokens, maxTokens } = await planChat(engine, request, { isRender: true });
   checkRendered(tokens);
   const isStream = request.stream === true;
   const id = requestId(exchange, 'chatcmpl', request.request_id);

@@ -4,7 +4,7 @@ import { admitToEngine } from '../../generation/engine-admission.ts';
 import { checkPromptText } from '../../generation/limits.ts';
 import { createdSeconds } from '../../generation/response-writer.ts';
 import { checkModel } from '../../generation/server-checks.ts';
-import { startGeneration } from '../../generation/start-generation.ts';
+import { type PromptPlan, startGeneration } from '../../generation/start-generation.ts';
 import { requestId } from '../../http/request-id.ts';
 import type { Handler } from '../../http/server.ts';
 import type { EmbeddedEngine } from '../../runtime/embedded-engine.ts';
@@ -23,19 +23,20 @@ export function generativeScoringRoute(engine: EmbeddedEngine): Handler {
     engine.checkAdmission(items.length);
     checkLabels(engine, labels);
     if (items.length === 0) throw badRequest('items must contain at least one item.');
-    const tokensOf = (part: string | readonly number[]): readonly number[] => {
-      if (typeof part !== 'string') return part;
-      checkPromptText(engine, part);
-      return engine.tokenizer.encode(part);
-    };
-    const query = tokensOf(request.query ?? '');
     // Leaves space for one token of the response.
     const most = engine.options.config.maxModelLen - 1;
-    const prompts = items.map((item) => {
-      const own = tokensOf(item);
+    const tokensOf = async (part: string | readonly number[]): Promise<readonly number[]> => {
+      if (typeof part !== 'string') return part;
+      checkPromptText(engine, part);
+      return engine.prompts.encode(part, { tokensMax: most });
+    };
+    const query = await tokensOf(request.query ?? '');
+    const prompts: PromptPlan[] = [];
+    for (const item of items) {
+      const own = await tokensOf(item);
       const tokens = request.item_first ? [...own, ...query] : [...query, ...own];
-      return { tokens: tokens.slice(0, most), maxTokens: 1 };
-    });
+      prompts.push({ tokens: tokens.slice(0, most), maxTokens: 1 });
+    }
     for (const { tokens } of prompts) {
       const asked = { logprob_token_ids: labels };
       admitToEngine(engine, { request: asked, logprobs: labels.length, prompt: tokens });

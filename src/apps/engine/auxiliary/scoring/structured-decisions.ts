@@ -33,7 +33,8 @@ export function structuredDecisionsRoute(engine: EmbeddedEngine): Handler {
     if (isTruthy(request.chat_template_kwargs?.['enable_thinking'])) {
       throw badRequest("a read is the reply's first token, so thinking must be off");
     }
-    const prompts = questions.map((question) => promptOf(engine, request, question));
+    const prompts: (readonly number[])[] = [];
+    for (const question of questions) prompts.push(await promptOf(engine, request, question));
     respond(engine, exchange, { request, questions, prompts });
   };
 }
@@ -56,14 +57,14 @@ function checkMedia({ images, audio, videos }: DecisionRequest): void {
   throw badRequest(`this model does not take ${names} inputs`);
 }
 
-function promptOf(
+async function promptOf(
   engine: EmbeddedEngine,
   request: DecisionRequest,
   { text }: Question,
-): readonly number[] {
+): Promise<readonly number[]> {
   const { state, instructions, chat_template_kwargs: kwargs } = request;
   const written = typeof state === 'string' ? state : pythonJson(state);
-  const tokens = chatPrompt(engine, {
+  const tokens = await chatPrompt(engine, {
     messages: [
       ...(instructions ? [{ role: 'system', content: instructions }] : []),
       { role: 'user', content: `${written}\n\n${text}` },
