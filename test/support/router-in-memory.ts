@@ -166,6 +166,7 @@ export function routerInMemory(
           pool,
           name,
           label: name,
+          shown: { name, label: name },
           headerLines: `x-engine: ${name}\r\n`,
           host: 'h',
           basePath: '',

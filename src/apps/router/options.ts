@@ -84,7 +84,11 @@ export interface RouterOptions {
   readonly migration?: boolean | undefined;
   /** Time in which the share of an engine that has started grows; 0 for none. @default 10 */
   readonly slowStartSeconds?: number;
-  /** Whether responses have the header `x-spillway-pick`. @default true */
+  /**
+   * Whether clients see why an engine was picked (`x-spillway-pick`), and URLs of engines; else they see names.
+   *
+   * @default true
+   */
   readonly pickHeader?: boolean;
   /** @default 5000 */
   readonly healthIntervalMs?: number;

@@ -162,6 +162,7 @@ class Router {
       authorization,
       healthTimeoutMs: () => this.#settings.healthTimeoutMs,
       roleOf: (label) => roleOfLabel(options.disaggregation, label),
+      sight: { isOpen: options.pickHeader ?? true },
     });
     const { engines, notLive } = this.#fleet;
     declareFleetGauges(registry, core, engines, nowSeconds);

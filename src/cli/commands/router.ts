@@ -12,6 +12,7 @@ import {
   unusedParameters,
 } from '../../core/routing/index.ts';
 import { watchLifeline } from '../../io/lifeline/index.ts';
+import { isLoopback } from '../../io/listen/index.ts';
 import { createLogger, type Logger } from '../../io/log/index.ts';
 import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
 import { loadWebpage, type WebpageFile, webpageDirectory } from '../../io/webpage/index.ts';
@@ -61,7 +62,7 @@ interface Flags
   readonly migration: boolean;
   readonly maxBufferedRequestBytes: number;
   readonly memoryBudget: number | undefined;
-  readonly pickHeader: boolean;
+  readonly pickHeader: boolean | undefined;
   readonly dashboard: boolean;
   readonly plan?: string;
   readonly gateMax?: number;
@@ -133,9 +134,10 @@ export function routerCommand(): UpstreamCommand {
   addAccessFlags(command)
     .optionsGroup('Responses and page:')
     .option(
-      '--no-pick-header',
-      'omit the x-spillway-pick response header, which says why an engine was picked',
+      '--pick-header',
+      'tell clients why an engine was picked (header x-spillway-pick) and the URLs of engines (default: only if the router listens on a loopback --host and asks for no key)',
     )
+    .option('--no-pick-header', 'tell clients the names of engines and nothing else')
     .option('--no-dashboard', 'do not serve the web page')
     .option(
       '--plan <file>',
@@ -237,6 +239,11 @@ export function checkTogether(flags: Flags): void {
   hedgingFrom(flags);
 }
 
+/** Whether all clients are programs of this machine that need no key. */
+function isPrivate(host: string, { apiKey, apiKeyFile }: ReturnType<typeof accessFrom>): boolean {
+  return isLoopback(host) && apiKey === undefined && apiKeyFile === undefined;
+}
+
 async function run(flags: Flags, command: UpstreamCommand): Promise<void> {
   boundYoungGeneration();
   keepYoungGeneration();
@@ -252,12 +259,13 @@ async function run(flags: Flags, command: UpstreamCommand): Promise<void> {
   for (const parameter of unusedParameters(picking, policyParameters)) {
     log.warning(unusedFlagText(parameter, '--routing-logic', flags.routingLogic));
   }
+  const access = accessFrom(flags);
   const router = await startRouter({
     ...listenersFrom(flags),
     ...discoveryFrom(flags, log),
     ...knowledgeFrom(flags),
     ...lmcacheFrom(flags, flags.host),
-    ...accessFrom(flags),
+    ...access,
     policy: flags.routingLogic,
     disaggregation: disaggregationFrom(flags),
     sessionKey: flags.sessionKey,
@@ -265,7 +273,7 @@ async function run(flags: Flags, command: UpstreamCommand): Promise<void> {
     reroutesMax: flags.maxInstanceFailoverRerouteAttempts,
     migration: flags.migration,
     slowStartSeconds: flags.slowStart,
-    pickHeader: flags.pickHeader,
+    pickHeader: flags.pickHeader ?? isPrivate(flags.host, access),
     admission: admissionFrom(flags),
     hedging: hedgingFrom(flags),
     memoryBudgetBytes: flags.memoryBudget,

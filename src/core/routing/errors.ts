@@ -8,18 +8,34 @@ export class NoEndpointError extends SpillwayError {
   readonly httpStatus = 503;
   /** Endpoint URL to why it was excluded: its state and the reason for that, or "already tried". */
   readonly rejections: ReadonlyMap<string, string>;
+  readonly #what: string;
 
   constructor(model: string | undefined, rejections: ReadonlyMap<string, string>) {
     const what = model === undefined ? 'this request' : `model "${model}"`;
-    const why = [...rejections].slice(0, 4).map(([url, reason]) => `${url} ${reason}`);
-    const more = rejections.size > 4 ? `, and ${rejections.size - 4} more` : '';
-    super(
-      rejections.size === 0
-        ? `No engine can serve ${what} now: the router has no engines. Add one and retry.`
-        : `No engine can serve ${what} now: ${why.join('; ')}${more}. Retry later.`,
-    );
+    super(withoutEndpoint(what, [...rejections]));
     this.rejections = rejections;
+    this.#what = what;
   }
+
+  /** The message with other words for the engines. @param tell Names an engine, and says why it was excluded. */
+  told(tell: (url: string, why: string) => readonly [string, string]): string {
+    return withoutEndpoint(
+      this.#what,
+      Array.from(this.rejections, ([url, why]) => tell(url, why)),
+    );
+  }
+}
+
+/** Engines that a message names. */
+const namedMax = 4;
+
+function withoutEndpoint(what: string, rejections: readonly (readonly [string, string])[]): string {
+  if (rejections.length === 0) {
+    return `No engine can serve ${what} now: the router has no engines. Add one and retry.`;
+  }
+  const why = rejections.slice(0, namedMax).map(([engine, reason]) => `${engine} ${reason}`);
+  const more = rejections.length > namedMax ? `, and ${rejections.length - namedMax} more` : '';
+  return `No engine can serve ${what} now: ${why.join('; ')}${more}. Retry later.`;
 }
 
 /** No engine, live or not, has ever served this model. */
@@ -29,6 +45,8 @@ export class UnknownModelError extends SpillwayError {
   readonly httpStatus = 404;
   /** Models that can be requested instead. */
   readonly knownModels: readonly string[];
+  readonly #model: string;
+  readonly #silent: ReadonlyMap<string, string>;
 
   /** @param silent Endpoint URL to why it lists no models; the model may be one of theirs. */
   constructor(
@@ -36,11 +54,28 @@ export class UnknownModelError extends SpillwayError {
     knownModels: readonly string[],
     silent: ReadonlyMap<string, string> = new Map(),
   ) {
-    const known = knownModels.slice(0, 20).join(', ') || 'none';
-    const [first] = silent;
-    const others = silent.size > 1 ? ` and ${silent.size - 1} more` : '';
-    const unlisted = first ? `, and no list from ${first[0]}${others} (${first[1]})` : '';
-    super(`The model "${model}" does not exist here; known: ${known}${unlisted}.`);
+    super(unknownModel(model, knownModels, silent, (url, why) => [url, ` (${why})`]));
     this.knownModels = knownModels;
+    this.#model = model;
+    this.#silent = silent;
   }
+
+  /** The message with other words for engines that list no models. @param name Of the engine with a URL. */
+  told(name: (url: string) => string): string {
+    return unknownModel(this.#model, this.knownModels, this.#silent, (url) => [name(url), '']);
+  }
+}
+
+function unknownModel(
+  model: string,
+  knownModels: readonly string[],
+  silent: ReadonlyMap<string, string>,
+  tell: (url: string, why: string) => readonly [string, string],
+): string {
+  const known = knownModels.slice(0, 20).join(', ') || 'none';
+  const [first] = silent;
+  const others = silent.size > 1 ? ` and ${silent.size - 1} more` : '';
+  const [engine, why] = first ? tell(...first) : [];
+  const unlisted = first ? `, and no list from ${engine}${others}${why}` : '';
+  return `The model "${model}" does not exist here; known: ${known}${unlisted}.`;
 }

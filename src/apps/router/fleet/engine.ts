@@ -15,6 +15,7 @@ import type { Logger } from '../../../io/log/index.ts';
 import { EngineMetrics } from '../metrics/engine-metrics.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
 import type { ProxyTarget } from '../requests/proxy-target.ts';
+import { type ClientSight, type ShownEngine, shownEngine } from './client-sight.ts';
 import { EngineModels, type ModelCard } from './engine-models.ts';
 import { LastReport } from './last-report.ts';
 import { ReportRateMeter, type ReportRates } from './report-rates.ts';
@@ -42,6 +43,10 @@ export interface EngineOptions {
   readonly healthTimeoutMs: () => number;
   /** Has the engine while it is not live. */
   readonly notLive: Set<Engine>;
+  /** What clients see of it. @default all */
+  readonly sight?: ClientSight | undefined;
+  /** Among all engines that the router has had. @default 1 */
+  readonly number?: number | undefined;
 }
 
 /** Size limits on responses to the router's own requests. */
@@ -65,6 +70,7 @@ export class Engine implements ProxyTarget {
   readonly id: string;
   name = '';
   label = '';
+  shown: ShownEngine = { name: '', label: '' };
   headerLines = '';
   authorization: { readonly value: string } | undefined = undefined;
   /** Whether its responses say that it is an emulation; undefined before the first one. */
@@ -136,7 +142,11 @@ export class Engine implements ProxyTarget {
     const address = addressOf(this.url);
     this.name = name ?? address;
     this.label = this.name === address ? this.url : `${this.name} (${this.url})`;
-    this.headerLines = `x-spillway-engine: ${this.url}\r\nx-spillway-engine-name: ${this.name}\r\n`;
+    const { sight = { isOpen: true }, number = 1 } = this.#options;
+    const engine = { url: this.url, ownName: name, number };
+    this.shown = shownEngine(sight, engine, this.label);
+    const shownName = sight.isOpen ? this.name : this.shown.name;
+    this.headerLines = `x-spillway-engine: ${this.shown.name}\r\nx-spillway-engine-name: ${shownName}\r\n`;
   }
 
   /** @param authorization Value of `Authorization` for all requests, from the credentials in its URL. */

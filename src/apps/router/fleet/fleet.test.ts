@@ -42,7 +42,7 @@ function begin(context: TestContext, { tickMs = 60_000 } = {}) {
     ]),
     ...{ limits: {}, tls: undefined, authorization: undefined },
     roleOf: (label) => (label === 'prefill' ? 'prefill' : undefined),
-    ...{ healthTimeoutMs: () => 1_000, nowSeconds: () => 100 },
+    ...{ healthTimeoutMs: () => 1_000, nowSeconds: () => 100, sight: { isOpen: true } },
   });
   context.after(() => {
     fleet.close();

@@ -11,6 +11,7 @@ import type { KvIndexFeed } from '../../../io/kv-events/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
 import type { KvEventAddress } from '../options.ts';
+import type { ClientSight } from './client-sight.ts';
 import { Engine } from './engine.ts';
 import type { SharedAttempts } from './shared-attempts.ts';
 
@@ -33,6 +34,8 @@ export interface FleetOptions {
   /** The role of the engines with a label. */
   readonly roleOf: (label: string | undefined) => EngineRole | undefined;
   readonly nowSeconds: () => number;
+  /** What clients see of engines. */
+  readonly sight: ClientSight;
 }
 
 /** First checks started in one turn: connecting to a thousand engines at once would block for a tenth of a second. */
@@ -57,6 +60,7 @@ export class Fleet {
   /** Engines whose first check has yet to start. */
   readonly #unlooked: (() => void)[] = [];
   #followsKvEvents = false;
+  #lastNumber = 0;
   #isStarted = false;
 
   constructor(options: FleetOptions) {
@@ -136,12 +140,16 @@ export class Fleet {
           authorization,
         },
         ...{ healthTimeoutMs, ownAuthorization: own },
+        ...{ sight: this.#options.sight, number: ++this.#lastNumber },
         notLive: this.#notLive,
       });
       this.#engines.set(url, engine);
       core.setRole(url, roleOf(label));
       shared?.addEngine(url);
       if (note !== undefined) log.info(note);
+      if (engine.shown.name !== url && name === undefined) {
+        log.info(`clients see engine ${url} as ${engine.shown.name}`);
+      }
       if (this.#isStarted) log.info(`engine ${engine.label} added`);
     }
     if (this.#followsKvEvents) this.#followEvents(url);

@@ -73,7 +73,7 @@ export function proxyContext(parts: {
     },
     retryBudget: new RetryBudget(clock),
     authorization: authorizationOf(options),
-    pickHeader: options.pickHeader ?? true,
+    sight: { isOpen: options.pickHeader ?? true },
     target: (url) => engines.get(url) as Engine,
     engineFailed: (url, why) => engines.get(url)?.failed(why),
     engineSuspected: (url) => engines.get(url)?.suspect(),

@@ -124,7 +124,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     this.#machine = new AttemptMachine(this, retryPolicy, retryBudget, watch, patience, hedges);
     this.#priority = options.priority;
     this.#patienceSeconds = Math.min(patience.totalSeconds, patience.firstByteSeconds);
-    const { pickHeader } = context;
+    const pickHeader = context.sight.isOpen;
     this.#relay = new ResponseRelay({ exchange, requestId: request.id, expectsUsage, pickHeader });
     this.#silentStart =
       context.keepAlive &&
@@ -455,7 +455,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
 
   /** The message for the client, after the last attempt failed. */
   #failureMessage(): string {
-    return this.#record.failed(this.#attempt?.target, this.#failure?.message);
+    return this.#record.failed(this.#attempt?.target, this.#failure);
   }
 
   #refuseOverloaded(rejection: Rejection): void {
@@ -465,7 +465,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   }
 
   #refuseWithoutEngine(cause: unknown): void {
-    const { error, isModelKnown, isBug } = pickRefusal(cause);
+    const { error, isModelKnown, isBug } = pickRefusal(cause, this.#context);
     this.#record.refused(error.status, isModelKnown);
     this.#record.ended(undefined, 'failed', error.status);
     if (isBug) this.#record.broke(cause);

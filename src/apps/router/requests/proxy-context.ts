@@ -3,6 +3,7 @@ import type { AttemptWatch, RetryBudget, RetryPolicy } from '../../../core/attem
 import type { RoutingCore } from '../../../core/routing/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
 import type { Tracing } from '../../../io/otlp/index.ts';
+import type { ClientSight } from '../fleet/client-sight.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
 import type { TextTokensOf } from '../tokens/text-tokens-of.ts';
 import type { HandoffContext } from './handoff-context.ts';
@@ -42,7 +43,8 @@ export interface ProxyContext {
   readonly textTokens: TextTokensOf | undefined;
   readonly authorization: UpstreamHeadParts['authorization'];
   /** Whether responses state why their engine was picked. */
-  readonly pickHeader: boolean;
+  /** What clients see of engines, and of the reasons of picks. */
+  readonly sight: ClientSight;
   target(url: string): ProxyTarget;
   /** Called if there is no connection: the engine is dead until a probe succeeds. */
   engineFailed(url: string, why: string): void;

@@ -1,5 +1,6 @@
 // An engine as the proxy needs it.
 import type { UpstreamPool } from '../../../io/http/index.ts';
+import type { ShownEngine } from '../fleet/client-sight.ts';
 import type { EngineMetrics } from '../metrics/engine-metrics.ts';
 
 /** An engine as the proxy needs it. */
@@ -8,6 +9,8 @@ export interface ProxyTarget {
   readonly name: string;
   /** Its name with its URL, for logs and error messages. */
   readonly label: string;
+  /** What clients are told of it. */
+  readonly shown: ShownEngine;
   /** Header lines of responses that name the engine, each with CR LF. */
   readonly headerLines: string;
   /** Value of the Host header. */

@@ -1,7 +1,9 @@
 // Errors of the router's own, in place of an engine's response.
 import type { AttemptDeadline } from '../../../core/attempts/index.ts';
 import { NoEndpointError, UnknownModelError } from '../../../core/routing/index.ts';
+import { shownReason } from '../fleet/client-sight.ts';
 import type { OpenAiError } from './openai-error.ts';
+import type { ProxyContext } from './proxy-context.ts';
 
 /** The error of a request whose response a stopping router does not complete. */
 export const stoppingError: OpenAiError = {
@@ -18,14 +20,25 @@ export interface PickRefusal {
   readonly isBug: boolean;
 }
 
-/** @param error What the pick threw. */
-export function pickRefusal(error: unknown): PickRefusal {
+/**
+ * @param error What the pick threw.
+ * @param context What clients see of engines; names are for those who see no URLs.
+ */
+export function pickRefusal(
+  error: unknown,
+  { sight, target }: Pick<ProxyContext, 'sight' | 'target'>,
+): PickRefusal {
+  const name = (url: string) => target(url).shown.label;
   if (error instanceof UnknownModelError) {
-    const { httpStatus: status, message } = error;
+    const { httpStatus: status } = error;
+    const message = sight.isOpen ? error.message : error.told(name);
     return { error: { status, message, param: 'model' }, isModelKnown: false, isBug: false };
   }
   if (error instanceof NoEndpointError) {
-    const { httpStatus: status, message } = error;
+    const { httpStatus: status } = error;
+    const message = sight.isOpen
+      ? error.message
+      : error.told((url, why) => [name(url), shownReason(sight, why)]);
     return { error: { status, message }, isModelKnown: true, isBug: false };
   }
   const message = 'The router failed; see its log.';

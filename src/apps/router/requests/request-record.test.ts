@@ -73,8 +73,15 @@ test('the log follows the request from engine to engine; the client learns who f
   record.sending('http://a');
   record.hedgeEnded('http://a', 'http://b', 'lost');
   record.rerouted(a, b);
-  assert.equal(record.failed(b, 'it was reset'), 'Engine B: it was reset.');
-  assert.equal(record.failed(undefined, 'no time'), 'The router: no time.');
+  const failure = { kind: 'reset', answered: false, betweenChunks: false } as const;
+  assert.equal(
+    record.failed(b, { ...failure, message: 'it was reset' }),
+    'Engine B: it was reset.',
+  );
+  assert.equal(
+    record.failed(undefined, { ...failure, message: 'no time' }),
+    'The router: no time.',
+  );
   record.broke(new Error('a bug'));
   const log = logged();
   for (const line of [

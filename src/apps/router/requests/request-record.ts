@@ -1,6 +1,8 @@
 // What metrics, log and /debug/requests keep of one proxied request.
 import type { AttemptOutcome, HedgeOutcome } from '../../../core/attempts/index.ts';
 import type { Outcome, RoutingRequest } from '../../../core/routing/index.ts';
+import type { UpstreamFailure } from '../../../io/http/index.ts';
+import { shownFailure } from '../fleet/client-sight.ts';
 import type { EngineMetrics } from '../metrics/engine-metrics.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import type { ProxyTarget } from './proxy-target.ts';
@@ -17,7 +19,7 @@ export interface RequestRecordParts {
 
 export class RequestRecord {
   readonly timing: ResponseTiming;
-  readonly #context: Pick<ProxyContext, 'log' | 'metrics'>;
+  readonly #context: Pick<ProxyContext, 'log' | 'metrics' | 'sight'>;
   readonly #request: RoutingRequest;
   readonly #generates: boolean;
   readonly #trace: RequestTrace | undefined;
@@ -29,7 +31,7 @@ export class RequestRecord {
 
   /** @param trace Undefined if the router does not trace. */
   constructor(
-    context: Pick<ProxyContext, 'log' | 'metrics'>,
+    context: Pick<ProxyContext, 'log' | 'metrics' | 'sight'>,
     parts: RequestRecordParts,
     trace?: RequestTrace,
   ) {
@@ -92,11 +94,12 @@ export class RequestRecord {
   }
 
   /** The last attempt failed. @returns The message for the client. */
-  failed(target: ProxyTarget | undefined, why: string | undefined): string {
+  failed(target: ProxyTarget | undefined, failure: UpstreamFailure | undefined): string {
+    const why = failure?.message;
     if (target === undefined) return `The router: ${why}.`;
-    const { label } = target;
+    const { label, shown } = target;
     this.#context.log.warning(`request ${this.#request.id} failed at ${label}: ${why}`);
-    return `Engine ${label}: ${why}.`;
+    return `Engine ${shown.label}: ${failure && shownFailure(this.#context.sight, failure)}.`;
   }
 
   /** An error of the router itself. */

@@ -1,6 +1,7 @@
 // Stored responses: the engine to which a request goes that refers to one, and the errors if there is none.
 import type { EndpointState, RoutingCore } from '../../../core/routing/index.ts';
 import type { RequestHead } from '../../../io/http/index.ts';
+import { type ClientSight, shownReason } from '../fleet/client-sight.ts';
 import type { Engine } from '../fleet/engine.ts';
 import { engineUnavailableCode, type OpenAiError } from '../requests/openai-error.ts';
 import type { ProxyContext } from '../requests/proxy-context.ts';
@@ -32,9 +33,10 @@ export class StoredResponses {
   readonly #engines: ReadonlyMap<string, Engine>;
   readonly #known: ResponseEngines;
   readonly #search = new EngineSearch();
+  readonly #sight: ClientSight;
 
   constructor(
-    { core, authorization }: Pick<ProxyContext, 'core' | 'authorization'>,
+    { core, authorization, sight }: Pick<ProxyContext, 'core' | 'authorization' | 'sight'>,
     engines: ReadonlyMap<string, Engine>,
     known: ResponseEngines,
   ) {
@@ -42,6 +44,7 @@ export class StoredResponses {
     this.#authorization = authorization;
     this.#engines = engines;
     this.#known = known;
+    this.#sight = sight;
   }
 
   /** Where a request goes that refers to a stored response; a promise if the engines have to be asked. */
@@ -65,13 +68,15 @@ export class StoredResponses {
     }
     const engine = this.#engines.get(url);
     if (engine === undefined) {
-      const why = `It was on the engine ${url}, which is gone. Send the whole conversation instead.`;
+      const where = this.#sight.isOpen ? `the engine ${url}` : 'an engine';
+      const why = `It was on ${where}, which is gone. Send the whole conversation instead.`;
       return { error: notFound(reference, why) };
     }
     const state = this.#core.endpoint(url);
     // One that is asleep has its responses, and continues none. One that is held for dead may only be slow.
     if (state?.state !== 'asleep' || reference.param === 'response_id') return { url };
-    const what = `is on the engine ${engine.label}, which is ${state.state} (${state.reason})`;
+    const why = shownReason(this.#sight, `${state.state} (${state.reason})`);
+    const what = `is on the engine ${engine.shown.label}, which is ${why}`;
     return { error: engineUnavailable(reference.param, reference.id, what) };
   }
 
