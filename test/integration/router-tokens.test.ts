@@ -232,6 +232,30 @@ function withUrls(engines: readonly StartedEngine[], urls: readonly { readonly u
   return engines.map((engine, i) => ({ ...engine, url: urls[i]?.url ?? engine.url }));
 }
 
+test('tenants share no cache: neither in engines, nor in what the router counts on', async (t) => {
+  const router = await startOver(t, await startEngines(t, 2), {
+    cacheSaltFrom: { header: 'x-team' },
+  });
+  const ask = async (team: string, path: string, body: object) => {
+    const before = await router.blocks();
+    await router.ask(path, body, { 'x-team': team });
+    const { cachedTokens } = await router.lastPick();
+    const isNew = (await router.blocks()) > before || cachedTokens === 0;
+    if (isNew) await until(async () => (await router.blocks()) > before);
+    return cachedTokens;
+  };
+  for (const [path, body] of [
+    ['/v1/completions', { prompt: river('Oder') }],
+    ['/v1/chat/completions', { messages: [user(river('Elbe', 60_000 / 22))], max_tokens: 1 }],
+    ['/v1/completions', { prompt: river('Weser'), cache_salt: 'own' }],
+  ] as const) {
+    assert.equal(await ask('a', path, body), 0, `${path}: new`);
+    assert.ok((await ask('a', path, body)) > 100, `${path}: the same tenant again`);
+    assert.equal(await ask('b', path, body), 0, `${path}: another tenant`);
+    assert.ok((await ask('b', path, body)) > 100, `${path}: that one again`);
+  }
+});
+
 async function startOver(
   t: TestContext,
   engines: readonly StartedEngine[],
@@ -263,10 +287,10 @@ async function startOver(
   if (isReady && (standard !== 'none' || byModel !== undefined)) {
     await until(async () => (await metric('spillway_router_tokenizer_ready{model="tiny"}')) === 1);
   }
-  const send = (path: string, body: object) =>
+  const send = (path: string, body: object, headers: Record<string, string> = {}) =>
     fetch(`${router.url}${path}`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify({ model: 'tiny', max_tokens: 2, ...body }),
     });
   const blocks = async () =>
@@ -274,8 +298,8 @@ async function startOver(
   return {
     metric,
     send,
-    async ask(path: string, body: object) {
-      const answer = await send(path, body);
+    async ask(path: string, body: object, headers: Record<string, string> = {}) {
+      const answer = await send(path, body, headers);
       const text = await answer.text();
       assert.equal(answer.status, 200, text);
       const { usage } = JSON.parse(text) as { usage: Record<string, number | undefined> };

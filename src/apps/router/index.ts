@@ -1,5 +1,6 @@
 // The router: an OpenAI-compatible reverse proxy over engines.
 export type { KvEventAddress, PeerOptions, RouterOptions } from './options.ts';
+export { parseCacheSaltSource } from './requests/cache-salt.ts';
 export { startRouter } from './router.ts';
 export type { RunningRouter } from './running-router.ts';
 export type { DisaggregationSettings } from './settings/disaggregation.ts';

@@ -87,6 +87,7 @@ export function createInference(parts: InferenceParts): Inference {
   const requests = new InferenceRequests(context, {
     ...{ engines, tokens, sessionKey: parts.sessionKey },
     responseEngines: parts.responseEngines,
+    cacheSaltFrom: options.cacheSaltFrom,
   });
   return {
     requests,

@@ -12,6 +12,7 @@ import type { Logger } from '../../io/log/index.ts';
 import type { TracingOptions } from '../../io/otlp/index.ts';
 import type { TlsFiles } from '../../io/tls/index.ts';
 import type { WebpageFile } from '../../io/webpage/index.ts';
+import type { CacheSaltSource } from './requests/cache-salt.ts';
 import type { DisaggregationSettings } from './settings/disaggregation.ts';
 import type { DynamicConfigOptions } from './settings/dynamic-config-file.ts';
 import type { PlanFile } from './settings/plan-file.ts';
@@ -76,6 +77,8 @@ export interface RouterOptions {
    * an `engineApiKey`, which replaces it, nor an `apiKey` or `apiKeyFile`, which are meant for the router.
    */
   readonly forwardAuthorization?: boolean | undefined;
+  /** What tells tenants apart, each of which gets a KV cache of its own in engines. @default nothing */
+  readonly cacheSaltFrom?: CacheSaltSource | undefined;
   /** Path prefix that a reverse proxy in front of the router adds. @default '' */
   readonly rootPath?: string;
   /** Maximum number of other engines to try before the response starts. @default 2 */

@@ -1,6 +1,6 @@
 // Who may use the router: keys, and pages of other origins.
 import type { Command } from 'commander';
-import type { RouterOptions } from '../../apps/router/index.ts';
+import { parseCacheSaltSource, type RouterOptions } from '../../apps/router/index.ts';
 import { commaList, InputError } from '../../core/base/index.ts';
 import { secretFrom } from './secret-from.ts';
 
@@ -13,6 +13,7 @@ export interface AccessFlags {
   readonly apiKey?: string;
   readonly apiKeyFile?: string;
   readonly forwardAuthorization?: boolean;
+  readonly cacheSaltFrom?: RouterOptions['cacheSaltFrom'];
 }
 
 export function addAccessFlags(command: Command): Command {
@@ -31,6 +32,11 @@ export function addAccessFlags(command: Command): Command {
       'forward the clients’ Authorization header to engines (default: only if neither the router nor the engines have a key)',
     )
     .option('--no-forward-authorization', 'do not forward it')
+    .option(
+      '--cache-salt-from <source>',
+      'give each tenant a KV cache of its own in engines, told by its API key (key) or by a header that a gateway sets (header:NAME; header alone is x-tenant-id) (default: one for all)',
+      parseCacheSaltSource,
+    )
     .option(
       '--allowed-origins <json>',
       'origins whose pages may use the router, e.g. ["*"] (default: none)',
@@ -58,7 +64,13 @@ export function accessFrom(
   flags: AccessFlags,
 ): Pick<
   RouterOptions,
-  'apiKey' | 'apiKeyFile' | 'engineApiKey' | 'forwardAuthorization' | 'cors' | 'allowedHosts'
+  | 'apiKey'
+  | 'apiKeyFile'
+  | 'engineApiKey'
+  | 'forwardAuthorization'
+  | 'cacheSaltFrom'
+  | 'cors'
+  | 'allowedHosts'
 > {
   const { allowedOrigins, allowedMethods, allowedHeaders, allowCredentials, allowedHosts } = flags;
   return {
@@ -66,6 +78,7 @@ export function accessFrom(
     apiKeyFile: flags.apiKeyFile,
     engineApiKey: secretFrom('VLLM_API_KEY'),
     forwardAuthorization: flags.forwardAuthorization,
+    cacheSaltFrom: flags.cacheSaltFrom,
     cors: { allowedOrigins, allowedMethods, allowedHeaders, allowCredentials },
     allowedHosts,
   };

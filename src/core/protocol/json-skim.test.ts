@@ -113,6 +113,8 @@ test('the fields of a chat request are read, its prompt in rendering order', () 
       background: false,
       previousResponseId: undefined,
       isUnstored: false,
+      cacheSaltStart: 110,
+      cacheSaltEnd: 113,
       prompt: ['"s"', '[1]', '[{"role":"user"}]'],
       promptBytes: 23,
     },

@@ -29,6 +29,9 @@ export interface RequestFields {
   readonly hasStreamOptions: boolean;
   /** The value of `return_token_ids`, with which engines report the ids of their tokens; undefined if absent. */
   readonly returnsTokenIds: boolean | undefined;
+  /** Offset of the value of `cache_salt` in the body; -1 if absent. */
+  readonly cacheSaltStart: number;
+  readonly cacheSaltEnd: number;
   /**
    * The raw bytes that decide the KV cache, in the order in which chat templates render them: salt,
    * tools, system text, then messages, prompt or input.
@@ -149,6 +152,8 @@ export class RequestFieldsReader {
           : nameAt(body, spans, this.#responseIndex, 'previous_response_id'),
       isUnstored: this.#responseIndex >= 0 && isFalseAt(body, spans, this.#responseIndex + 1),
       session: this.#sessionIndex < 0 ? undefined : this.#session(body, spans),
+      cacheSaltStart: spans[2 * firstPrompt] as number,
+      cacheSaltEnd: spans[2 * firstPrompt + 1] as number,
       prompt,
       promptBytes,
     };

@@ -9,7 +9,14 @@ import type { PromptTokens } from '../tokens/prompt-tokens.ts';
 import { type ForwardedRoute, InferenceRequests } from './inference-requests.ts';
 
 const chat: ForwardedRoute = {
-  ...{ kind: 'json', generates: true, promptKind: 'chat', isHedged: false, movingStream: 'chat' },
+  ...{
+    kind: 'json',
+    generates: true,
+    promptKind: 'chat',
+    isHedged: false,
+    isSalted: true,
+    movingStream: 'chat',
+  },
 };
 const tokens = { tokens: Uint32Array.of(1, 2, 3), cacheSalt: 'salt' };
 

@@ -24,6 +24,7 @@ import { StoredRequests } from '../responses/stored-requests.ts';
 import { type StoredReference, StoredResponses } from '../responses/stored-responses.ts';
 import type { PromptTokens } from '../tokens/prompt-tokens.ts';
 import { type Arrival, Arrivals, type RefusedArrival, requestWithoutPrompt } from './arrival.ts';
+import { type CacheSaltSource, CacheSalts } from './cache-salt.ts';
 import { isSplittable, type SplitKind } from './handoff-bodies.ts';
 import { ProxiedRequest, type ProxiedRequestOptions } from './proxied-request.ts';
 import type { ProxyContext } from './proxy-context.ts';
@@ -39,6 +40,8 @@ export interface ForwardedRoute {
   readonly promptKind: PromptKind | undefined;
   /** Whether its requests may be sent to two engines at once. */
   readonly isHedged: boolean;
+  /** Whether engines know the field `cache_salt` in its bodies. */
+  readonly isSalted: boolean;
   /** What its streams are, if another engine can continue them. */
   readonly movingStream: StreamKind | undefined;
 }
@@ -58,6 +61,7 @@ export class InferenceRequests {
   readonly #skimThread = new SkimThread();
   readonly #decoder = new BodyDecoder();
   readonly #responseEngines: ResponseEngines;
+  readonly #salts: CacheSalts | undefined;
   #fieldsReader: RequestFieldsReader;
   /** For requests that create a response. */
   #responsesReader: RequestFieldsReader;
@@ -71,12 +75,15 @@ export class InferenceRequests {
       readonly tokens: PromptTokens;
       readonly sessionKey: string | undefined;
       readonly responseEngines: ResponseEngines;
+      /** What tells tenants apart whose caches are to be apart. @default nothing */
+      readonly cacheSaltFrom?: CacheSaltSource | undefined;
     },
   ) {
     this.#context = context;
     this.#tokens = options.tokens;
     this.#arrivals = new Arrivals(context, options.engines);
     this.#responseEngines = options.responseEngines;
+    this.#salts = options.cacheSaltFrom && new CacheSalts(options.cacheSaltFrom);
     const places = new StoredResponses(context, options.engines, options.responseEngines);
     this.stored = new StoredRequests(context, this.#arrivals, places);
     this.#fieldsReader = new RequestFieldsReader({ sessionKey: options.sessionKey });
@@ -153,13 +160,15 @@ export class InferenceRequests {
     spans: Int32Array | Error | undefined,
   ): void {
     const { kind } = route;
-    const fields = this.#read(arrival, reader, spans);
-    if (fields === undefined) return;
-    const { model } = fields;
+    const read = this.#read(arrival, reader, spans);
+    if (read === undefined) return;
+    const { model } = read;
     if (model === undefined && kind === 'json') {
       this.#refuseMissingModel(arrival);
       return;
     }
+    const fields =
+      route.isSalted && model !== undefined ? this.#salted(arrival, reader, read) : read;
     const { previousResponseId } = fields;
     if (previousResponseId === undefined || arrival.pinnedUrl !== undefined) {
       this.#route(arrival, route, fields);
@@ -174,6 +183,20 @@ export class InferenceRequests {
     this.stored.place(arrival, reference, (pinnedUrl) =>
       this.#route({ ...arrival, pinnedUrl }, route, fields, pinnedUrl !== undefined),
     );
+  }
+
+  /** Writes the tenant's salt into the body. @returns The fields with it. */
+  #salted(
+    { exchange }: Arrival,
+    reader: RequestFieldsReader,
+    fields: RequestFields,
+  ): RequestFields {
+    if (this.#salts === undefined) return fields;
+    const { body, salt, isAppended } = this.#salts.salted(exchange.head, exchange.body, fields);
+    exchange.body = body;
+    if (!isAppended) return reader.read(body);
+    const promptBytes = fields.promptBytes + salt.length;
+    return { ...fields, prompt: [salt, ...fields.prompt], promptBytes };
   }
 
   /** @param isKept Whether only the engine of `pinnedUrl` has what the request refers to. */

@@ -36,6 +36,13 @@ export const movingStreams: ReadonlyMap<string, StreamKind> = new Map([
   ['/v1/responses', 'responses'],
 ]);
 
+/** Paths whose requests have vLLM's field `cache_salt`. */
+export const saltedPaths: ReadonlySet<string> = new Set([
+  ...generatingPaths,
+  ...['/v1/embeddings', '/pooling', '/classify', '/score', '/v1/score'],
+  ...['/rerank', '/v1/rerank', '/v2/rerank', '/generative_scoring'],
+]);
+
 /**
  * Paths whose requests may be sent to two engines at once: they generate text, and keep nothing on the engine, unlike
  * `/v1/responses`.

@@ -305,7 +305,7 @@ test('a request that cannot be read is traced as well', (t) => {
   t.after(() => requests.close());
   const client = new Client({ traceparent }, { body: '{"model":' });
   const route: ForwardedRoute = {
-    ...{ kind: 'json', generates: true, promptKind: 'chat', isHedged: false },
+    ...{ kind: 'json', generates: true, promptKind: 'chat', isHedged: false, isSalted: true },
     movingStream: undefined,
   };
   requests.take(client.exchange, route, state.nowMs - 50);

@@ -29,9 +29,14 @@ export function apiKeyCheck(
     const isOpen = openPaths.has(path) || pagePaths.has(path);
     // A body would be buffered before the route is found, so it needs a key on any path.
     if (isOpen && head.contentLength === 0) return true;
-    const given = bearerToken(head.headers.get('authorization')) ?? head.headers.get('x-api-key');
+    const given = keyOf(head);
     return given !== undefined && keys.isRight(given);
   };
+}
+
+/** The key that a request has. */
+export function keyOf({ headers }: RequestHead): string | undefined {
+  return bearerToken(headers.get('authorization')) ?? headers.get('x-api-key');
 }
 
 /** The token of an `Authorization` header; the scheme's case does not count (RFC 9110 §11.1). */

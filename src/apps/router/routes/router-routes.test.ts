@@ -74,16 +74,18 @@ test('a request for an engine is forwarded as its path says, with its time of ar
   };
   assert.deepEqual(forwardedAs('/v1/chat/completions'), {
     ...{ kind: 'json', generates: true, promptKind: 'chat', movingStream: 'chat', isHedged: true },
+    isSalted: true,
   });
   assert.deepEqual(forwardedAs('/v1/responses'), {
     ...{ kind: 'json', generates: true, promptKind: 'responses', movingStream: 'responses' },
-    isHedged: false,
+    ...{ isHedged: false, isSalted: true },
   });
   assert.deepEqual(forwardedAs('/v1/embeddings'), {
     ...{ kind: 'json', generates: false, promptKind: undefined, movingStream: undefined },
-    isHedged: false,
+    ...{ isHedged: false, isSalted: true },
   });
   assert.equal(forwardedAs('/tokenize').kind, 'json-any');
+  assert.equal(forwardedAs('/tokenize').isSalted, false);
   assert.equal(forwardedAs('/v1/audio/transcriptions').kind, 'form');
   assert.equal(ask('/v1/chat/completions'), undefined, 'GET');
 });

@@ -16,6 +16,7 @@ import {
   hedgedPaths,
   movingStreams,
   promptKinds,
+  saltedPaths,
 } from '../requests/request-routes.ts';
 import type { RouterAdmission } from '../requests/router-admission.ts';
 import { mergedModels } from './engine-views.ts';
@@ -55,6 +56,7 @@ export function clientRoutes(context: RouterRoutesContext): Routes<RouteHandler>
       ...{ kind, generates: generatingPaths.has(path) },
       ...{ promptKind: promptKinds.get(path), movingStream: movingStreams.get(path) },
       isHedged: hedgedPaths.has(path),
+      isSalted: saltedPaths.has(path),
     };
     routes[path] = { POST: (exchange, arrivedAtMs) => requests.take(exchange, route, arrivedAtMs) };
   }
