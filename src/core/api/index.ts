@@ -4,7 +4,7 @@ export {
   readMessagesRequest,
 } from './anthropic/messages-request.ts';
 export { chatRequestOf } from './anthropic/to-chat-request.ts';
-export { checkConstraintSize } from './grammar/constraint-bounds.ts';
+export { checkConstraintSize, jsonSize } from './grammar/constraint-bounds.ts';
 export { grammarInstance } from './grammar/grammar-instance.ts';
 export { regexInstance } from './grammar/regex-instance.ts';
 export { type GrammarBackend, schemaFault } from './grammar/schema-fault.ts';

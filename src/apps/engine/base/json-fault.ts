@@ -19,8 +19,12 @@ const words: Readonly<Record<Expected, string>> = {
   end: 'Extra data',
 };
 
+/** Longest text in which the place is looked for, in characters: the engine's other requests wait meanwhile. */
+const textCharactersMax = 1024 * 1024;
+
 /** @example jsonFault('{"a": }'); // { position: 6, words: 'Expecting value' } */
 export function jsonFault(text: string): { readonly position: number; readonly words: string } {
+  if (text.length > textCharactersMax) return { position: 0, words: words.value };
   const open: string[] = [];
   let expected: Expected = 'value';
   let at = 0;

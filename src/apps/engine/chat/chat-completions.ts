@@ -7,15 +7,17 @@ import {
   readBatchChatRequest,
   readChatRequest,
 } from '../../../core/api/index.ts';
+import { checkMultiplied } from '../generation/request-bounds.ts';
 import { keepStreamAlive, refusingInStream } from '../generation/response-writer.ts';
 import { checkModel } from '../generation/server-checks.ts';
 import { startGeneration } from '../generation/start-generation.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { requestId } from '../http/request-id.ts';
 import type { Handler } from '../http/server.ts';
+import { mapInSlices } from '../runtime/breaks.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 import { responseRole } from './chat-parts.ts';
-import { type ChatPlan, planChat } from './chat-plan.ts';
+import { planChat } from './chat-plan.ts';
 import { chatPromptText, checkUntrusted } from './chat-prompt.ts';
 import { ChatResponse } from './chat-response.ts';
 import { ChatStream } from './chat-stream.ts';
@@ -31,13 +33,14 @@ export function chatBatchRoute(engine: EmbeddedEngine): Handler {
     checkModel(engine, batch.model);
     engine.checkAdmission(1);
     checkUntrusted(batch);
-    const planned: { request: ChatRequest; plan: ChatPlan }[] = [];
-    for (const conversation of batch.conversations) {
+    const count = batch.conversations.length;
+    const planned = await mapInSlices(batch.conversations, async (conversation, index) => {
       const request = batch.chatRequest(conversation);
+      if (index === 0) checkMultiplied(request, count);
       refuseBadParts(request);
       refuseParsedCalls(engine, request);
-      planned.push({ request, plan: await planChat(engine, request, { exchange }) });
-    }
+      return { request, plan: await planChat(engine, request, { exchange }) };
+    });
     const prompts = planned.map(({ plan }) => plan);
     const request = planned[0]?.request as ChatRequest;
     const id = requestId(exchange, 'chatcmpl', request.request_id);

@@ -8,7 +8,9 @@ import {
   fittingPrompt,
   type LengthRequest,
   maxTokensWithin,
+  textTokensMax,
 } from '../generation/limits.ts';
+import { checkMultiplied } from '../generation/request-bounds.ts';
 import { checkModel, checkSamplingOfServer, noRenderedBeams } from '../generation/server-checks.ts';
 import type { PromptPlan } from '../generation/start-generation.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -45,6 +47,7 @@ export async function planChat(
   if (options.isRender && request.use_beam_search) throw noRenderedBeams();
   engine.checkAdmission(request.n ?? 1);
   checkConstraintSize(request.tools, 'list of tools');
+  checkMultiplied(request, 1);
   const demanded = demandedCall(request, {
     enableAutoToolChoice: engine.options.enableAutoToolChoice ?? false,
     toolCallParser: engine.options.toolCallParser,
@@ -58,7 +61,7 @@ export async function planChat(
     reused ??
     fittingPrompt(
       engine,
-      await encodePrompt(engine, promptText ?? '', request, lengths),
+      await encodePrompt(engine, promptText ?? '', request, textTokensMax(engine, lengths)),
       lengths,
       true,
     );

@@ -1,7 +1,8 @@
 // Turns chat messages into prompt tokens, with the checks of vLLM's server.
 import { badRequest, type ChatRequest } from '../../../core/api/index.ts';
 import { chatText } from '../../../core/prompts/index.ts';
-import { checkPromptText, textTokensMax } from '../generation/limits.ts';
+import { checkPromptText } from '../generation/limits.ts';
+import { checkRendered } from '../generation/request-bounds.ts';
 import { checkUntrustedKwargs, type UntrustedKwargs } from '../generation/server-checks.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 
@@ -23,28 +24,30 @@ type PromptRequest = Pick<
 /**
  * All tokens of a conversation.
  *
+ * @param tokensMax If there are more, some more than these are returned.
  * @throws {ApiError} 400 if the template refuses the messages or the text is far too long.
  */
 export async function chatPrompt(
   engine: EmbeddedEngine,
   request: PromptRequest,
+  tokensMax?: number,
 ): Promise<readonly number[]> {
-  return encodePrompt(engine, chatPromptText(engine, request), request);
+  return encodePrompt(engine, chatPromptText(engine, request), request, tokensMax);
 }
 
 /**
  * @param text The result of `chatPromptText`.
- * @param lengths If given, a text that has too many tokens for them is encoded as far as its refusal needs.
+ * @param tokensMax If there are more, some more than these are returned.
  */
 export async function encodePrompt(
   engine: EmbeddedEngine,
   text: string,
   request: Pick<PromptRequest, 'add_special_tokens'>,
-  lengths?: Parameters<typeof textTokensMax>[1],
+  tokensMax = Number.POSITIVE_INFINITY,
 ): Promise<readonly number[]> {
   return engine.prompts.encode(text, {
     addSpecialTokens: request.add_special_tokens === true,
-    ...(lengths && { tokensMax: textTokensMax(engine, lengths) }),
+    tokensMax,
   });
 }
 
@@ -57,6 +60,8 @@ export function chatPromptText(engine: EmbeddedEngine, request: PromptRequest): 
       'Cannot apply chat template to an empty conversation. Provide at least one message.',
     );
   }
+  const { tools, documents, chat_template_kwargs: variables } = request;
+  checkRendered(messages, [tools, documents, variables]);
   const text = chatText(engine.tokenizer, request, engine.modelName);
   checkPromptText(engine, text);
   return text;

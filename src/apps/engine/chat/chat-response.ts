@@ -3,6 +3,7 @@ import { type ChatRequest, usageObject } from '../../../core/api/index.ts';
 import { randomHex } from '../base/random-hex.ts';
 import { CollectedChoices } from '../generation/collected-choices.ts';
 import { keptParams } from '../generation/handed-over.ts';
+import { outputTokens, refusesLogprobs } from '../generation/request-bounds.ts';
 import { wholeMetrics } from '../generation/request-metrics.ts';
 import { chatLogprobs, promptLogprobs } from '../generation/response-logprobs.ts';
 import {
@@ -44,6 +45,8 @@ export class ChatResponse implements ResponseWriter {
   #send(): void {
     const { id, engine, exchange, request } = this.#head;
     const prompt = this.#choices.sequences[0]?.prompt ?? [];
+    const top = request.logprobs === true ? (request.top_logprobs ?? 0) : null;
+    if (refusesLogprobs(exchange, outputTokens(this.#choices.sequences), top)) return;
     setLoadHeaders(this.#head);
     // The log probabilities of an echoed prompt are computed like those of the response.
     const isBatch = this.#head.isBatch === true;

@@ -16,6 +16,7 @@ import {
   maxTokensWithin,
   textTokensMax,
 } from '../generation/limits.ts';
+import { checkLogprobCount, checkMultiplied } from '../generation/request-bounds.ts';
 import {
   checkSamplingOfServer,
   checkUntrustedKwargs,
@@ -23,6 +24,7 @@ import {
 } from '../generation/server-checks.ts';
 import type { PromptPlan } from '../generation/start-generation.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { mapInSlices } from '../runtime/breaks.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 import type { EncodeOptions } from '../runtime/prompt-encoder.ts';
 
@@ -50,18 +52,18 @@ export async function planCompletion(
   };
   const given = promptsOf(request.prompt ?? []);
   checkLengths(engine, lengths);
-  const prompts: (readonly number[])[] = [];
-  for (const prompt of given) {
+  checkMultiplied(request, given.length);
+  const prompts = await mapInSlices(given, async (prompt) => {
     const tokens = await tokensOf(engine, prompt, {
       addSpecialTokens: request.add_special_tokens !== false,
       tokensMax: textTokensMax(engine, lengths),
     });
     if (echoesTokens(request) && typeof prompt !== 'string') checkDecodable(tokens);
-    prompts.push(fittingPrompt(engine, tokens, lengths, typeof prompt === 'string'));
-  }
+    return fittingPrompt(engine, tokens, lengths, typeof prompt === 'string');
+  });
   // With `echo` the output may be empty; the engine computes one token anyway.
   const isEchoOnly = asked === 0 && request.echo === true;
-  const plans = prompts.map((tokens) => {
+  const plans = await mapInSlices(prompts, (tokens) => {
     const maxTokens = isEchoOnly ? 1 : maxTokensWithin(engine, tokens.length, asked);
     checkSamplingOfServer(request, maxTokens);
     return { tokens, maxTokens };
@@ -69,7 +71,9 @@ export async function planCompletion(
   if (options.isRender) return plans;
   const prompted = request.prompt_logprobs ?? (request.echo ? request.logprobs : undefined);
   const logprobs = request.logprob_token_ids?.length ? null : request.logprobs;
-  return plans.map((plan) => {
+  const promptTokens = plans.reduce((total, { tokens }) => total + tokens.length, 0);
+  checkLogprobCount(promptTokens * (request.n ?? 1), prompted);
+  return mapInSlices(plans, (plan) => {
     const script = admitToEngine(engine, {
       request: {
         ...request,

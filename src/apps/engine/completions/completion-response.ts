@@ -2,6 +2,7 @@
 import { type CompletionRequest, usageObject } from '../../../core/api/index.ts';
 import { CollectedChoices } from '../generation/collected-choices.ts';
 import { keptParams } from '../generation/handed-over.ts';
+import { outputTokens, refusesLogprobs } from '../generation/request-bounds.ts';
 import { wholeMetrics } from '../generation/request-metrics.ts';
 import { promptLogprobs } from '../generation/response-logprobs.ts';
 import {
@@ -31,7 +32,8 @@ export class CompletionResponse implements ResponseWriter {
   }
 
   #send(): void {
-    const { id, engine, exchange } = this.#head;
+    const { id, engine, exchange, request } = this.#head;
+    if (refusesLogprobs(exchange, outputTokens(this.#choices.sequences), request.logprobs)) return;
     setLoadHeaders(this.#head);
     const body = {
       id,

@@ -7,6 +7,7 @@ import {
   usageObject,
 } from '../../../core/api/index.ts';
 import { CollectedChoices } from '../generation/collected-choices.ts';
+import { outputTokens, refusesLogprobs } from '../generation/request-bounds.ts';
 import { chatLogprobs, promptLogprobs } from '../generation/response-logprobs.ts';
 import {
   createdSeconds,
@@ -39,6 +40,8 @@ export class TokenResponse implements ResponseWriter {
   #send(): void {
     const { id, engine, exchange, request } = this.#head;
     const prompt = this.#choices.sequences[0]?.prompt ?? [];
+    const { logprobs } = request.sampling_params ?? {};
+    if (refusesLogprobs(exchange, outputTokens(this.#choices.sequences), logprobs)) return;
     setLoadHeaders(this.#head);
     const top = request.sampling_params?.prompt_logprobs;
     const body = {

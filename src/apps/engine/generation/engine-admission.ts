@@ -19,6 +19,7 @@ import { constrainedText } from '../structured/constrained-text.ts';
 import type { GrowingText } from '../structured/growing-text.ts';
 import { ScriptTokens } from '../structured/script-tokens.ts';
 import { checkLogprobs, checkPromptTokens } from './limits.ts';
+import { checkLogprobCount } from './request-bounds.ts';
 import type { CheckedSampling } from './server-checks.ts';
 import { checkDataParallelRank } from './start-generation.ts';
 
@@ -60,6 +61,7 @@ export function admitToEngine(engine: EmbeddedEngine, given: EngineRequest): Scr
     checkLogprobs(engine, given.logprobs);
     checkLogprobTokens(engine, given);
     checkLogprobs(engine, null, request);
+    checkLogprobCount(prompt.length, request.prompt_logprobs);
     checkBiasedTokens(request, engine.vocabularySize);
     more?.first();
     checkStopTokens(request, engine.vocabularySize);

@@ -5,6 +5,7 @@ import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 import { kvTransferOf } from '../sequences/kv-transfer.ts';
 import type { Script } from '../sequences/token-source.ts';
 import { batchDeltas } from './delta-batch.ts';
+import { checkMultiplied, checkReadTokens } from './request-bounds.ts';
 import { traceRequest } from './request-spans.ts';
 import { failResponse, type ResponseWriter } from './response-writer.ts';
 
@@ -32,6 +33,7 @@ export function startGeneration(options: {
   readonly request: SamplingRead & {
     readonly model?: string | null | undefined;
     readonly use_beam_search?: boolean | null | undefined;
+    readonly echo?: boolean | null | undefined;
   };
   readonly isStream: boolean;
   readonly writer: ResponseWriter;
@@ -45,6 +47,9 @@ export function startGeneration(options: {
   // A beam search without steps ends with its initial beam.
   const isEmpty = isBeam && prompts.every(({ maxTokens }) => maxTokens < 1);
   const choices = isEmpty ? 1 : (request.n ?? 1);
+  checkMultiplied({ ...request, n: choices }, prompts.length);
+  const { echo, return_token_ids: returnsIds } = options.request;
+  checkReadTokens(prompts, { n: choices, repeats: echo === true || returnsIds === true });
   engine.checkAdmission(choices * prompts.length);
   // Beams are known only when the search ends, so each is sent in one piece.
   const interval = isBeam

@@ -1,8 +1,10 @@
 // One HTTP request and its response, with what every route needs: the body, JSON responses, streams,
 // and client disconnects.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ApiError, schemaError, sseContentType } from '../../../core/api/index.ts';
 import { parsePythonJson } from '../base/python-json.ts';
+import { type BodyScan, scanBody } from './body-scan.ts';
 import { FrameworkError } from './framework-error.ts';
 import { parseBody, parseOwnBody } from './parse-body.ts';
 import { requestTarget } from './request-target.ts';
@@ -91,7 +93,8 @@ export class Exchange {
       const issue = { type: 'missing', loc: 'body', msg: 'Field required', input: null };
       throw schemaError([issue]);
     }
-    return parseBody(decodeUtf8(bytes));
+    const scan = await scanBody(bytes);
+    return parseBody(await longText(bytes, scan), scan);
   }
 
   /**
@@ -109,12 +112,14 @@ export class Exchange {
 
   /** For routes that read their body without FastAPI in vLLM. @throws {ApiError} Like `parseOwnBody`. */
   async ownJson(): Promise<unknown> {
-    return parseOwnBody(await this.#read());
+    const bytes = await this.#read();
+    return parseOwnBody(bytes, await scanBody(bytes));
   }
 
   /** Returns the raw body, for routes that parse it themselves. */
   async text(): Promise<string> {
-    return decodeUtf8(await this.#read());
+    const bytes = await this.#read();
+    return longText(bytes, await scanBody(bytes));
   }
 
   /** Calls back once if the client disconnects before the response is complete, at once if it has done so. */
@@ -212,6 +217,13 @@ export class Exchange {
       request.on('error', reject);
     });
   }
+}
+
+/** A long body is decoded in a turn of its own. */
+async function longText(bytes: Buffer, scan: BodyScan | undefined): Promise<string> {
+  const text = decodeUtf8(bytes);
+  if (scan !== undefined) await nextTurn();
+  return text;
 }
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });

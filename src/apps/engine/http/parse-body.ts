@@ -1,17 +1,15 @@
 // Parses JSON as Python does: with NaN and infinities, and with a limited depth.
-import { ApiError, pythonRepr, schemaError } from '../../../core/api/index.ts';
+import { ApiError, badRequest, pythonRepr, schemaError } from '../../../core/api/index.ts';
 import { jsonFault } from '../base/json-fault.ts';
 import { parsePythonJson } from '../base/python-json.ts';
+import { type BodyScan, depthMax, pythonValuesMax } from './body-scan.ts';
 import { FrameworkError } from './framework-error.ts';
-
-/** Python's recursion limit, minus the frames below the parser. */
-const depthMax = 990;
 
 /** Strings, which stay unchanged, and the numbers that only Python writes. */
 const pythonNumbers = /("(?:[^"\\]|\\.)*")|(-?Infinity|NaN)/g;
 
 /** Python's integers have any length; here, numbers from 1e21 on would count as floats. */
-const hugeInteger = /[:,[\s]-?\d{22}/;
+const hugeInteger = /\d{22}/;
 const integerMost = 2 ** 69;
 
 /** Keeps the number an integer: its digits are lost, but it still counts as far too large. */
@@ -20,13 +18,19 @@ function asInteger(_key: string, value: unknown, context?: { readonly source?: s
   return Math.sign(value) * integerMost;
 }
 
-/** @throws {FrameworkError} If nested too deeply. @throws {ApiError} 400 if it is not JSON. */
-export function parseBody(text: string): unknown {
-  if (isTooDeep(text)) throw new FrameworkError(400, 'There was an error parsing the body');
+/**
+ * @param scan Of a long body, which has been looked through.
+ * @throws {FrameworkError} If nested too deeply. @throws {ApiError} 400 if it is not JSON.
+ */
+export function parseBody(text: string, scan?: BodyScan): unknown {
+  if (scan?.isTooDeep ?? isTooDeep(text)) {
+    throw new FrameworkError(400, 'There was an error parsing the body');
+  }
+  const isShort = scan === undefined || scan.values <= pythonValuesMax;
   try {
-    return hugeInteger.test(text) ? JSON.parse(text, asInteger) : JSON.parse(text);
+    return isShort && hugeInteger.test(text) ? JSON.parse(text, asInteger) : JSON.parse(text);
   } catch {
-    const numbers = parseWithPythonNumbers(text);
+    const numbers = parseWithPythonNumbers(text, isShort);
     if (numbers !== undefined) return numbers;
     const { position, words } = jsonFault(text);
     const issue = { type: 'json_invalid', msg: 'JSON decode error', input: {} };
@@ -40,10 +44,10 @@ export function parseBody(text: string): unknown {
  *
  * @throws {ApiError} 400 with the message of Python's own exception; 500 if nested too deeply.
  */
-export function parseOwnBody(bytes: Uint8Array): unknown {
+export function parseOwnBody(bytes: Uint8Array, scan?: BodyScan): unknown {
   const text = ownText(bytes);
   try {
-    return parseBody(text);
+    return parseBody(text, scan);
   } catch (error) {
     if (error instanceof FrameworkError) {
       const words =
@@ -93,8 +97,13 @@ function endOfString(text: string, start: number): number {
 }
 
 /** @returns Undefined if it is not JSON with such numbers either. */
-function parseWithPythonNumbers(text: string): unknown {
+function parseWithPythonNumbers(text: string, isShort: boolean): unknown {
   if (!/NaN|Infinity/.test(text)) return undefined;
+  if (!isShort) {
+    throw badRequest(
+      `A body with NaN or Infinity may have at most ${pythonValuesMax} values. Send smaller requests.`,
+    );
+  }
   const mark = '\u0000python:';
   const quoted = text.replace(pythonNumbers, (whole, _string, number?: string) =>
     number === undefined ? whole : JSON.stringify(mark + number),

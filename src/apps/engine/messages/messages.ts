@@ -45,7 +45,7 @@ export function countTokensRoute(engine: EmbeddedEngine): Handler {
     await inAnthropicForm(exchange, async () => {
       const request = chatRequestOf(given);
       checkModel(engine, request.model);
-      const prompt = await chatPrompt(engine, request);
+      const prompt = await chatPrompt(engine, request, engine.options.config.maxModelLen);
       const lengths = {
         maxTokens: null,
         maxTokensName: '',

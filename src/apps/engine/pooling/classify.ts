@@ -5,6 +5,7 @@ import { checkModel } from '../generation/server-checks.ts';
 import { requestId } from '../http/request-id.ts';
 import type { Handler } from '../http/server.ts';
 import type { PoolingOptions } from '../options.ts';
+import { mapInSlices } from '../runtime/breaks.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 import { computePrompts, pooledUsage, requestPrompts } from './pooled-prompts.ts';
 import { promptLogits } from './vectors.ts';
@@ -16,8 +17,8 @@ export function classifyRoute(engine: EmbeddedEngine, pooling: PoolingOptions): 
     engine.checkAdmission(1);
     const prompts = await requestPrompts(engine, request);
     const id = requestId(exchange, 'classify', request.request_id);
-    const onComputed = () => {
-      const data = prompts.map((tokens, index) => {
+    const onComputed = async () => {
+      const data = await mapInSlices(prompts, (tokens, index) => {
         const probs = classProbabilities(engine, pooling, tokens, request.use_activation);
         const label = labelsOf(pooling)[probs.indexOf(Math.max(...probs))] ?? null;
         return { index, label, probs, num_classes: probs.length };

@@ -5,8 +5,9 @@ import { checkModel } from '../generation/server-checks.ts';
 import { requestId } from '../http/request-id.ts';
 import type { Handler } from '../http/server.ts';
 import type { PoolingOptions } from '../options.ts';
+import { mapInSlices } from '../runtime/breaks.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
-import { jsonVector, sendVectorBytes, wantsBytes } from './encodings.ts';
+import { jsonList, jsonVector, sendVectorBytes, wantsBytes } from './encodings.ts';
 import { computePrompts, pooledUsage, requestPrompts } from './pooled-prompts.ts';
 import { promptVector, shortened } from './vectors.ts';
 
@@ -19,19 +20,22 @@ export function embeddingsRoute(engine: EmbeddedEngine, pooling: PoolingOptions)
     const prompts = await requestPrompts(engine, request);
     const id = requestId(exchange, 'embd', request.request_id);
     const size = request.dimensions ?? pooling.dimensions;
-    const onComputed = () => {
-      const vectors = prompts.map((tokens) =>
+    const onComputed = async () => {
+      const vectors = await mapInSlices(prompts, (tokens) =>
         Array.from(shortened(promptVector(tokens, pooling, engine.options.seed ?? 0), size)),
       );
       const model = engine.responseModelName(request.model);
       const fields = { id, created: createdSeconds(), model };
       const usage = pooledUsage(prompts);
       if (wantsBytes(request)) return sendVectorBytes(exchange, vectors, request, fields, usage);
-      const data = vectors.map((vector, index) => ({
-        ...{ index, object: 'embedding', embedding: jsonVector(vector, request) },
-      }));
+      // Written one by one: together they may be 150 MB.
+      const data = await mapInSlices(vectors, (vector, index) =>
+        JSON.stringify({
+          ...{ index, object: 'embedding', embedding: jsonVector(vector, request) },
+        }),
+      );
       const { created } = fields;
-      exchange.sendJson(200, JSON.stringify({ id, object: 'list', created, model, data, usage }));
+      exchange.sendJson(200, jsonList({ id, object: 'list', created, model }, data, { usage }));
     };
     computePrompts({ engine, exchange, id, prompts, settings: request, onComputed });
   };

@@ -1,6 +1,7 @@
 // The forms in which clients get vectors: JSON numbers, base64, or bytes with their layout in a header.
 import type { EncodingRequest } from '../../../core/api/index.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { mapInSlices } from '../runtime/breaks.ts';
 
 type DType = NonNullable<EncodingRequest['embed_dtype']>;
 
@@ -19,6 +20,15 @@ export function jsonVector(vector: readonly number[], request: EncodingRequest):
     : Array.from(Float32Array.from(vector));
 }
 
+/**
+ * Joins a response whose items are JSON already.
+ *
+ * @param head Fields before `data`. @param tail Fields after it.
+ */
+export function jsonList(head: object, data: readonly string[], tail: object): string {
+  return `${JSON.stringify(head).slice(0, -1)},"data":[${data.join(',')}],${JSON.stringify(tail).slice(1)}`;
+}
+
 /** Whether the response is bytes instead of JSON. */
 export function wantsBytes({ encoding_format: format }: EncodingRequest): boolean {
   return format === 'bytes' || format === 'bytes_only';
@@ -30,14 +40,14 @@ export function wantsBytes({ encoding_format: format }: EncodingRequest): boolea
  * @param fields `id`, `created` and `model` of the response.
  * @param usage Of the response.
  */
-export function sendVectorBytes(
+export async function sendVectorBytes(
   exchange: Exchange,
   vectors: readonly (readonly number[])[],
   request: EncodingRequest,
   fields: object,
   usage: object,
-): void {
-  const parts = vectors.map((vector) => vectorBytes(vector, request));
+): Promise<void> {
+  const parts = await mapInSlices(vectors, (vector) => vectorBytes(vector, request));
   let start = 0;
   const data = parts.map((part, index) => {
     const item = {

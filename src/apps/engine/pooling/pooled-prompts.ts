@@ -12,8 +12,10 @@ import {
   fittingPrompt,
   textTokensMax,
 } from '../generation/limits.ts';
+import { failResponse } from '../generation/response-writer.ts';
 import { startGeneration } from '../generation/start-generation.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { mapInSlices } from '../runtime/breaks.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 
 /**
@@ -33,15 +35,31 @@ export async function requestPrompts(
   }
   const given = isTokens(input) ? [input] : [input ?? ''].flat();
   if (given.length === 0) throw badRequest('You must pass at least one prompt');
-  const prompts: (readonly number[])[] = [];
-  for (const one of given) {
-    prompts.push(
-      typeof one === 'string'
-        ? await textTokens(engine, one, request)
-        : fitting(engine, one as readonly number[], request, false),
-    );
-  }
-  return prompts;
+  checkInputs(engine, given.length);
+  return mapInSlices<string | readonly number[], readonly number[]>(given, (one) =>
+    typeof one === 'string'
+      ? textTokens(engine, one, request)
+      : fitting(engine, one, request, false),
+  );
+}
+
+/**
+ * Most inputs of a request, and most values of all of its vectors: OpenAI's limit of inputs, with the largest vectors of the catalogue.
+ * vLLM has none.
+ */
+const inputsMax = 16_384;
+const vectorValuesMax = 2048 * 4096;
+
+/** @throws {ApiError} 400 if there are more inputs than an engine computes for one request. */
+export function checkInputs(engine: EmbeddedEngine, inputs: number): void {
+  const { dimensions = 1, task } = engine.options.pooling ?? {};
+  const most =
+    task === 'embed' ? Math.min(inputsMax, Math.floor(vectorValuesMax / dimensions)) : inputsMax;
+  if (inputs <= most) return;
+  throw badRequest(
+    `The request has ${inputs} inputs; this engine takes at most ${most} per request. Send them in several requests.`,
+    'input',
+  );
 }
 
 function isTokens(input: EmbeddingRequest['input']): input is readonly number[] {
@@ -104,7 +122,7 @@ export function computePrompts(options: {
   readonly id: string;
   readonly prompts: readonly (readonly number[])[];
   readonly settings: PairSettings;
-  readonly onComputed: () => void;
+  readonly onComputed: () => Promise<void>;
 }): void {
   const { engine, exchange, id, prompts, settings, onComputed } = options;
   inEngine(() => {
@@ -125,7 +143,7 @@ export function computePrompts(options: {
     writer: {
       start: () => {},
       onDelta: () => {
-        if (--open === 0) onComputed();
+        if (--open === 0) void onComputed().catch(() => failResponse(exchange));
       },
     },
   });

@@ -5,9 +5,10 @@ import { checkModel } from '../generation/server-checks.ts';
 import { requestId } from '../http/request-id.ts';
 import type { Handler } from '../http/server.ts';
 import type { PoolingOptions } from '../options.ts';
+import { mapInSlices } from '../runtime/breaks.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 import { classProbabilities } from './classify.ts';
-import { jsonVector, sendVectorBytes, wantsBytes } from './encodings.ts';
+import { jsonList, jsonVector, sendVectorBytes, wantsBytes } from './encodings.ts';
 import { computePrompts, pooledUsage, requestPrompts } from './pooled-prompts.ts';
 import { promptVector } from './vectors.ts';
 
@@ -19,8 +20,8 @@ export function poolingRoute(engine: EmbeddedEngine, pooling: PoolingOptions): H
     engine.checkAdmission(1);
     const prompts = await requestPrompts(engine, request);
     const id = requestId(exchange, 'pooling', request.request_id);
-    const onComputed = () => {
-      const vectors = prompts.map((tokens) =>
+    const onComputed = async () => {
+      const vectors = await mapInSlices(prompts, (tokens) =>
         pooling.task === 'embed'
           ? Array.from(promptVector(tokens, pooling, engine.options.seed ?? 0))
           : classProbabilities(engine, pooling, tokens, request.use_activation),
@@ -29,11 +30,14 @@ export function poolingRoute(engine: EmbeddedEngine, pooling: PoolingOptions): H
       const fields = { id, created: createdSeconds(), model };
       const usage = pooledUsage(prompts);
       if (wantsBytes(request)) return sendVectorBytes(exchange, vectors, request, fields, usage);
-      const data = vectors.map((vector, index) => ({
-        ...{ index, object: 'pooling', data: jsonVector(vector, request) },
-      }));
+      // Written one by one: together they may be 150 MB.
+      const data = await mapInSlices(vectors, (vector, index) =>
+        JSON.stringify({
+          ...{ index, object: 'pooling', data: jsonVector(vector, request) },
+        }),
+      );
       const { created } = fields;
-      exchange.sendJson(200, JSON.stringify({ id, object: 'list', created, model, data, usage }));
+      exchange.sendJson(200, jsonList({ id, object: 'list', created, model }, data, { usage }));
     };
     computePrompts({ engine, exchange, id, prompts, settings: request, onComputed });
   };

@@ -11,8 +11,9 @@ import type { Exchange } from '../http/exchange.ts';
 import { requestId } from '../http/request-id.ts';
 import type { Handler } from '../http/server.ts';
 import type { PoolingOptions } from '../options.ts';
+import { mapInSlices } from '../runtime/breaks.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
-import { computePrompts, fitting, pooledUsage, textTokens } from './pooled-prompts.ts';
+import { checkInputs, computePrompts, fitting, pooledUsage, textTokens } from './pooled-prompts.ts';
 import { cosine, promptVector } from './vectors.ts';
 
 export function scoreRoute(engine: EmbeddedEngine, pooling: PoolingOptions): Handler {
@@ -78,14 +79,13 @@ async function computeScores(
 ): Promise<void> {
   const { engine, pooling, exchange, first, second, settings } = options;
   checkCounts(first.length, second.length);
+  checkInputs(engine, first.length + second.length);
   engine.checkAdmission(1);
   const isCrossEncoder = pooling.task === 'score';
   // The texts of a pair share one set of special tokens.
   const sided = { ...settings, ...(isCrossEncoder && pooling.specials && { isPart: true }) };
-  const left: (readonly number[])[] = [];
-  const right: (readonly number[])[] = [];
-  for (const text of first) left.push(await textTokens(engine, text, sided));
-  for (const text of second) right.push(await textTokens(engine, text, sided));
+  const left = await mapInSlices(first, (text) => textTokens(engine, text, sided));
+  const right = await mapInSlices(second, (text) => textTokens(engine, text, sided));
   const pairs = right.map(
     (b, index) => [left[index] ?? (left[0] as readonly number[]), b] as const,
   );
@@ -97,7 +97,7 @@ async function computeScores(
     ? counted.map((tokens) => fitting(engine, tokens, settings, true))
     : [...left, ...right];
   const id = requestId(exchange, 'score', settings.request_id);
-  const onComputed = () => {
+  const onComputed = async () => {
     const { seed = 0 } = engine.options;
     const vectors = new Map<readonly number[], Float64Array>();
     const vectorOf = (tokens: readonly number[]): Float64Array => {
@@ -108,7 +108,7 @@ async function computeScores(
       }
       return vector;
     };
-    const scores = pairs.map(([a, b]) => {
+    const scores = await mapInSlices(pairs, ([a, b]) => {
       const similarity = cosine(vectorOf(a), vectorOf(b));
       return isCrossEncoder ? sigmoid(crossSlope * (similarity - crossMiddle)) : similarity;
     });

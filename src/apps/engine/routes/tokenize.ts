@@ -13,10 +13,14 @@ import { chatPrompt, checkUntrusted } from '../chat/chat-prompt.ts';
 import { checkPromptText } from '../generation/limits.ts';
 import { checkModel, checkUntrustedKwargs } from '../generation/server-checks.ts';
 import type { Handler } from '../http/server.ts';
+import { mapInSlices } from '../runtime/breaks.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 
 /** Token ids of the tokenizers library are 32 bits wide. */
 const tokenIdMax = 2 ** 32 - 1;
+
+/** Most tokens of a response: a context of a million. Writing as many takes 100 ms, in one piece. */
+const tokensMax = 2 ** 20;
 
 export function tokenizeRoute(engine: EmbeddedEngine): Handler {
   return async (exchange) => {
@@ -30,11 +34,19 @@ export function tokenizeRoute(engine: EmbeddedEngine): Handler {
         max_model_len: engine.options.config.maxModelLen,
         tokens,
         token_strs: request.return_token_strs
-          ? tokens.map((token) => engine.tokenizer.vocabularyEntry(token))
+          ? await mapInSlices(tokens, (token) => engine.tokenizer.vocabularyEntry(token))
           : null,
       }),
     );
   };
+}
+
+/** @throws {ApiError} 400 if there are too many to list. */
+function listed(tokens: readonly number[]): readonly number[] {
+  if (tokens.length <= tokensMax) return tokens;
+  throw badRequest(
+    `The text has more than ${tokensMax} tokens, the most that this engine lists. Send it in parts.`,
+  );
 }
 
 /** @throws {ApiError} 400 if it cannot be turned into a prompt. */
@@ -44,13 +56,15 @@ async function tokensOf(
 ): Promise<readonly number[]> {
   if ('messages' in request) {
     checkUntrusted(request);
-    return chatPrompt(engine, request);
+    return listed(await chatPrompt(engine, request, tokensMax));
   }
   // The fields of the other form count here too: vLLM keeps unknown fields.
   checkUntrustedKwargs(request.rest);
   checkPromptText(engine, request.prompt);
   const addSpecialTokens = request.add_special_tokens !== false;
-  const tokens = await engine.prompts.encode(request.prompt, { addSpecialTokens });
+  const tokens = listed(
+    await engine.prompts.encode(request.prompt, { addSpecialTokens, tokensMax }),
+  );
   const specials = addSpecialTokens ? engine.options.pooling?.specials : undefined;
   return specials === undefined ? tokens : [specials.begin, ...tokens, specials.end];
 }

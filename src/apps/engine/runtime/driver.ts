@@ -211,12 +211,10 @@ export class Driver<R extends EngineRequest> {
 
   #admit(startSeconds: number): void {
     const { model } = this.#options;
-    while (this.#arrivals.length > 0) {
-      const request = this.#arrivals[0] as R;
-      if (request.arrivalSeconds > startSeconds) return;
-      this.#arrivals.shift();
-      model.add(request);
-    }
+    const later = this.#arrivals.findIndex(({ arrivalSeconds }) => arrivalSeconds > startSeconds);
+    const count = later === -1 ? this.#arrivals.length : later;
+    if (count === 0) return;
+    for (const request of this.#arrivals.splice(0, count)) model.add(request);
   }
 
   #wallUntil(modelSeconds: number): number {

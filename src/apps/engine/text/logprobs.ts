@@ -20,17 +20,22 @@ export function likeliest(tokenizer: Tokenizer, tokenId: number, top: number): T
     const other = (tokenId + rank * 7919) % tokenizer.vocabularySize;
     return {
       tokenId: other,
-      text: tokenizer.decode([other]),
+      text: textOf(tokenizer, other),
       logprob: own.logprob - 0.7 * rank,
     };
   });
+}
+
+/** The tokenizer remembers the texts of tokens that are whole characters, which takes a tenth of the time. */
+function textOf(tokenizer: Tokenizer, tokenId: number): string {
+  return tokenizer.tokenText(tokenId) ?? tokenizer.decode([tokenId]);
 }
 
 export function ownLogprob(tokenizer: Tokenizer, tokenId: number): TokenLogprob {
   const mixed = Math.imul(tokenId + 1, 0x9e3779b1) >>> 0;
   return {
     tokenId,
-    text: tokenizer.decode([tokenId]),
+    text: textOf(tokenizer, tokenId),
     logprob: -0.02 - (mixed / 0x1_0000_0000) * 1.5,
   };
 }

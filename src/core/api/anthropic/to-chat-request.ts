@@ -82,8 +82,9 @@ function turn({ role, content }: NonNullable<MessagesRequest['messages']>[number
   for (const block of blocks) {
     if (block.type === 'text' && block.text) parts.push({ type: 'text', text: block.text });
     else if (block.type === 'image' && block.source) parts.push(imagePart(block.source));
-    else if (block.type === 'tool_result' && role === 'user') before.push(...toolResult(block));
-    else if (block.type === 'tool_result') {
+    else if (block.type === 'tool_result' && role === 'user') {
+      for (const one of toolResult(block)) before.push(one);
+    } else if (block.type === 'tool_result') {
       const said = isTruthy(block.content) ? pythonText(block.content) : '';
       parts.push({ type: 'text', text: `Tool result: ${said}` });
     }

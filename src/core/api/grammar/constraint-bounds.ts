@@ -20,19 +20,31 @@ export const regexCharactersMax = 262_144;
  * @throws {ApiError} 400 if it is too large to compile.
  */
 export function checkConstraintSize(constraint: unknown, what: string): void {
-  const open: unknown[] = [constraint];
+  const { values, characters } = jsonSize(constraint, constraintValuesMax);
+  if (values > constraintValuesMax) throw tooLarge(what, `${constraintValuesMax} values`);
+  if (characters > constraintCharactersMax) {
+    throw tooLarge(what, `${constraintCharactersMax} characters`);
+  }
+}
+
+/**
+ * The size of a JSON value: its objects, lists, texts, numbers and so on, and the characters of its texts and names.
+ *
+ * @param valuesMax Counting ends a little beyond it.
+ */
+export function jsonSize(
+  json: unknown,
+  valuesMax: number,
+): { readonly values: number; readonly characters: number } {
+  const open: unknown[] = [json];
   let values = 0;
   let characters = 0;
-  while (open.length > 0) {
+  while (open.length > 0 && values + open.length <= valuesMax + 1) {
     const value = open.pop();
-    if (++values + open.length > constraintValuesMax) {
-      throw tooLarge(what, `${constraintValuesMax} values`);
-    }
+    values++;
     if (typeof value === 'string') characters += value.length;
     else if (Array.isArray(value)) {
-      if (value.length > constraintValuesMax) {
-        throw tooLarge(what, `${constraintValuesMax} values`);
-      }
+      if (value.length > valuesMax) return { values: valuesMax + 1, characters };
       for (const one of value) open.push(one);
     } else if (typeof value === 'object' && value !== null) {
       for (const name in value) {
@@ -40,10 +52,8 @@ export function checkConstraintSize(constraint: unknown, what: string): void {
         open.push((value as Readonly<Record<string, unknown>>)[name]);
       }
     }
-    if (characters > constraintCharactersMax) {
-      throw tooLarge(what, `${constraintCharactersMax} characters`);
-    }
   }
+  return { values: values + open.length, characters };
 }
 
 /** For a constraint that is given as text. @throws {ApiError} 400 if it is too long to compile. */

@@ -134,7 +134,7 @@ export const chatRequestField: Parser<ChatRequest> = (value, loc, issues) => {
   if (request === undefined || issues.length > before) return undefined;
   for (const message of request.messages ?? []) {
     const faults = callIssues(message, loc);
-    issues.push(...faults);
+    for (const fault of faults) issues.push(fault);
     if (faults.length > 0) return undefined;
   }
   return request;

@@ -119,7 +119,7 @@ export function repetitionField(
   }
   const own: Issue[] = [];
   const read = repetitionSizes(value, loc, own);
-  issues.push(...own);
+  for (const issue of own) issues.push(issue);
   if (read === undefined || own.length > 0) return undefined;
   const sizes = {
     max_pattern_size: read.max_pattern_size ?? 0,

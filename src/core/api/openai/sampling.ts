@@ -183,7 +183,7 @@ const pythonInteger = /^\s*[+-]?\d+(_\d+)*\s*$/;
 function checkBiasKeys(bias: SamplingRead['logit_bias']): void {
   const wrong = Object.keys(bias ?? {}).filter((key) => !pythonInteger.test(key));
   if (wrong.length === 0) return;
-  const keys = pythonValue(wrong);
+  const keys = shownValues(wrong);
   throw badRequest(
     `logit_bias contains key(s) that cannot be converted to integer token IDs: ${keys}`,
     'logit_bias',
@@ -213,7 +213,7 @@ export function checkStopTokens(request: SamplingRead, vocabularySize: number): 
   throw badRequest(
     'allowed_token_ids contains out-of-vocab token id!',
     'allowed_token_ids',
-    pythonValue(wrong),
+    shownValues(wrong),
   );
 }
 
@@ -225,12 +225,20 @@ export function checkVocabulary(
 ): void {
   const wrong = outside(ids, vocabularySize);
   if (wrong.length === 0) return;
-  const shown = pythonValue(wrong);
+  const shown = shownValues(wrong);
   throw badRequest(
     `token_id(s) ${shown} in ${name} contain out-of-vocab token ids. Vocabulary size: ${vocabularySize}`,
     name,
     shown,
   );
+}
+
+/** Most values of a list that a message repeats; vLLM repeats all of them, at the cost of megabytes. */
+const shownMax = 1000;
+
+function shownValues(values: readonly (string | number)[]): string {
+  if (values.length <= shownMax) return pythonValue(values);
+  return pythonValue(values.slice(0, shownMax)).replace(/]$/, ', ...]');
 }
 
 function outside(ids: readonly number[], vocabularySize: number): number[] {

@@ -135,6 +135,9 @@ export function notNull<T>(parser: Parser<T>): Parser<T> {
   return own;
 }
 
+/** Faults of a list after which no more are looked for: a report shows ten, and their number. */
+const issuesMax = 10_000;
+
 /** @param bounds Allowed number of items. */
 export function list<T>(
   item: Parser<T>,
@@ -154,7 +157,17 @@ export function list<T>(
       return undefined;
     }
     const before = issues.length;
-    const items = value.map((entry, i) => item(entry, `${loc}.${i}`, issues) as T);
+    const items: T[] = [];
+    for (let i = 0; i < length && issues.length - before < issuesMax; i++) {
+      const issuesBefore = issues.length;
+      let read = item(value[i], loc, issues);
+      if (issues.length > issuesBefore) {
+        // Only a fault needs its place, which is slow to write for a million items.
+        issues.length = issuesBefore;
+        read = item(value[i], `${loc}.${i}`, issues);
+      }
+      items.push(read as T);
+    }
     if (length >= least || issues.length > before) return items;
     const msg = `List should have at least ${least} item${least === 1 ? '' : 's'} after validation, not ${length}`;
     const ctx = `{'field_type': 'List', 'min_length': ${least}, 'actual_length': ${length}}`;
@@ -237,9 +250,9 @@ export function union<T extends readonly Parser<unknown>[]>(
       const own: Issue[] = [];
       const read = alternative(value, loc, own);
       if (own.length === 0) return read as never;
-      all.push(...own);
+      for (const issue of own) all.push(issue);
     }
-    issues.push(...all);
+    for (const issue of all) issues.push(issue);
     return undefined;
   };
 }

@@ -91,7 +91,7 @@ export const structuredOutputsField: Parser<unknown> = (value, loc, issues) => {
   }
   const own: Issue[] = [];
   const read = object(constraintFields)(value, loc, own);
-  issues.push(...own);
+  for (const issue of own) issues.push(issue);
   if (read === undefined || own.length > 0) return undefined;
   checkOneConstraint(read);
   return read;
