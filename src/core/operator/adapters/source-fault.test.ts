@@ -21,6 +21,8 @@ for (const [source, field, why] of [
   [local('/etc'), 'adapterName', /begins with \//],
   [local('a\0b'), 'adapterName', /control character/],
   [local('a\u0085b'), 'adapterName', /control character/],
+  [local('sql', '/lora/ '), 'adapterPath', /ends with a space/],
+  [local(' sql'), 'adapterName', /begins or ends with a space/],
   [local('a\ud800'), 'adapterName', /half of a surrogate pair/],
   [local('a\\..\\b'), 'adapterName', /backslash/],
   [local('~root'), 'adapterName', /begins with ~/],

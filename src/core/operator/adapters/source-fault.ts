@@ -35,6 +35,7 @@ function pathFault(value: string, place: Place): string | undefined {
   if (/\p{Cc}|\p{Cs}/u.test(value)) {
     return 'has a control character or half of a surrogate pair: remove it.';
   }
+  if (value.trim() !== value) return 'begins or ends with a space: remove it.';
   if (value.includes('\\')) return 'has a backslash: separate folders by /.';
   if (/^[~-]/.test(value)) return `begins with ${value[0]}: begin it with a letter or a digit.`;
   if (place === 'relative' && value.startsWith('/')) {
