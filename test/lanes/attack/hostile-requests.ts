@@ -282,6 +282,18 @@ export const hostileRequests: Readonly<Record<string, () => HostileRequest>> = {
         },
       ],
     }),
+  '40 tool calls with arguments of 300 kB': () =>
+    chat({
+      messages: Array.from({ length: 40 }, (_, i) => ({
+        role: 'assistant',
+        tool_calls: [
+          {
+            ...{ id: `${i}`, type: 'function' },
+            function: { name: 'f', arguments: `[${'1,'.repeat(150_000)}1]` },
+          },
+        ],
+      })),
+    }),
   'a chat template of its own': () =>
     chat({ chat_template: '{% for i in range(1000000000) %}{{ i }}{% endfor %}' }),
   'variables of a template with 2 MB': () =>

@@ -40,7 +40,9 @@ export function checkRendered(
 ): void {
   let marks = 0;
   for (const { tool_calls: calls } of messages) {
-    for (const call of Array.isArray(calls) ? calls : []) marks += marksOf(call);
+    for (const call of Array.isArray(calls) ? calls : []) {
+      if (marks <= argumentMarksMax) marks += marksOf(call, argumentMarksMax + 1 - marks);
+    }
   }
   if (marks > argumentMarksMax) {
     throw badRequest(
@@ -54,9 +56,16 @@ export function checkRendered(
   );
 }
 
-function marksOf(call: unknown): number {
+const argumentMarks = /[,:[{]/g;
+
+/** Counts no further than `most`. */
+function marksOf(call: unknown, most: number): number {
   const { arguments: text } = Object(Object(call)['function']) as { readonly arguments?: unknown };
-  return typeof text === 'string' ? (text.match(/[,:[{]/g)?.length ?? 0) : 0;
+  if (typeof text !== 'string') return 0;
+  let count = 0;
+  argumentMarks.lastIndex = 0;
+  while (count < most && argumentMarks.test(text)) count++;
+  return count;
 }
 
 /** What is multiplied with the number of prompts or responses. */
