@@ -9,6 +9,8 @@ import { createServer } from '../../io/node-http/index.ts';
 const requestTimeoutMs = 5_000;
 /** A connection on which nothing moves is closed. */
 const silentMsMax = 10_000;
+/** Requests on one connection, which is closed then: pipelined ones of a client that does not read are work for nothing. */
+const requestsPerConnectionMax = 64;
 /** Connections at once; for one more, the one that is open longest is closed: a probe is never kept out. */
 const connectionsMax = 64;
 
@@ -25,6 +27,7 @@ export function createAdminServer(state: AdminState): Server {
     request.resume();
     respond(state, request, response);
   });
+  server.maxRequestsPerSocket = requestsPerConnectionMax;
   server.setTimeout(silentMsMax);
   const open = new Set<Socket>();
   server.on('connection', (socket: Socket) => {

@@ -11,7 +11,7 @@ import { type ScriptedEngine, startScriptedEngine } from '../../support/scripted
 const root = join(import.meta.dirname, '..', '..', '..');
 
 export interface Measured {
-  /** Longest time on the processor without a look at timers, since the last report. */
+  /** Longest time on the processor of reference without a look at timers, since the last report. */
   readonly longestPauseMs: number;
   readonly rssMiB: number;
   readonly peakRssMiB: number;
