@@ -42,6 +42,21 @@ def wait_until_idle() -> None:
         time.sleep(0.02)
 
 
+def wait_until_seen_idle() -> None:
+    """Waits until the router has read from all engines that they are idle: it counts on what it has read last."""
+    wait_until_idle()
+    deadline = time.monotonic() + 20
+    request = urllib.request.Request(f"{URL}/engines", headers={"authorization": f"Bearer {API_KEY}"})
+    while True:
+        with urllib.request.urlopen(request, timeout=10) as page:
+            reports = [engine["reported"] or {} for engine in json.load(page)]
+        if all(report.get("running") == 0 and report.get("waiting") == 0 for report in reports):
+            return
+        if time.monotonic() > deadline:
+            raise AssertionError(f"the router does not see idle engines: {reports}")
+        time.sleep(0.05)
+
+
 def _total(beginning: str) -> int:
     total = 0.0
     for url in ENGINE_URLS:
