@@ -57,6 +57,10 @@ export function routerArguments(): string {
     ...engineTlsSettings.flatMap(({ key, flag }) =>
       ifGiven(`(${spec}.engineTls | default dict).${key}`, flag),
     ),
+    `{{- if not (kindIs "invalid" ${spec}.pickHeader) }}`,
+    `- {{ ternary "--pick-header" "--no-pick-header" ${spec}.pickHeader | quote }}`,
+    '{{- end }}',
+    ...ifGiven(`${spec}.cacheSaltFrom`, '--cache-salt-from'),
     `{{- if eq (toString ${spec}.migration) "false" }}`,
     '- "--no-migration"',
     '{{- end }}',

@@ -348,6 +348,18 @@ test('trailers of a client end at the router, whatever they say', async (t) => {
   assert.equal(engines[0]?.received.length, 1);
 });
 
+test('where an engine leads to is not where its clients can go', async (t) => {
+  const response =
+    'HTTP/1.1 307 Temporary Redirect\r\nLocation: http://10.0.0.7:8000/v1/x\r\nContent-Location: /v1/y\r\nContent-Length: 0\r\n\r\n';
+  const { router } = await stack(t, [{ onRequest: ({ socket }) => socket.write(response) }]);
+  const answer = await post(router, hello, { redirect: 'manual' });
+  assert.equal(answer.status, 307);
+  assert.deepEqual(
+    [answer.headers.get('location'), answer.headers.get('content-location')],
+    [null, null],
+  );
+});
+
 test('trailers of an engine end at the router, however they arrive', async (t) => {
   const head = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTrailer: Set-Cookie\r\n';
   const trailers = 'Set-Cookie: a=b\r\nX-Usage: {"usage":{"prompt_tokens":9}}\r\n';

@@ -45,6 +45,44 @@ test('a key file that cannot be used, or a second source of keys, keeps the rout
   await assert.rejects(stack(t, [], { apiKeyFile, apiKey: 'k' }), /exclude each other/);
 });
 
+test('with a key, clients see the names of engines, and neither addresses nor each other’s requests', async (t) => {
+  const { router, engines } = await stack(t, [{}, {}], { apiKey: 'k', pickHeader: false });
+  const get = (path: string, key = 'k') =>
+    fetch(router.url + path, { headers: { authorization: `Bearer ${key}` } });
+  for (const path of [
+    ...['/debug/router', '/debug/picks', '/debug/requests', '/debug/queue'],
+    ...['/dashboard/history', '/dashboard/plan', '/dashboard/events'],
+  ]) {
+    const response = await get(path);
+    assert.equal(response.status, 403, path);
+    assert.match(await response.text(), /is for operators.*--admin-port.*--pick-header/, path);
+    assert.notEqual((await get(path, 'wrong')).status, 200, path);
+  }
+  const listed = (await (await get('/engines')).json()) as { engine_id: string }[];
+  assert.deepEqual(
+    listed.map(({ engine_id, ...rest }) => [engine_id, Object.keys(rest).join()]),
+    ['engine-1', 'engine-2'].map((id) => [id, 'serving_models,created,name,state']),
+  );
+  const ask = (id: string) =>
+    fetch(`${router.url}/v1/chat/completions?id=${encodeURIComponent(id)}`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer k' },
+      body: JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'Hi' }] }),
+    });
+  for (const id of ['engine-2', 'engine-1']) {
+    assert.equal((await ask(id)).headers.get('x-spillway-engine'), id);
+  }
+  assert.equal((await ask(engines[0]?.url ?? '')).status, 404);
+});
+
+test('the views of a router with a key are open to its clients if it is told so, and without a key', async (t) => {
+  for (const options of [{ apiKey: 'k', pickHeader: true }, { pickHeader: false }]) {
+    const { router } = await stack(t, [{}], options);
+    const headers = { authorization: 'Bearer k' };
+    assert.equal((await fetch(`${router.url}/debug/picks`, { headers })).status, 200);
+  }
+});
+
 test('a router without a key says once that it is open, unless only this machine reaches it', async (t) => {
   const warnings = async (options: Partial<RouterOptions>) => {
     const lines: string[] = [];

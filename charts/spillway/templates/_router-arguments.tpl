@@ -96,6 +96,13 @@ Arguments that only Spillway's router has, where a key differs from its default.
 - "--engine-tls-server-name"
 - {{ . | quote }}
 {{- end }}
+{{- if not (kindIs "invalid" $spec.pickHeader) }}
+- {{ ternary "--pick-header" "--no-pick-header" $spec.pickHeader | quote }}
+{{- end }}
+{{- with $spec.cacheSaltFrom }}
+- "--cache-salt-from"
+- {{ . | quote }}
+{{- end }}
 {{- if eq (toString $spec.migration) "false" }}
 - "--no-migration"
 {{- end }}

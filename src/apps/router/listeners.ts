@@ -9,6 +9,7 @@ import { dispatcher } from './routes/dispatcher.ts';
 import {
   adminRoutes,
   clientRoutes,
+  closedAdminRoutes,
   type RouterRoutesContext,
   viewPaths,
 } from './routes/router-routes.ts';
@@ -56,6 +57,8 @@ export class Listeners {
       browserGuard({ cors, host: address, allowedHosts: options.allowedHosts });
     const pagePaths = new Set(context.webpage.keys());
     const [own, operators] = [clientRoutes(context), adminRoutes(context)];
+    const isClosed = keys !== undefined && options.pickHeader === false;
+    const shown = isClosed ? closedAdminRoutes(context) : operators;
     const views = viewPaths(operators);
     const access = { rootPath, keys, peersKey: options.peers?.key, pagePaths, cors, views };
     const shared = { ticker, limits: server, memory, refusal: refusalText };
@@ -64,7 +67,7 @@ export class Listeners {
       ...(server.connectionsMax ? { connectionsMax: server.connectionsMax } : {}),
       ...(tls.listener && { tls: serverTls(tls.listener.material) }),
       ...dispatcher({
-        ...{ ...access, routes: admin ? own : { ...operators, ...own }, guard: guardOf(host) },
+        ...{ ...access, routes: admin ? own : { ...shown, ...own }, guard: guardOf(host) },
       }),
     });
     this.#adminServer =

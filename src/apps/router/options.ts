@@ -88,7 +88,8 @@ export interface RouterOptions {
   /** Time in which the share of an engine that has started grows; 0 for none. @default 10 */
   readonly slowStartSeconds?: number;
   /**
-   * Whether clients see why an engine was picked (`x-spillway-pick`), and URLs of engines; else they see names.
+   * Whether clients see why an engine was picked (`x-spillway-pick`), and URLs of engines; else they see names, and
+   * with a key the views are on the admin port only.
    *
    * @default true
    */

@@ -14,6 +14,7 @@ import {
 import type { Values } from '../../core/values/index.ts';
 import type { ProbeTls, ServiceSpec } from '../../io/processes/index.ts';
 import { localUrl } from './backends.ts';
+import { routerSight } from './router-sight.ts';
 import { startSecondsMax } from './startup-probe.ts';
 
 export interface ServiceOptions {
@@ -97,7 +98,7 @@ interface RouterAddress {
 
 /** The process of the router. */
 export function routerService(
-  { values, self, planFile }: ServiceOptions,
+  { values, self, environment, planFile }: ServiceOptions,
   backends: readonly Backend[],
   { healthUrl, healthTls, adminPort, controller }: RouterAddress,
 ): ServiceSpec {
@@ -108,6 +109,7 @@ export function routerService(
     args: [
       ...[...first, 'router'],
       ...(planFile === undefined ? [] : ['--plan', planFile]),
+      ...routerSight(values, environment).flags,
       ...routerFlags(values, backends, { adminPort, controller }),
     ],
     env: routerEnvironment(values, backends),

@@ -28,6 +28,7 @@ import {
 import { choosePrometheusPort, type LocalPrometheus, localPrometheus } from './local-prometheus.ts';
 import { assertPrograms } from './missing-programs.ts';
 import { RouterClient } from './router-client.ts';
+import { routerSight } from './router-sight.ts';
 import type { EngineDetails, ProcessSnapshot, StackSnapshot } from './snapshot.ts';
 import { engineService, routerService, type ServiceOptions } from './stack-services.ts';
 
@@ -82,8 +83,11 @@ export class RunningStack {
     const backends = await Promise.all(
       engines.map((engine, index) => backendOf(engine, ports[index], options)),
     );
-    // This program has no certificate of its own for a router that asks for one.
-    const [adminPort] = routerSpec.tls.clientCa === undefined ? [] : await freePorts(1);
+    // This program has no certificate of its own for a router that asks for one, and sees nothing where clients do not.
+    const needsPort =
+      routerSpec.tls.clientCa !== undefined ||
+      routerSight(options.values, options.environment).isHidden;
+    const [adminPort] = needsPort ? await freePorts(1) : [];
     return new RunningStack(options, engines, backends, ports, {
       admin: adminPort,
       prometheus: prometheusPort,

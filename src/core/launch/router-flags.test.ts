@@ -77,6 +77,8 @@ test('settings in the values become flags, extra arguments last', () => {
   routerPeers: [http://r1, http://r2]
   tokenizer: [hub, m=/models/m]
   engineTokenizeTimeout: 0.05
+  pickHeader: false
+  cacheSaltFrom: header:x-team
   extraArgs: [--port, "82"]
 spillway: { dashboard: false }
 `);
@@ -87,7 +89,10 @@ spillway: { dashboard: false }
   );
   assert.match(flags, / --session-key x-user /);
   assert.match(flags, / --root-path \/base /);
-  assert.match(flags, / --router-peers http:\/\/r1,http:\/\/r2 --no-dashboard .* --port 82$/);
+  assert.match(
+    flags,
+    / --no-pick-header --cache-salt-from header:x-team --router-peers http:\/\/r1,http:\/\/r2 --no-dashboard .* --port 82$/,
+  );
   assert.match(flags, / --tokenizer hub --tokenizer m=\/models\/m --engine-tokenize-timeout 0.05 /);
 });
 

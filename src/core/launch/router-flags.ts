@@ -100,6 +100,8 @@ export function routerFlags(
     ...(routerSpec.engineTokenizeTimeout === 0
       ? []
       : ['--engine-tokenize-timeout', String(routerSpec.engineTokenizeTimeout)]),
+    ...sightFlags(routerSpec.pickHeader),
+    ...(routerSpec.cacheSaltFrom === '' ? [] : ['--cache-salt-from', routerSpec.cacheSaltFrom]),
     ...(routerSpec.routerPeers.length === 0
       ? []
       : ['--router-peers', routerSpec.routerPeers.join(',')]),
@@ -136,6 +138,11 @@ function roleFlags({ routerSpec }: Values, backends: readonly Backend[]): string
     ...['--prefill-policy', prefillPolicy, '--decode-policy', decodePolicy],
     ...['--remote-prefill-tokens-min', String(remotePrefillTokensMin)],
   ];
+}
+
+function sightFlags(pickHeader: boolean | undefined): string[] {
+  if (pickHeader === undefined) return [];
+  return [pickHeader ? '--pick-header' : '--no-pick-header'];
 }
 
 /** As the chart passes them. */

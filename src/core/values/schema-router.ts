@@ -149,6 +149,14 @@ const routerKeys = {
     z.number().min(0).default(0),
     'How long a pick may wait for the /tokenize of an engine if the router has no tokenizer, in seconds; 0 never asks an engine.',
   ),
+  pickHeader: ours(
+    z.boolean().optional(),
+    'Whether clients are told why an engine was picked, and the URLs of engines (--pick-header). Unset: only on a loopback address without apiKey; "spillway up" also shows them on a loopback address with apiKey.',
+  ),
+  cacheSaltFrom: ours(
+    text.regex(/^(key|header(:[\w!#$%&'*+.^`|~-]+)?)?$/).default(''),
+    'What tells tenants apart, each of which gets a KV cache of its own in engines: key, header (x-tenant-id) or header:NAME (--cache-salt-from); empty for one cache for all.',
+  ),
   extraArgs: upstream(z.array(z.string()).default([]), 'More arguments of the router.'),
   otel: upstream(
     section({

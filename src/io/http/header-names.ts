@@ -54,6 +54,8 @@ const knownHeaders: readonly KnownHeader[] = [
   ...['set-cookie', 'strict-transport-security', 'clear-site-data', 'alt-svc', 'nel'].map(
     (name) => ({ name, kind: headerKinds.spillway }),
   ),
+  // An engine names itself by an address that clients cannot reach, and need not know.
+  ...['location', 'content-location'].map((name) => ({ name, kind: headerKinds.spillway })),
   // Which pages may read a response is the router's decision.
   ...['origin', 'credentials', 'methods', 'headers', 'private-network'].map((what) => ({
     ...{ name: `access-control-allow-${what}`, kind: headerKinds.spillway },

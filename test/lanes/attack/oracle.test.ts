@@ -9,7 +9,7 @@ const secret = 'The launch code of project Bluebird is 7419, and the meeting is 
 const addresses = /127\.0\.0\.1|localhost|:\d{4,5}\b/;
 
 test('guesses at the prompt of another client, and errors of engines that are dead', async (t) => {
-  const target = await startTarget(t, ['--api-key', 'k', '--admin-port', '0']);
+  const target = await startTarget(t, ['--api-key', 'k']);
   const ask = async (content: string) => {
     const response = await fetch(`${target.url}/v1/chat/completions`, {
       method: 'POST',
@@ -27,6 +27,10 @@ test('guesses at the prompt of another client, and errors of engines that are de
   for (const { status, own } of [first, wrong, right]) {
     assert.equal(status, 200);
     assert.equal(own, 'x-spillway-engine engine-1 x-spillway-engine-name engine-1');
+  }
+  for (const path of ['/engines', '/debug/picks', '/debug/requests', '/dashboard/history']) {
+    const shown = await fetch(target.url + path, { headers: { authorization: 'Bearer k' } });
+    assert.equal(shown.status, 404, path);
   }
   await target.engine.close();
   await until(async () => (await ask('Hi')).status !== 200);

@@ -57,6 +57,7 @@ const everySetting = {
   timeouts: Object.fromEntries(routerTimeouts.map(({ key }) => [key, 33])),
   admission: Object.fromEntries(admissionSettings.map(({ key }) => [key, 3])),
   ...{ migration: false, slowStart: 3, engineTokenizeTimeout: 1, drainDelay: 2 },
+  ...{ pickHeader: true, cacheSaltFrom: 'header:x-team' },
   ...{
     tokenizer: ['none'],
     routerPeers: ['http://127.0.0.1:9'],

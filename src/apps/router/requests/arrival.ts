@@ -66,7 +66,7 @@ export class Arrivals {
   }
 
   /**
-   * Finds the engine that the query names with `?id=`, by its id, name or URL, and removes the id from the query.
+   * Finds the engine that the query names with `?id=`, by what /engines shows of it, and removes the id from the query.
    *
    * @returns Undefined without an id, null if no engine has it.
    */
@@ -79,8 +79,11 @@ export class Arrivals {
     if (wanted === null) return undefined;
     query.delete('id');
     exchange.target = query.size > 0 ? `${target.slice(0, mark)}?${query}` : target.slice(0, mark);
+    const { sight } = this.#context;
     for (const engine of this.#engines.values()) {
-      if ([engine.id, engine.name, engine.url].includes(wanted)) return engine;
+      // A client that may not know an address cannot find out by guessing it.
+      const open = sight.isOpen ? [engine.name, engine.url] : [];
+      if ([engine.shown.name, ...open].includes(wanted)) return engine;
     }
     return null;
   }

@@ -39,6 +39,7 @@ function begin(
   const routed: RoutingRequest[] = [];
   const router = routerInMemory(context, {
     policy: { needsTokens },
+    router: { pickHeader: true },
     ...(options.aliases && { aliases: options.aliases }),
   });
   const route = router.core.route.bind(router.core);

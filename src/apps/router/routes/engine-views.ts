@@ -32,6 +32,18 @@ export function engineViews(
   }));
 }
 
+/** The entries of /engines for clients that see names only: upstream's fields, and the state. */
+export function engineNames(core: RoutingCore, engines: ReadonlyMap<string, Engine>) {
+  return core.endpoints().map(({ url, models, state }) => {
+    const engine = engines.get(url);
+    const name = engine?.shown.name ?? '';
+    return {
+      ...{ engine_id: name, serving_models: models, created: engine?.createdSeconds ?? 0 },
+      ...{ name, state },
+    };
+  });
+}
+
 const coverageOf = { exact: 'complete', partial: 'partial', none: 'none' } as const;
 
 /** Null where the policy does not follow KV events. */

@@ -19,7 +19,7 @@ import {
   saltedPaths,
 } from '../requests/request-routes.ts';
 import type { RouterAdmission } from '../requests/router-admission.ts';
-import { mergedModels } from './engine-views.ts';
+import { engineNames, mergedModels } from './engine-views.ts';
 import type { EventFeed } from './event-feed.ts';
 import { answerMetrics } from './metrics-page.ts';
 import type { RouterViews } from './router-views.ts';
@@ -102,6 +102,25 @@ export function adminRoutes(context: RouterRoutesContext): Routes<RouteHandler> 
   return Object.fromEntries(
     Object.entries(pages).map(([path, page]) => [path, { 'GET,HEAD': page }]),
   );
+}
+
+const forOperators =
+  'This page is for operators: it would tell clients of one another’s requests. Start the router with --admin-port for it, or with --pick-header if its clients may see it.';
+
+/** What clients get of `adminRoutes` where they may not see them: probes, metrics, and the names of engines. */
+export function closedAdminRoutes(context: RouterRoutesContext): Routes<RouteHandler> {
+  const refuse: RouteHandler = (exchange) =>
+    answerError(exchange, { status: 403, message: forOperators });
+  const routes = adminRoutes(context);
+  const views = viewPaths(routes);
+  const closed = Object.keys(routes).filter((path) => views.has(path));
+  const names: RouteHandler = (exchange) =>
+    answerJson(exchange, 200, engineNames(context.core, context.engines));
+  return {
+    ...routes,
+    ...Object.fromEntries(closed.map((path) => [path, { 'GET,HEAD': refuse }])),
+    '/engines': { 'GET,HEAD': names },
+  };
 }
 
 /** Paths of `adminRoutes` for people. Programs ask the others by any name of the router. */

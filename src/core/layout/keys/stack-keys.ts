@@ -109,6 +109,8 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.engineTls.serverName',
     'routerSpec.tokenizer',
     'routerSpec.engineTokenizeTimeout',
+    'routerSpec.pickHeader',
+    'routerSpec.cacheSaltFrom',
   ]),
   'routerSpec.hedging.budget': {
     up: used,
