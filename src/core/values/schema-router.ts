@@ -154,7 +154,10 @@ const routerKeys = {
     'Whether clients are told why an engine was picked, and the URLs of engines (--pick-header). Unset: only on a loopback address without apiKey; "spillway up" also shows them on a loopback address with apiKey.',
   ),
   cacheSaltFrom: ours(
-    text.regex(/^(key|header(:[\w!#$%&'*+.^`|~-]+)?)?$/).default(''),
+    text
+      .regex(/^(key|header(:[\w!#$%&'*+.^`|~-]+)?)?$/)
+      .meta({ examples: ['key', 'header:x-team'] })
+      .default(''),
     'What tells tenants apart, each of which gets a KV cache of its own in engines: key, header (x-tenant-id) or header:NAME (--cache-salt-from); empty for one cache for all.',
   ),
   extraArgs: upstream(z.array(z.string()).default([]), 'More arguments of the router.'),

@@ -182,6 +182,7 @@ function samples(node: SchemaNode, path: string): readonly unknown[] {
     case 'string':
       if (node.pattern === undefined) return ['sentinel'];
       if (node.pattern.includes('sha256')) return [`sha256:${'a1'.repeat(32)}`];
+      if (node.examples !== undefined) return node.examples;
       return node.pattern.includes('numkMGTPE') ? ['437Mi'] : ['0.437'];
     case 'array':
       return node.items?.type === 'string' ? [['sentinel']] : [[{ name: 'sentinel', value: 'x' }]];
