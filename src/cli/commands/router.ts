@@ -22,7 +22,12 @@ import { byteSize, duration } from '../arguments/quantities.ts';
 import { addHedgeFlags, type HedgeFlags, hedgingFrom } from '../hedge-flags.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
 import { addPolicyFlags, policyParametersFrom, unusedFlagText } from '../policy-flags.ts';
-import { type AccessFlags, accessFrom, addAccessFlags } from '../router/access-flags.ts';
+import {
+  type AccessFlags,
+  accessFrom,
+  addAccessFlags,
+  tenantNote,
+} from '../router/access-flags.ts';
 import {
   addDisaggregationFlags,
   type DisaggregationFlags,
@@ -260,6 +265,8 @@ async function run(flags: Flags, command: UpstreamCommand): Promise<void> {
     log.warning(unusedFlagText(parameter, '--routing-logic', flags.routingLogic));
   }
   const access = accessFrom(flags);
+  const note = tenantNote(access);
+  if (note !== undefined) log.warning(note);
   const router = await startRouter({
     ...listenersFrom(flags),
     ...discoveryFrom(flags, log),

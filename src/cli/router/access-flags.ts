@@ -1,5 +1,5 @@
 // Who may use the router: keys, and pages of other origins.
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { parseCacheSaltSource, type RouterOptions } from '../../apps/router/index.ts';
 import { commaList, InputError } from '../../core/base/index.ts';
 import { secretFrom } from './secret-from.ts';
@@ -35,7 +35,7 @@ export function addAccessFlags(command: Command): Command {
     .option(
       '--cache-salt-from <source>',
       'give each tenant a KV cache of its own in engines, told by its API key (key) or by a header that a gateway sets (header:NAME; header alone is x-tenant-id) (default: one for all)',
-      parseCacheSaltSource,
+      saltSource,
     )
     .option(
       '--allowed-origins <json>',
@@ -84,6 +84,27 @@ export function accessFrom(
   };
 }
 
+/** @throws {InvalidArgumentError} Which names the flag. */
+function saltSource(text: string): RouterOptions['cacheSaltFrom'] {
+  try {
+    return parseCacheSaltSource(text);
+  } catch (error) {
+    if (error instanceof InputError) throw new InvalidArgumentError(error.message);
+    throw error;
+  }
+}
+
+/** What is odd about the keys of tenants, as a sentence; undefined in the usual case. */
+export function tenantNote({
+  apiKey,
+  apiKeyFile,
+  cacheSaltFrom,
+}: ReturnType<typeof accessFrom>): string | undefined {
+  if (cacheSaltFrom !== 'key' || apiKeyFile !== undefined) return undefined;
+  const which = apiKey === undefined ? 'any key that they choose' : 'the same key';
+  return `--cache-salt-from key tells tenants by their API keys, and all clients here have ${which}: give each tenant a key of its own with --api-key-file, or name a header that a gateway sets (--cache-salt-from header:NAME).`;
+}
+
 /** A list as vLLM's flags have it, or one text. */
 function jsonList(text: string): readonly string[] {
   if (!text.startsWith('[')) return commaList(text);
@@ -93,5 +114,5 @@ function jsonList(text: string): readonly string[] {
   } catch {
     // Reported below.
   }
-  throw new InputError(`A list of texts in JSON is expected, such as ["*"], not ${text}.`);
+  throw new InvalidArgumentError('It must be a list of texts in JSON, such as ["*"].');
 }
