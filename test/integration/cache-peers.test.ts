@@ -29,14 +29,14 @@ async function group(
   t: TestContext,
   count: number,
   copies: number,
-  password?: string,
+  { password, memoryBytes = 64 << 20 }: { password?: string; memoryBytes?: number } = {},
 ): Promise<Group> {
   const ports = await freePorts(count);
   const names = ports.map((port) => `127.0.0.1:${port}`);
   const servers = await Promise.all(
     ports.map((respPort, i) =>
       testCache(t, {
-        ...{ respPort, password },
+        ...{ respPort, password, memoryBytes },
         peers: {
           ...{ self: names[i] as string, members: names, copies },
           handOverBytesPerSecond: 2 ** 40,
@@ -93,6 +93,22 @@ async function copied({ servers }: Group, values: number): Promise<void> {
   });
 }
 
+test('a server that is full keeps its own values, and drops copies for others', async (t) => {
+  const values = Array.from({ length: 60 }, (_, i) => `m@1@0@${(i * 6151).toString(16)}@bfloat16`);
+  const all = await group(t, 2, 2, { memoryBytes: 5 << 20 });
+  const owner = (key: string) => all.names.indexOf(ownersOf(key, all.names, 2)[0] as string);
+  const own = [0, 1].map((server) => values.filter((key) => owner(key) === server));
+  for (const server of [0, 1]) await put(all.client(server, 'redis'), own[server] ?? []);
+  await copied(all, values.length);
+  for (const server of [0, 1]) {
+    const mine = own[server] as string[];
+    assert.ok(mine.length > 20 && mine.length < 40);
+    const { store } = all.servers[server] as CacheServer;
+    assert.ok(store.stats.entries < values.length, 'not all of them fit');
+    assert.equal(mine.filter((key) => store.size(key) !== undefined).length, mine.length);
+  }
+});
+
 for (const scheme of ['lm', 'redis'] as const) {
   test(`${scheme}: what one server got is found through every other one`, async (t) => {
     const all = await group(t, 3, 1);
@@ -113,7 +129,7 @@ test('with two copies, a server that dies costs nothing; with one, its keys only
     [2, keys.length],
     [1, undefined],
   ] as const) {
-    const all = await group(t, 3, copies, 'secret');
+    const all = await group(t, 3, copies, { password: 'secret' });
     await put(all.client(0, 'redis'), keys);
     const owned = (name: string | undefined) =>
       keys.filter((key) => ownersOf(key, all.names, copies).includes(name as string)).length;

@@ -104,6 +104,10 @@ export class Peers implements OtherServers {
     return this.#ownersBut(key).length > 0;
   }
 
+  keepsCopy(key: string): boolean {
+    return this.#slots.ofKey(clientKey(key)).indexOf(this.#options.self) > 0;
+  }
+
   /** Asks the servers that keep the key, one after the other. */
   async fetch(key: string): Promise<boolean> {
     for (const name of this.#ownersBut(key)) {
@@ -166,6 +170,7 @@ export class Peers implements OtherServers {
       cursor = step.next;
       for (const key of step.keys) {
         if (signal?.aborted) return;
+        if (!this.keepsCopy(key)) this.#store.own(key);
         const old = before.ofKey(clientKey(key));
         if (!old.includes(this.#options.self)) continue;
         for (const name of this.#slots.ofKey(clientKey(key))) {
@@ -226,7 +231,7 @@ export class Peers implements OtherServers {
     const parts: Buffer[] = [];
     const { size } = await connection.ask(['GET'], key, (bytes) => parts.push(Buffer.from(bytes)));
     if (size === undefined) return false;
-    const writer = this.#store.receiveCopy(key, size, read.label);
+    const writer = this.#store.receiveFetched(key, size, read.label);
     for (const part of parts) writer.write(part);
     if (writer.checksum === read.checksum) return writer.commit(read.ttlSeconds);
     writer.abort();

@@ -88,6 +88,29 @@ test('the least recently used value makes room, and memory never exceeds its bou
   assert.equal(store.stats.refused, 1);
 });
 
+test('copies for other servers make room first, take none from own values, and are own once they are read', () => {
+  const { store } = storeOf(4);
+  const putCopy = (key: string) => {
+    const writer = store.receive(key, page, undefined, true);
+    writer.write(filled(page, 1));
+    return writer.commit();
+  };
+  const there = () => [...store.keys()].sort().join('');
+  for (const key of ['c', 'd']) assert.ok(putCopy(key));
+  for (const key of ['a', 'b']) assert.ok(put(store, key, filled(page, 2)));
+  assert.ok(putCopy('e'));
+  assert.equal(there(), 'abde', 'a copy took the place of the oldest copy');
+  assert.ok(read(store, 'd'));
+  assert.ok(put(store, 'f', filled(page, 2)));
+  assert.equal(there(), 'abdf', 'the copy that was not read went before older values');
+  assert.equal(putCopy('g'), false);
+  assert.equal(there(), 'abdf');
+  assert.ok(put(store, 'h', filled(page, 2)));
+  assert.equal(there(), 'bdfh', 'a copy that was read goes in its turn');
+  store.clear();
+  assert.ok(put(store, 'z', filled(4 * page, 1)), 'no page is lost');
+});
+
 test('a value that is being read keeps its bytes, though it is evicted or replaced', () => {
   const { store } = storeOf(2);
   put(store, 'a', filled(page, 1));

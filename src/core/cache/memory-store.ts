@@ -2,6 +2,7 @@
 // bytes are there, and is checked against its checksum each time it is read.
 import type { Clock } from '../base/index.ts';
 import { createEvictionOrder, type EvictionOrder } from '../eviction/index.ts';
+import { CopiesFirst } from './copies-first.ts';
 import { ExistenceLeases } from './existence-leases.ts';
 import { PageMemory, pageBytes } from './page-memory.ts';
 import { type Checksum, PagesWriter, pieceBytes, type WrittenValue } from './pages-writer.ts';
@@ -105,7 +106,7 @@ export class MemoryStore {
   readonly #clock: Clock;
   readonly #checksum: Checksum;
   readonly #entries = new Map<string, Entry>();
-  readonly #order: EvictionOrder;
+  readonly #order: CopiesFirst;
   readonly tenants: TenantQuotas;
   /** Told of each value that is stored here, except for those that come from below. */
   readonly watched = new WatchedKeys();
@@ -136,7 +137,7 @@ export class MemoryStore {
     this.#clock = options.clock;
     this.#checksum = options.checksum;
     const { createOrder = () => createEvictionOrder('lru') } = options;
-    this.#order = createOrder();
+    this.#order = new CopiesFirst(createOrder);
     this.tenants = new TenantQuotas(options.tenants ?? [], createOrder);
     this.#held = new ExistenceLeases(Math.floor(this.#memory.pages / 2));
   }
@@ -145,11 +146,13 @@ export class MemoryStore {
    * Begins to receive a value. Memory is taken, and others are evicted, as its bytes arrive.
    *
    * @param label Kept with the value and returned with it, at most a few dozen bytes.
+   * @param isCopy Whether it is kept for another server: it evicts only such values, and is evicted before all others until a
+   *   client reads it here. @default false
    */
-  receive(key: string, size: number, label?: Uint8Array): LandingValue {
+  receive(key: string, size: number, label?: Uint8Array, isCopy = false): LandingValue {
     const tenant = this.tenants.of(key);
     const source = {
-      take: (count: number) => this.#take(count, tenant),
+      take: (count: number) => this.#take(count, tenant, isCopy),
       release: (pages: readonly number[]) => this.#release(pages, tenant),
       spans: (pages: readonly number[], bytes: number) => this.#memory.spans(pages, bytes),
     };
@@ -171,7 +174,7 @@ export class MemoryStore {
         return writer.isDropped;
       },
       commit: (ttlSeconds = Number.POSITIVE_INFINITY) =>
-        this.#publish({ key, size, label, tenant }, writer.end(), ttlSeconds),
+        this.#publish({ key, size, label, tenant, isCopy }, writer.end(), ttlSeconds),
     };
   }
 
@@ -268,8 +271,14 @@ export class MemoryStore {
 
   /** Two values belong to one prompt, as a client's requests suggest. */
   follows(key: string, before: string): void {
-    this.#order.follows(key, before, false);
-    this.tenants.of(key)?.order?.follows(key, before, false);
+    this.#order.follows(key, before);
+    this.tenants.of(key)?.order?.follows(key, before);
+  }
+
+  /** A copy of another server's value is this server's own from now on; of other values, nothing changes. */
+  own(key: string): void {
+    this.#order.own(key);
+    this.tenants.of(key)?.order?.own(key);
   }
 
   /** Counts as a use of the value, without a promise. @returns Whether there is one. */
@@ -361,12 +370,12 @@ export class MemoryStore {
   }
 
   #publish(
-    value: Pick<Entry, 'key' | 'size' | 'label' | 'tenant'>,
+    value: Pick<Entry, 'key' | 'size' | 'label' | 'tenant'> & { readonly isCopy: boolean },
     written: WrittenValue | undefined,
     ttlSeconds: number,
   ): boolean {
     const older = this.#entries.get(value.key);
-    const { key, size, tenant } = value;
+    const { key, size, tenant, isCopy } = value;
     if (written?.isLanded !== true) this.watched.changed(key);
     if (older !== undefined) this.#forget(older, false);
     if (written === undefined || ttlSeconds <= 0) {
@@ -385,10 +394,10 @@ export class MemoryStore {
       leases: 0,
       isGone: false,
     });
-    this.#order.add(key, size);
+    this.#order.add(key, size, isCopy);
     this.#bytes += size;
     if (tenant !== undefined) {
-      tenant.order?.add(key, size);
+      tenant.order?.add(key, size, isCopy);
       tenant.bytes += size;
       tenant.entries++;
     }
@@ -416,14 +425,18 @@ export class MemoryStore {
   }
 
   /** Takes pages for a value, evicting others. */
-  #take(count: number, tenant: TenantUsage | undefined): readonly number[] | undefined {
+  #take(
+    count: number,
+    tenant: TenantUsage | undefined,
+    isCopy: boolean,
+  ): readonly number[] | undefined {
     if (count > this.#memory.pages) return undefined;
     const hasRoom = () => this.#memory.freePages >= count;
     if (tenant?.order !== undefined) {
       const isWithin = () => tenant.pages + count <= tenant.pagesMax;
-      if (!this.#evictUntil(isWithin, tenant.order)) return undefined;
+      if (!this.#evictUntil(isWithin, tenant.order.candidates(isCopy))) return undefined;
     }
-    if (!this.#evictUntil(hasRoom, this.#order)) return undefined;
+    if (!this.#evictUntil(hasRoom, this.#order.candidates(isCopy))) return undefined;
     if (tenant !== undefined) tenant.pages += count;
     return this.#memory.take(count);
   }
@@ -433,11 +446,11 @@ export class MemoryStore {
     if (tenant !== undefined) tenant.pages -= pages.length;
   }
 
-  #evictUntil(isEnough: () => boolean, order: EvictionOrder): boolean {
+  #evictUntil(isEnough: () => boolean, candidates: Iterable<string>): boolean {
     if (isEnough()) return true;
     const now = this.#clock.nowSeconds();
     let looks = 0;
-    for (const key of order.candidates()) {
+    for (const key of candidates) {
       if (looks++ >= evictionLooksMax) return false;
       const entry = this.#entries.get(key) as Entry;
       if (entry.leases > 0 || this.#held.has(entry, now)) continue;

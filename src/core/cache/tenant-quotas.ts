@@ -1,5 +1,6 @@
 // The memory of tenants: each has a bound of its own, and makes room among its own values.
 import type { EvictionOrder } from '../eviction/index.ts';
+import { CopiesFirst } from './copies-first.ts';
 import { pageBytes } from './page-memory.ts';
 import { spaceOf } from './tenant-keys.ts';
 
@@ -32,7 +33,7 @@ export class TenantUsage {
   /** Pages that its values may take, also those that are being received. */
   readonly pagesMax: number;
   /** Its own values; undefined without a bound. */
-  readonly order: EvictionOrder | undefined;
+  readonly order: CopiesFirst | undefined;
   pages = 0;
   bytes = 0;
   entries = 0;
@@ -42,7 +43,7 @@ export class TenantUsage {
     const { bytesMax } = quota;
     this.quota = quota;
     this.pagesMax = bytesMax === undefined ? Number.POSITIVE_INFINITY : bytesMax / pageBytes;
-    this.order = bytesMax === undefined ? undefined : createOrder();
+    this.order = bytesMax === undefined ? undefined : new CopiesFirst(createOrder);
   }
 
   get stats(): TenantStats {

@@ -11,6 +11,8 @@ import type { WatchedKeys } from './watched-keys.ts';
 /** Other servers that may have a value; they are asked when this one lacks it. */
 export interface OtherServers {
   mayHave(key: string): boolean;
+  /** Whether another server is the first one that keeps the key, and this one has a copy. */
+  keepsCopy(key: string): boolean;
   /** Brings a value to memory. @returns Whether it is there. */
   fetch(key: string): Promise<boolean>;
   /** A client has stored a value here, has deleted keys, or all of them. */
@@ -89,7 +91,7 @@ export class TieredStore implements ClientStore {
   }
 
   receive(key: string, size: number, label?: Uint8Array): ValueWriter {
-    const writer = this.receiveCopy(key, size, label);
+    const writer = this.receiveFetched(key, size, label);
     if (this.others === undefined) return writer;
     return {
       ...writer,
@@ -107,9 +109,18 @@ export class TieredStore implements ClientStore {
     };
   }
 
-  /** As `receive`, for a value that comes from another server. */
+  /** As `receive`, for a value of another server that a client of this one waits for. */
+  receiveFetched(key: string, size: number, label?: Uint8Array): ValueWriter {
+    return this.#receive(key, size, label, false);
+  }
+
+  /** As `receive`, for a value that another server sends to be kept here. */
   receiveCopy(key: string, size: number, label?: Uint8Array): ValueWriter {
-    const writer = this.#memory.receive(key, size, label);
+    return this.#receive(key, size, label, this.others?.keepsCopy(key) === true);
+  }
+
+  #receive(key: string, size: number, label: Uint8Array | undefined, isCopy: boolean): ValueWriter {
+    const writer = this.#memory.receive(key, size, label, isCopy);
     const below = this.#below;
     if (below === undefined) return writer;
     return {
@@ -154,6 +165,11 @@ export class TieredStore implements ClientStore {
   /** A value in memory without a use of it, for another server. */
   peek(key: string): ValueLease | undefined {
     return this.#memory.peek(key);
+  }
+
+  /** A copy of another server's value is this server's own from now on. */
+  own(key: string): void {
+    this.#memory.own(key);
   }
 
   lease(key: string, isCheckedLater = false): ValueLease | undefined {
