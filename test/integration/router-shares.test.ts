@@ -27,7 +27,18 @@ test('three equal engines get equal shares of light traffic, though some start s
   for (const count of counts) assert.ok(count >= requests / 5, `requests by engine: ${counts}`);
 });
 
-async function ask(url: string, content: string): Promise<void> {
+test('one prompt that is too long for its engine costs the engine no share', async (t) => {
+  const fleet = await startFleet(t, { engines: 3, policy: 'predictive', model });
+  for (let i = 0; i < 6; i++) await ask(fleet.url, `first question ${i} `.repeat(20));
+  await ask(fleet.url, 'hello '.repeat(60_000), 400);
+  const before = (await fleet.states()).map((state) => requestsOf(state));
+  for (let i = 0; i < 60; i++) await ask(fleet.url, `next question ${i} `.repeat(60));
+  const after = (await fleet.states()).map((state) => requestsOf(state));
+  const counts = after.map((count, i) => count - (before[i] as number));
+  for (const count of counts) assert.ok(count >= 10, `requests by engine: ${counts}`);
+});
+
+async function ask(url: string, content: string, expected = 200): Promise<void> {
   const response = await fetch(`${url}/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -35,8 +46,8 @@ async function ask(url: string, content: string): Promise<void> {
       ...{ model, stream: true, max_tokens: 4, messages: [{ role: 'user', content }] },
     }),
   });
-  assert.equal(response.status, 200);
   await response.text();
+  assert.equal(response.status, expected);
 }
 
 function requestsOf(state: object): number {

@@ -124,6 +124,8 @@ export interface Pick {
 /** How a request ended, as far as the router saw. */
 export interface Outcome {
   readonly status: 'completed' | 'cancelled' | 'failed';
+  /** Of a completed request: the engine did no work for it, because of an error that is the client's. @default false */
+  readonly isRefused?: boolean | undefined;
   /** From the response's usage, where the router saw one. */
   readonly promptTokens?: number | undefined;
   readonly cachedTokens?: number | undefined;

@@ -90,6 +90,7 @@ function updateOf(line: Fields): AttemptUpdate {
         promptTokens: optionalCount(line, 'promptTokens'),
         cachedTokens: optionalCount(line, 'cachedTokens'),
         outputTokens: optionalCount(line, 'outputTokens'),
+        ...(line['isRefused'] === true && { isRefused: true }),
         ...(line['broke'] === true && { broke: true }),
       };
     default:

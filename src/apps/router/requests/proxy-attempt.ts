@@ -57,6 +57,8 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
   #upstream: UpstreamExchange | undefined = undefined;
   /** Whether the engine was asked for the ids of tokens. */
   #asksTokenIds = false;
+  /** Of its response; 0 before. */
+  #status = 0;
   /** A refusal that may be about that. */
   #refusal: HeldRefusal | undefined = undefined;
   #sentAtMs = 0;
@@ -187,7 +189,8 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
   }
 
   ended(status: AttemptOutcome): void {
-    this.#ticket.finish(this.#owner.outcomeOf(status));
+    const outcome = this.#owner.outcomeOf(status);
+    this.#ticket.finish(this.#status < 400 ? outcome : { ...outcome, isRefused: true });
     this.#trace?.ended(status, this.#failure?.message);
     this.#upstream = undefined;
     this.#context.attemptEnded(this.#id);
@@ -243,6 +246,7 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     ended: boolean,
     chunks: number,
   ): boolean {
+    this.#status = status;
     if (this.#trace !== undefined) this.#trace.status = status;
     const verdict = this.#owner.headOf(this, status, ended || bytes.length > 0);
     this.#heldHead = verdict === 'hold' ? head : undefined;

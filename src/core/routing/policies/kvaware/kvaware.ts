@@ -145,7 +145,8 @@ export class KvAwarePolicy implements Policy {
   ): void {
     const { endpoint, chain, expected, cachedTokens } = pick;
     if (expected !== undefined) {
-      if (outcome.status === 'completed') this.#expected.settle(expected, nowSeconds);
+      if (outcome.status === 'completed' && !outcome.isRefused)
+        this.#expected.settle(expected, nowSeconds);
       else this.#expected.withdraw(expected);
     }
     if (chain !== undefined) this.#assumed.finished(endpoint, chain, cachedTokens, outcome);

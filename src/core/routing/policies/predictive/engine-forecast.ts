@@ -140,8 +140,9 @@ export class EngineForecast {
   /**
    * @param streams Whether the first byte marks the end of prefill.
    * @param share All requests of the fleet divided by those of this router.
+   * @returns The prefill that the engine was assigned for it, in seconds.
    */
-  sent(attempt: Attempt, nowSeconds: number, streams: boolean, share: number): void {
+  sent(attempt: Attempt, nowSeconds: number, streams: boolean, share: number): number {
     const seconds = this.#speed.secondsFor(attempt.work) + (attempt.loadSeconds ?? 0);
     this.#backlog.add(attempt, seconds, nowSeconds, streams);
     this.#foreign.sent(seconds, share, nowSeconds);
@@ -154,6 +155,7 @@ export class EngineForecast {
     this.#memory.sent(uncachedTokensOf(attempt) + this.#idle.claim(attempt, nowSeconds));
     this.row.assign(seconds, nowSeconds);
     this.#noteChange();
+    return seconds;
   }
 
   /** @returns The sample that the speed was fitted to, once all first bytes of a step have arrived. */

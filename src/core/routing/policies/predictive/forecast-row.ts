@@ -122,6 +122,11 @@ export class ForecastRow {
     numbers[at + assignedAt] = Math.max(nowSeconds, numbers[at + assignedAt] as number);
   }
 
+  /** Takes back what was assigned and not done. */
+  unassign(seconds: number, nowSeconds: number): void {
+    this.assign(-Math.min(seconds, this.assignedSeconds(nowSeconds)), nowSeconds);
+  }
+
   /** Counts the engine as having been assigned at least so much recently. */
   raiseAssigned(seconds: number, nowSeconds: number): void {
     const missing = seconds - this.assignedSeconds(nowSeconds);

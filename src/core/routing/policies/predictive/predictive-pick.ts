@@ -28,6 +28,8 @@ export class PredictivePick implements Pick, Attempt {
   queued: Attempt['queued'] = undefined;
   /** Set when it is sent. */
   sentSeconds = Number.NaN;
+  /** Prefill that its engine was assigned for it. */
+  assignedSeconds = 0;
 
   constructor(options: {
     readonly endpoint: Endpoint;

@@ -50,6 +50,18 @@ test('a conversation returns to the engine that has it cached', () => {
   }
 });
 
+test('an engine that refuses a long prompt gets its share of the others', () => {
+  for (const stream of [true, false]) {
+    const { clock, send, serve } = fleetOf('abcd');
+    for (let i = 0; i < 4; i++) serve(fresh(`first ${i}`, 300));
+    const long = send({ ...fresh('long', 60_000), stream });
+    clock.advance(0.02);
+    long.finish({ status: 'completed', isRefused: true });
+    const urls = Array.from({ length: 100 }, (_, i) => serve(fresh(`next ${i}`, 300)));
+    for (const url of 'abcd') assert.ok(count(urls, url) >= 20, `${url}: ${count(urls, url)}`);
+  }
+});
+
 test('the reason states the prediction and its inputs', () => {
   const { core, serve } = fleetOf('a');
   serve(fresh('x'));

@@ -144,7 +144,8 @@ export class PredictivePolicy implements Policy {
     row.picked(++this.#picks, nowSeconds);
     // Requests of peer routers were not picked here, so their engine may not have been aged.
     row.age(nowSeconds, this.#fleetSpeeds.of(pick.endpoint).line);
-    pick.forecast.sent(pick, nowSeconds, request.stream, this.#share.allPerOwn);
+    const { allPerOwn } = this.#share;
+    pick.assignedSeconds = pick.forecast.sent(pick, nowSeconds, request.stream, allPerOwn);
     if (pick.chain === undefined) return;
     pick.inFlight = this.#held.sent(pick.endpoint, pick.chain);
     if (pick.hadTokens && !pick.isFromPeer) {
@@ -183,9 +184,12 @@ export class PredictivePolicy implements Policy {
     nowSeconds: number,
   ): void {
     const { chain } = pick;
-    pick.forecast.finished(pick, outcome.status === 'completed', nowSeconds);
+    const isDone = outcome.status === 'completed' && outcome.isRefused !== true;
+    pick.forecast.finished(pick, isDone, nowSeconds);
+    // Or an engine that has refused one long prompt would get no others until all have had as much prefill.
+    if (outcome.isRefused) pick.forecast.row.unassign(pick.assignedSeconds, nowSeconds);
     if (pick.expected !== undefined) {
-      this.#held.expectedEnded(pick.expected, outcome.status === 'completed', nowSeconds);
+      this.#held.expectedEnded(pick.expected, isDone, nowSeconds);
       pick.expected = undefined;
     }
     if (chain) {
