@@ -127,6 +127,17 @@ for (const [what, encoding, bytes, status, message] of [
   });
 }
 
+test('a body that grows out of all proportion is refused, whatever its size', async (t) => {
+  const { router } = await stack(t, [{}]);
+  const bomb = brotliCompressSync(Buffer.alloc(60_000_000, 'a'));
+  const response = await postEncoded(router, 'br', bomb);
+  assert.equal(response.status, 413);
+  assert.match(await response.text(), /more than 256 times .* without Content-Encoding/);
+  const text = `Tell me about bridge ${'and dam '.repeat(100)}`.repeat(1000);
+  const usual = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: text }] });
+  assert.equal((await postEncoded(router, 'gzip', gzipSync(usual))).status, 200);
+});
+
 test('what a body is decoded to counts in the memory for bodies', async (t) => {
   const { router } = await stack(t, [{}], { server: { bufferedRequestBytesMax: 200_000 } });
   const response = await postEncoded(router, 'gzip', gzipSync(Buffer.alloc(1_000_000)));

@@ -1,12 +1,7 @@
 // Collects a request body in one buffer that grows as the body arrives, so that memory follows the
 // received bytes, not the announced length or the number of pieces.
-import type { BufferPool } from './buffer-pool.ts';
+import { type BufferPool, bytesAtOnceMax } from './buffer-pool.ts';
 
-/**
- * Bodies up to this size get their whole buffer at once; for larger ones it grows with the received
- * bytes.
- */
-const bytesAtOnceMax = 1_048_576;
 const noBytes = Buffer.alloc(0);
 
 export class BodyBuffer {

@@ -8,7 +8,6 @@ import {
   createInflateRaw,
   createZstdDecompress,
 } from 'node:zlib';
-import { unsharedBytesMax } from './buffer-pool.ts';
 import type { ServerExchange } from './server-exchange.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
 import { hasWholeFrame } from './zstd-frame.ts';
@@ -30,6 +29,9 @@ const codingsMax = 2;
 const decodersMax = 4;
 /** Frames of one zstd body. Compressors write one; several may follow each other (RFC 8878 §3). */
 const zstdFramesMax = 64;
+/** A body of repetitions may grow to this size, and beyond it by this factor; text of people grows by 3 to 10. */
+const grownBytesMax = 4 * 1_048_576;
+const growthMax = 256;
 /** Of a decoder's output. */
 const pieceBytes = 65_536;
 /** 8 MiB: the largest window that RFC 9659 allows for content coding. */
@@ -72,6 +74,7 @@ export class BodyDecoder {
   async decode(exchange: ServerExchange, contentEncoding: string): Promise<void> {
     const codings = codingsOf(contentEncoding);
     if (codings.length === 0 || exchange.body.length === 0) return;
+    const sentBytes = exchange.body.length;
     const gone = new AbortController();
     exchange.listener = { onClientGone: () => gone.abort() };
     if (this.#running >= decodersMax) await this.#turn(gone.signal);
@@ -79,7 +82,7 @@ export class BodyDecoder {
     try {
       for (const coding of codings.toReversed()) {
         if (exchange.over) return;
-        exchange.body = await this.#decoded(exchange, coding, gone.signal);
+        exchange.body = await this.#decoded(exchange, { coding, sentBytes }, gone.signal);
       }
     } finally {
       this.#running--;
@@ -103,7 +106,7 @@ export class BodyDecoder {
 
   async #decoded(
     exchange: ServerExchange,
-    coding: ContentCoding,
+    { coding, sentBytes }: { readonly coding: ContentCoding; readonly sentBytes: number },
     gone: AbortSignal,
   ): Promise<Buffer> {
     const { bodyBytesMax } = exchange;
@@ -113,6 +116,10 @@ export class BodyDecoder {
       length += piece.length;
       if (length > bodyBytesMax) {
         const message = `The decoded request body is larger than ${bodyBytesMax} bytes.`;
+        throw new HttpSyntaxError(413, message);
+      }
+      if (length > grownBytesMax && length > growthMax * sentBytes) {
+        const message = `The decoded request body is more than ${growthMax} times as large as it was sent; send it without Content-Encoding.`;
         throw new HttpSyntaxError(413, message);
       }
       exchange.reserve(piece.length);
@@ -129,7 +136,7 @@ export class BodyDecoder {
         throw corrupt(coding, 'bytes follow its end');
       }
     }
-    return joined(pieces, length);
+    return Buffer.concat(pieces, length);
   }
 }
 
@@ -187,13 +194,4 @@ function isZlib([first = 0, second = 0]: Buffer): boolean {
 
 function corrupt(coding: ContentCoding, why: string): HttpSyntaxError {
   return new HttpSyntaxError(400, `The request body is not valid ${coding} data: ${why}.`);
-}
-
-/** In shared memory if it is large, as bodies that arrive: another thread reads it there. */
-function joined(pieces: readonly Buffer[], length: number): Buffer {
-  if (length <= unsharedBytesMax) return Buffer.concat(pieces, length);
-  const whole = Buffer.from(new SharedArrayBuffer(length));
-  let at = 0;
-  for (const piece of pieces) at += piece.copy(whole, at);
-  return whole;
 }

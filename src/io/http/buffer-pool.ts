@@ -3,8 +3,8 @@
 
 /** Minimum size of a buffer; smaller ones are not worth a class of their own. */
 const bytesMin = 4_096;
-/** Buffers above this size are in shared memory. */
-export const unsharedBytesMax = 1_048_576;
+/** Bodies above this size are read in another thread, to which their memory moves. */
+export const bytesAtOnceMax = 1_048_576;
 
 /** Keeps returned buffers by size, up to a bound in bytes; those beyond it are released. */
 export class BufferPool {
@@ -26,25 +26,19 @@ export class BufferPool {
   take(length: number): Buffer {
     const index = classOf(length);
     const kept = this.#classes[index]?.pop();
-    if (kept === undefined) return newBuffer(bytesMin << index);
+    if (kept === undefined) return Buffer.allocUnsafeSlow(bytesMin << index);
     this.#keptBytes -= kept.length;
     return kept;
   }
 
-  /** Takes back a whole buffer from `take`; it must not be read from now on. */
+  /** Takes back a whole buffer from `take`, unless its memory has moved to another thread; it must not be read from now on. */
   give(buffer: Buffer): void {
-    if (this.#keptBytes + buffer.length > this.#keptBytesMax) return;
+    if (buffer.length === 0 || this.#keptBytes + buffer.length > this.#keptBytesMax) return;
     this.#keptBytes += buffer.length;
     const index = classOf(buffer.length);
     this.#classes[index] ??= [];
     this.#classes[index].push(buffer);
   }
-}
-
-/** Large buffers are shared memory, so that another thread can read them without a copy. */
-function newBuffer(bytes: number): Buffer {
-  if (bytes <= unsharedBytesMax) return Buffer.allocUnsafeSlow(bytes);
-  return Buffer.from(new SharedArrayBuffer(bytes));
 }
 
 /** Returns the index of the smallest class with this many bytes. */

@@ -1,6 +1,6 @@
 // HTTP/1.1 on node:net: a strict server, and connection pools to engines.
 export { acceptedCodings, BodyDecoder } from './body-decoder.ts';
-export { unsharedBytesMax } from './buffer-pool.ts';
+export { bytesAtOnceMax } from './buffer-pool.ts';
 export { ChunkedReader } from './chunked-reader.ts';
 export { copied, type FetchedAnswer, fetchBytes, RepeatedGet } from './fetch-bytes.ts';
 export { Headers } from './header-lines.ts';

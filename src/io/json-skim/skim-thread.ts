@@ -4,8 +4,16 @@ import { Worker } from 'node:worker_threads';
 import { JsonSyntaxError } from '../../core/protocol/index.ts';
 import type { SkimRequest, SkimResponse } from './skim-messages.ts';
 
-interface Waiting {
-  resolve(spans: Int32Array): void;
+/** A body that was read in the thread. */
+export interface SkimmedBody {
+  readonly spans: Int32Array;
+  /** The same bytes, whose memory has come back. */
+  readonly bytes: Buffer<ArrayBuffer>;
+}
+
+interface Waiting extends SkimRequest {
+  readonly isWanted: () => boolean;
+  resolve(body: SkimmedBody): void;
   reject(error: Error): void;
 }
 
@@ -15,30 +23,55 @@ const program = new URL(
   import.meta.url,
 );
 
-/** Starts the thread with the first body. The memory for bodies bounds the number that wait. */
+/**
+ * Starts the thread with the first body. The thread has one body at a time: the memory for bodies bounds those that wait, and
+ * what is no longer wanted is not kept there.
+ */
 export class SkimThread {
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #waiting: Waiting[] = [];
+  #current: Waiting | undefined = undefined;
   #worker: Worker | undefined = undefined;
-  #lastId = 0;
 
   /**
-   * Like `skimJsonObject`, for a body in shared memory, which must not change meanwhile.
+   * Like `skimJsonObject`. The memory of the body moves to the thread, and comes back with the result: memory that two threads
+   * share is not counted by the garbage collector, and was kept without a bound.
    *
+   * @param bytes May no longer be used, neither it nor its buffer.
+   * @param isWanted Whether somebody still waits for the result, and the bytes are still what they were; asked before they move.
    * @throws {JsonSyntaxError} If the bytes are not one JSON object within the bounds.
-   * @throws {Error} If the thread ended.
+   * @throws {Error} If the thread ended, or the result is no longer wanted.
    */
-  skim(bytes: Uint8Array, keys: readonly string[]): Promise<Int32Array> {
-    const request: SkimRequest = { id: ++this.#lastId, bytes, keys };
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(request.id, { resolve, reject });
-      this.#worker ??= this.#start();
-      this.#worker.postMessage(request);
-    });
+  skim(
+    bytes: Uint8Array,
+    keys: readonly string[],
+    isWanted: () => boolean = () => true,
+  ): Promise<SkimmedBody> {
+    const { promise, resolve, reject } = Promise.withResolvers<SkimmedBody>();
+    this.#waiting.push({ bytes, keys, isWanted, resolve, reject });
+    this.#proceed();
+    return promise;
   }
 
   /** Ends the thread; bodies that wait are rejected. */
   close(): void {
-    void this.#worker?.terminate();
+    if (this.#worker === undefined) this.#ended();
+    else void this.#worker.terminate();
+  }
+
+  #proceed(): void {
+    while (this.#current === undefined) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      if (!next.isWanted()) {
+        next.reject(new Error('The client has gone.'));
+        continue;
+      }
+      this.#current = next;
+      this.#worker ??= this.#start();
+      const { bytes, keys } = next;
+      const request: SkimRequest = { bytes, keys };
+      this.#worker.postMessage(request, [bytes.buffer as ArrayBuffer]);
+    }
   }
 
   #start(): Worker {
@@ -49,18 +82,25 @@ export class SkimThread {
     worker.on('error', () => undefined);
     worker.on('exit', () => {
       this.#worker = undefined;
-      for (const { reject } of this.#waiting.values()) {
-        reject(new Error('The thread that reads large bodies ended.'));
-      }
-      this.#waiting.clear();
+      this.#ended();
     });
     return worker;
   }
 
+  #ended(): void {
+    const all = [...(this.#current ? [this.#current] : []), ...this.#waiting.splice(0)];
+    this.#current = undefined;
+    for (const { reject } of all) reject(new Error('The thread that reads large bodies ended.'));
+  }
+
   #settle(response: SkimResponse): void {
-    const waiting = this.#waiting.get(response.id);
-    this.#waiting.delete(response.id);
-    if ('spans' in response) waiting?.resolve(response.spans);
-    else waiting?.reject(new JsonSyntaxError(response.syntaxError));
+    const waiting = this.#current;
+    this.#current = undefined;
+    if ('spans' in response) {
+      const { buffer, byteOffset, byteLength } = response.bytes;
+      const bytes = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+      waiting?.resolve({ spans: response.spans, bytes });
+    } else waiting?.reject(new JsonSyntaxError(response.syntaxError));
+    this.#proceed();
   }
 }

@@ -3,13 +3,13 @@ import { parentPort } from 'node:worker_threads';
 import { JsonSyntaxError, skimJsonObject } from '../../core/protocol/index.ts';
 import type { SkimRequest, SkimResponse } from './skim-messages.ts';
 
-parentPort?.on('message', ({ id, bytes, keys }: SkimRequest) => {
+parentPort?.on('message', ({ bytes, keys }: SkimRequest) => {
   let response: SkimResponse;
   try {
-    response = { id, spans: skimJsonObject(bytes, keys) };
+    response = { bytes, spans: skimJsonObject(bytes, keys) };
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
-    response = { id, syntaxError: error.message };
+    response = { bytes, syntaxError: error.message };
   }
-  parentPort?.postMessage(response);
+  parentPort?.postMessage(response, [bytes.buffer as ArrayBuffer]);
 });

@@ -12,9 +12,9 @@ import { formField, replaceFormField } from '../../../io/forms/index.ts';
 import {
   acceptedCodings,
   BodyDecoder,
+  bytesAtOnceMax,
   HttpSyntaxError,
   type ServerExchange,
-  unsharedBytesMax,
 } from '../../../io/http/index.ts';
 import { SkimThread } from '../../../io/json-skim/index.ts';
 import type { Engine } from '../fleet/engine.ts';
@@ -135,7 +135,7 @@ export class InferenceRequests {
       return;
     }
     if (exchange.body[0] === byteOrderMark[0]) exchange.body = withoutMark(exchange.body);
-    if (exchange.body.length > unsharedBytesMax) void this.#takeLarge(arrival, route);
+    if (exchange.body.length > bytesAtOnceMax) void this.#takeLarge(arrival, route);
     else this.#takeJson(arrival, route, this.#readerOf(route), undefined);
   }
 
@@ -145,11 +145,15 @@ export class InferenceRequests {
 
   /** A body that takes long to read is read in another thread. */
   async #takeLarge(arrival: Arrival, route: ForwardedRoute): Promise<void> {
-    const { body } = arrival.exchange;
+    const { exchange } = arrival;
     const reader = this.#readerOf(route);
-    const spans = await this.#skimThread.skim(body, reader.keys).catch((error: Error) => error);
-    if (arrival.exchange.over) return;
-    this.#takeJson(arrival, route, reader, spans);
+    const read = await this.#skimThread
+      .skim(exchange.body, reader.keys, () => !exchange.over)
+      .catch((error: Error) => error);
+    if (exchange.over) return;
+    const isError = read instanceof Error;
+    exchange.body = isError ? Buffer.alloc(0) : read.bytes;
+    this.#takeJson(arrival, route, reader, isError ? read : read.spans);
   }
 
   /** @param spans The result of reading the body's keys in another thread; undefined to read them here. */
