@@ -3,6 +3,11 @@ import type { StreamedValue } from './commands/call.ts';
 
 /** Commands of one transaction: they are executed in one turn, in which other clients wait. */
 const commandsMax = 10_000;
+/** Their words: each may be a key that is looked up. */
+const wordsMax = 40_000;
+/** Commands of one transaction that look through keys, each for some milliseconds. */
+const walksMax = 8;
+const walks: ReadonlySet<string> = new Set(['KEYS', 'SCAN', 'DBSIZE']);
 /** Bytes of the commands of one transaction, values included. */
 const bytesMax = 64 << 20;
 /** Bytes of the transactions of all clients that are not executed yet. */
@@ -25,6 +30,8 @@ export class Transaction {
   readonly #memory: TransactionMemory;
   readonly #commands: QueuedCommand[] = [];
   #bytes = 0;
+  #words = 0;
+  #walks = 0;
   #isRefused = false;
 
   constructor(memory: TransactionMemory) {
@@ -50,6 +57,8 @@ export class Transaction {
     const { args } = command;
     let bytes = valueBytes;
     for (const word of args) bytes += wordBytes + word.length;
+    this.#words += args.length;
+    if (walks.has(args[0]?.toUpperCase() ?? '')) this.#walks += 1;
     const error = this.#refusal(bytes);
     if (error !== undefined || this.#isRefused) {
       command.streamed?.writer.abort();
@@ -73,6 +82,10 @@ export class Transaction {
   #refusal(bytes: number): string | undefined {
     if (this.#commands.length >= commandsMax) {
       return `ERR a transaction has at most ${commandsMax} commands`;
+    }
+    if (this.#words > wordsMax) return `ERR a transaction has at most ${wordsMax} words`;
+    if (this.#walks > walksMax) {
+      return `ERR a transaction has at most ${walksMax} of KEYS, SCAN and DBSIZE`;
     }
     if (this.#bytes + bytes > bytesMax) {
       return `ERR a transaction has at most ${bytesMax} bytes of commands and values`;

@@ -188,6 +188,19 @@ for (const [what, command] of [
   });
 }
 
+test('a transaction of thousands of commands that look through all keys', async (t) => {
+  const cache = await startCache(t);
+  const costly = words('KEYS', '*a*a*a*a*b');
+  const pairs = Array.from({ length: 2_000 }, (_, j) => [`${'a'.repeat(60)}${j}`, 'v']).flat();
+  assert.equal((await cache.ask(words('MSET', ...pairs))).reply, '+OK\r\n');
+  await cache.measure();
+  for (const count of [9_000, 8]) {
+    cache.open(`${words('MULTI')}${costly.repeat(count)}${words('EXEC')}`).pause();
+    await checkOthers(cache);
+  }
+  await checkPauses(cache);
+});
+
 test(`${clients} clients that never read, and as many that never end a value of the largest size`, async (t) => {
   const memoryMiB = 256;
   const cache = await startCache(t, ['--memory', `${memoryMiB}MiB`]);
