@@ -1,5 +1,6 @@
 // How a command hands over its results. What fails of them, or a signal meanwhile, loses none of the others.
 import { stderr, stdout } from 'node:process';
+import { plainText } from '../core/base/index.ts';
 import { writeOutput } from '../io/files/index.ts';
 import { endOnHurry, signalStatus, watchStopSignals } from '../io/signals/index.ts';
 import { withoutReader } from './standard-output.ts';
@@ -45,8 +46,8 @@ export function deliver({ print, write, note }: Delivery): Promise<void> {
     const signals = watchStopSignals();
     endOnHurry(signals);
     try {
-      stdout.write(await print());
-      if (note !== undefined) stderr.write(note);
+      stdout.write(plainText(await print()));
+      if (note !== undefined) stderr.write(plainText(note));
       const written = await Promise.allSettled(write.map((one) => one()));
       for (const one of written) {
         if (one.status === 'fulfilled' && one.value !== undefined) stderr.write(one.value);

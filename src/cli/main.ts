@@ -1,7 +1,7 @@
 // The command line: one lazily loaded file per command, so that `spillway --help` stays quick.
 import nodeModule from 'node:module';
 import { Command, CommanderError } from 'commander';
-import { SpillwayError, version, withoutLogins } from '../core/base/index.ts';
+import { plainText, SpillwayError, version, withoutLogins } from '../core/base/index.ts';
 import { watchLifeline } from '../io/lifeline/index.ts';
 import { commands } from './commands.ts';
 import { wrapHelp } from './help.ts';
@@ -47,7 +47,7 @@ function throwing(command: Command, line: string): Command {
   command.configureOutput({
     // It repeats the argument that is wrong.
     outputError: (text, write) =>
-      outputError?.(withoutLogins(text).replace(/^error: /, 'spillway: '), write),
+      outputError?.(plainText(withoutLogins(text)).replace(/^error: /, 'spillway: '), write),
   });
   return command.exitOverride();
 }
@@ -63,7 +63,7 @@ try {
     // Commander has printed its message; help and version exit with 0.
     process.exitCode = error.exitCode === 0 ? 0 : badUsage;
   } else if (error instanceof SpillwayError) {
-    process.stderr.write(`spillway: ${withoutLogins(error.message)}\n`);
+    process.stderr.write(`spillway: ${plainText(withoutLogins(error.message))}\n`);
     process.exitCode = error.exitCode;
   } else {
     throw error;

@@ -78,14 +78,25 @@ test('chats, further fields and headers, early ends, and saved results with all 
     ...['--base-url', scripted.url, '--backend', 'openai-chat', ...smallRandom],
     ...['--num-prompts', '3', '--no-ignore-eos', '--temperature', '0.5', '--extra-body'],
     ...['{"top_k": 7}', '--header', 'authorization=Bearer x', '--save-result', '--save-detailed'],
-    ...['--result-dir', folder, '--label', 'nightly', '--metadata', 'commit=abc'],
+    ...[
+      '--result-dir',
+      folder,
+      '--json',
+      join(directory, 'beside.json'),
+      '--label',
+      'nightly',
+      '--metadata',
+      'commit=abc',
+    ],
     ...['--percentile-metrics', 'ttft,tpot', '--num-warmups', '0'],
   );
   assert.equal(status, 0, stderr);
   assert.match(stdout, /3 of 3 requests completed/);
   const [name = ''] = readdirSync(folder);
   assert.match(name, /^nightly-infqps-\d{8}-\d{6}\.json$/);
-  const result = JSON.parse(readFileSync(join(folder, name), 'utf8'));
+  const saved = readFileSync(join(folder, name), 'utf8');
+  assert.equal(readFileSync(join(directory, 'beside.json'), 'utf8'), saved);
+  const result = JSON.parse(saved);
   assert.deepEqual([result.label, result.commit, result.request_rate], ['nightly', 'abc', 'inf']);
   assert.deepEqual([result.ttfts.length, result.input_lens], [3, [1000, 1000, 1000]]);
   assert.ok('mean_tpot_ms' in result && !('mean_e2el_ms' in result));

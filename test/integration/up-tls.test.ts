@@ -58,6 +58,10 @@ test('a stack serves https from the client to the engines, and the command that 
       ['https:', 'live'],
     ],
   );
+  // Its exit status is about all stacks of this machine.
+  const program = join(import.meta.dirname, '../../src/cli/main.ts');
+  const status = await run(process.execPath, [program, 'status']).catch((error) => error);
+  assert.match(status.stdout, new RegExp(`✓ up, .*:${up.port}/v1: 2/2 engines live`));
   assert.equal(await up.end('SIGINT'), 0);
 });
 

@@ -1,5 +1,6 @@
 // `spillway up`: starts the stack, reports when it can serve, shows it, and stops it.
 
+import { resolve } from 'node:path';
 import { counted, engineAddress, type SpillwayError } from '../../core/base/index.ts';
 import type { EnginePlan } from '../../core/launch/index.ts';
 import type { Values } from '../../core/values/index.ts';
@@ -60,7 +61,11 @@ export async function runUp(options: UpOptions): Promise<void> {
     if (!signals.stop.aborted) {
       const ready = await readyStack(stack, options, startedAt);
       const { apiUrl, pageUrl, prometheusUrl } = ready;
-      withdraw = announceStack({ router: apiUrl, page: pageUrl, prometheus: prometheusUrl });
+      const { cert } = values.routerSpec.tls;
+      withdraw = announceStack({
+        ...{ router: apiUrl, page: pageUrl, prometheus: prometheusUrl },
+        certificate: cert === undefined ? undefined : resolve(cert),
+      });
       output.ready(ready);
     }
     while (!signals.stop.aborted) {

@@ -1,6 +1,6 @@
 // What the commands that send load share: the API key, the run with progress and signals, and the exit status.
 import { performance } from 'node:perf_hooks';
-import { counted, InputError } from '../../core/base/index.ts';
+import { counted, InputError, plainText } from '../../core/base/index.ts';
 import { endOnHurry, signalStatus, watchStopSignals } from '../../io/signals/index.ts';
 import {
   createProgressDisplay,
@@ -22,7 +22,9 @@ export async function runMeasured(
   run: (context: LoadContext) => Promise<LoadOutcome>,
 ): Promise<LoadOutcome | undefined> {
   const outcome = await interruptible((signal) =>
-    withProgress(signal, run, (plan) => process.stderr.write(planLines(options, verb, plan))),
+    withProgress(signal, run, (plan) =>
+      process.stderr.write(plainText(planLines(options, verb, plan))),
+    ),
   );
   if (outcome === undefined || process.exitCode !== undefined) return outcome;
   const { isServerGone, clientDeaths, report } = outcome;

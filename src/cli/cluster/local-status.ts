@@ -1,7 +1,7 @@
 // The states of the stacks that `spillway up` runs on this machine, for `spillway status` where nothing names a cluster.
 import { parseRouterView, type RouterView } from '../../core/views/index.ts';
 import type { LocalStack } from '../../io/local-stacks/index.ts';
-import { probe } from '../../io/processes/index.ts';
+import { PinnedCertificate, probe } from '../../io/processes/index.ts';
 import { apiKeyOf } from './stack-flags.ts';
 
 /** A stack of this machine as its router sees it. */
@@ -26,7 +26,7 @@ export async function localState(stack: LocalStack, signal: AbortSignal): Promis
 }
 
 async function routerView(
-  { router, page }: LocalStack,
+  { router, page, certificate }: LocalStack,
   signal: AbortSignal,
 ): Promise<RouterView | string> {
   // With client certificates, the views are at the address of the page.
@@ -34,7 +34,10 @@ async function routerView(
   if (base === undefined) return 'it has no router to ask';
   try {
     const url = new URL('/debug/router', base).href;
-    const { status, body } = await probe(url, { timeoutMs, signal, key: apiKeyOf() });
+    // The stack's own certificate, which no authority has to know.
+    const tls =
+      certificate === undefined ? undefined : { pinned: new PinnedCertificate(certificate) };
+    const { status, body } = await probe(url, { timeoutMs, signal, key: apiKeyOf(), tls });
     if (status === 401) return 'its router wants a key: set OPENAI_API_KEY';
     return status === 200 ? parseRouterView(body) : `its router answers with status ${status}`;
   } catch (error) {

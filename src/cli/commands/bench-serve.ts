@@ -93,9 +93,10 @@ async function runCommand(flags: ServeFlags): Promise<void> {
     isDetailed: flags.saveDetailed === true,
   };
   const traffic = trafficOf(flags, flags.endpoint);
-  const isAppended = typeof flags.json !== 'string' && flags.appendResult === true;
-  const file = typeof flags.json === 'string' ? flags.json : savedPath(flags, startedAt);
-  if (file !== undefined) {
+  const named = typeof flags.json === 'string' ? flags.json : undefined;
+  const saved = savedPath(flags, startedAt);
+  for (const file of [named, saved]) {
+    if (file === undefined) continue;
     await makeFolder(dirname(file)).catch((error: unknown) => {
       throw new InputError(`Cannot make the folder ${dirname(file)}: ${fileProblem(error)}.`);
     });
@@ -129,12 +130,15 @@ async function runCommand(flags: ServeFlags): Promise<void> {
   const csv = requestsCsv(outcome.records);
   const urls = [options.url.href];
   const title = flags.label ?? `${outcome.model.id} at ${withoutCredentials(options.url.href)}`;
-  const write = isAppended ? appendOutput : writeOutput;
+  const save = flags.appendResult === true ? appendOutput : writeOutput;
   await deliver({
     print: () => (flags.json === true ? text() : table),
     write: [
       async () => {
-        if (file !== undefined) await write(file, 'result', await text());
+        if (named !== undefined) await writeOutput(named, 'result', await text());
+      },
+      async () => {
+        if (saved !== undefined) await save(saved, 'result', await text());
       },
       () =>
         writeOutputs([

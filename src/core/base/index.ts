@@ -19,6 +19,7 @@ export { type LogBuckets, LogHistogram } from './log-histogram.ts';
 export { LruMap } from './lru-map.ts';
 export { MinHeap } from './min-heap.ts';
 export { nearest, nearestSpelling } from './nearest.ts';
+export { plainLine, plainText } from './plain-text.ts';
 export {
   type Random,
   randomExponential,

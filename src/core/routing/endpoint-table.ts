@@ -137,7 +137,8 @@ export class EndpointTable {
       const tried = state === 'live' && exclude?.has(url);
       rejections.set(url, tried ? 'was already tried' : `is ${state} (${reason})`);
     }
-    return new NoEndpointError(model, rejections);
+    const served = new Set(Array.from(this.#records.values(), ({ models }) => models).flat());
+    return new NoEndpointError(model, rejections, [...served]);
   }
 
   /** The engine gets no requests from now on. */

@@ -9,12 +9,19 @@ export class NoEndpointError extends SpillwayError {
   /** Endpoint URL to why it was excluded: its state and the reason for that, or "already tried". */
   readonly rejections: ReadonlyMap<string, string>;
   readonly #what: string;
+  readonly #served: readonly string[];
 
-  constructor(model: string | undefined, rejections: ReadonlyMap<string, string>) {
+  /** @param served Models of the engines that there are, none of which is this one. */
+  constructor(
+    model: string | undefined,
+    rejections: ReadonlyMap<string, string>,
+    served: readonly string[] = [],
+  ) {
     const what = model === undefined ? 'this request' : `model "${model}"`;
-    super(withoutEndpoint(what, [...rejections]));
+    super(withoutEndpoint(what, [...rejections], served));
     this.rejections = rejections;
     this.#what = what;
+    this.#served = served;
   }
 
   /** The message with other words for the engines. @param tell Names an engine, and says why it was excluded. */
@@ -22,6 +29,7 @@ export class NoEndpointError extends SpillwayError {
     return withoutEndpoint(
       this.#what,
       Array.from(this.rejections, ([url, why]) => tell(url, why)),
+      this.#served,
     );
   }
 }
@@ -29,7 +37,14 @@ export class NoEndpointError extends SpillwayError {
 /** Engines that a message names. */
 const namedMax = 4;
 
-function withoutEndpoint(what: string, rejections: readonly (readonly [string, string])[]): string {
+function withoutEndpoint(
+  what: string,
+  rejections: readonly (readonly [string, string])[],
+  served: readonly string[],
+): string {
+  if (rejections.length === 0 && served.length > 0) {
+    return `No engine serves ${what}: the engines list ${listed(served)}. Check the names of models that the router was given.`;
+  }
   if (rejections.length === 0) {
     return `No engine can serve ${what} now: the router has no engines. Add one and retry.`;
   }
@@ -66,13 +81,17 @@ export class UnknownModelError extends SpillwayError {
   }
 }
 
+function listed(models: readonly string[]): string {
+  return models.slice(0, 20).join(', ') || 'none';
+}
+
 function unknownModel(
   model: string,
   knownModels: readonly string[],
   silent: ReadonlyMap<string, string>,
   tell: (url: string, why: string) => readonly [string, string],
 ): string {
-  const known = knownModels.slice(0, 20).join(', ') || 'none';
+  const known = listed(knownModels);
   const [first] = silent;
   const others = silent.size > 1 ? ` and ${silent.size - 1} more` : '';
   const [engine, why] = first ? tell(...first) : [];

@@ -328,6 +328,13 @@ test('the error of a router without engines says so, and that of one dead engine
   assert.throws(() => core.route(any), {
     message: 'No engine can serve this request now: the router has no engines. Add one and retry.',
   });
+  core.addEndpoint({ url: 'http://b', models: ['told'] });
+  core.addEndpoint({ url: 'http://b', models: ['listed'] });
+  assert.throws(() => core.route(routingRequest('', { model: 'told' })), {
+    message:
+      'No engine serves model "told": the engines list listed. Check the names of models that the router was given.',
+  });
+  core.removeEndpoint('http://b');
   core.addEndpoint({ url: 'http://a', models: ['m'], state: 'dead', reason: 'reset' });
   assert.throws(() => core.route(any), {
     message: 'No engine can serve this request now: http://a is dead (reset). Retry later.',

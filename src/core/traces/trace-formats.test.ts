@@ -185,4 +185,8 @@ test('a wrong cell of BurstGPT is reported with file and line', () => {
     () => parseTrace([header, '5,M,1,2,3,L', '4,M,1,2,3,L'], { file: 'b' }),
     /b:3: the timestamp goes back from 5 to 4; rows must be sorted/,
   );
+  assert.throws(
+    () => parseTrace([header, '5,M,1,2,3,L', `${'9'.repeat(300)},M,1,2,3,L`], { file: 'b' }),
+    /b:3: the timestamp is 1e\+300, more than .* a trace lasts 30 years at most/,
+  );
 });

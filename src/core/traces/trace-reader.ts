@@ -26,6 +26,9 @@ const knownBlockTokens: readonly number[] = [512, 256, 128, 64, 32, 16];
 /** Rows of CSV traces have no block ids: each prompt gets unique ids of Mooncake's block size. */
 const blockTokensWithoutIds = 512;
 
+/** Longest trace, in the unit of its file: 31 years of milliseconds. Far beyond, a step's time is lost in the digits of the clock. */
+const spanMax = 1e12;
+
 /** What is known about a trace before it is read. */
 export interface TraceReaderOptions {
   /** Name of the file in messages. */
@@ -56,6 +59,7 @@ export class TraceReader {
   #parseCsv: RowParser | undefined;
   #lineNumber = 0;
   #previous = Number.NEGATIVE_INFINITY;
+  #begin: number | undefined;
   #format: TraceFormat | undefined;
   #blockTokens = knownBlockTokens;
   #leftOut = 0;
@@ -205,6 +209,12 @@ export class TraceReader {
     if (request.arrivalSeconds < this.#previous) {
       throw new InputError(
         `${where}: the timestamp goes back from ${this.#previous} to ${request.arrivalSeconds}; rows must be sorted by arrival.`,
+      );
+    }
+    this.#begin ??= request.arrivalSeconds;
+    if (request.arrivalSeconds - this.#begin > spanMax) {
+      throw new InputError(
+        `${where}: the timestamp is ${request.arrivalSeconds}, more than ${spanMax} after the first one, which is ${this.#begin}; a trace lasts 30 years at most.`,
       );
     }
     this.#previous = request.arrivalSeconds;

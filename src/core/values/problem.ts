@@ -1,5 +1,5 @@
 // A problem of the given values, as one sentence with its place.
-import { counted, InputError } from '../base/index.ts';
+import { counted, InputError, plainLine } from '../base/index.ts';
 import { type Path, type Place, pathText } from './tree.ts';
 
 export interface Problem {
@@ -39,9 +39,8 @@ export function problemLines(
 ): string[] {
   const lines = problems
     .slice(0, shownMax)
-    .map(
-      ({ place, sentence }) =>
-        `${placeText(place)}: ${sentence}${sentence.endsWith('?') ? '' : '.'}`,
+    .map(({ place, sentence }) =>
+      plainLine(`${placeText(place)}: ${sentence}${sentence.endsWith('?') ? '' : '.'}`),
     );
   const rest = problems.length - lines.length;
   if (rest > 0) lines.push(`… and ${counted(rest, 'more problem')}.`);

@@ -93,6 +93,11 @@ function hint(value: unknown, path: Path, { written, root }: CheckedFile): strin
 /** Maximum length of a text that is repeated as a list. */
 const wordsShownMax = 60;
 
+/** Whether the unit of a size is part of the text. */
+function isQuantity(node: SchemaNode): boolean {
+  return [node, ...(node.anyOf ?? [])].some(({ pattern }) => pattern?.includes('numkMGTPE'));
+}
+
 /** What to write instead of a text that is nearly right. */
 function writtenInstead(text: string, node: SchemaNode): string | undefined {
   if (node.type === 'boolean') {
@@ -104,7 +109,9 @@ function writtenInstead(text: string, node: SchemaNode): string | undefined {
   if (isNumber && seconds !== undefined) return `write ${seconds}`;
   if (accepts(node, 'number')) {
     const [, bytes, unit, binary = ''] = /^(\d+(?:\.\d+)?)\s*([kKMGTPE])(i?)B$/.exec(text) ?? [];
-    if (bytes !== undefined) return `write ${bytes}${unit}${binary}`;
+    if (bytes !== undefined && isQuantity(node)) return `write ${bytes}${unit}${binary}`;
+    const [, gigabytes] = /^(\d+(?:\.\d+)?)\s*Gi?B?$/.exec(text) ?? [];
+    if (gigabytes !== undefined && !isQuantity(node)) return `write ${gigabytes}`;
     const [, cores] = /^(\d+(?:\.\d+)?)\s*(?:v?cpus?|cores?|gpus?)$/i.exec(text) ?? [];
     if (cores !== undefined) return `write ${cores}`;
   }

@@ -25,6 +25,14 @@ export const quantity = z.union([
   z.number().min(0),
   z.string().regex(/^([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?$/),
 ]);
+/** LMCache's sizes: a number of GB, as a number or as text. */
+export const gigabytes = z.union([
+  z.number().min(0),
+  z
+    .string()
+    .regex(/^[0-9]+(\.[0-9]+)?$/)
+    .meta({ examples: ['60'] }),
+]);
 /** Whole numbers that the chart quotes, so either spelling works. */
 export const numberOrText = z.union([z.number(), z.string()]);
 export const pullPolicy = z.enum(['Always', 'IfNotPresent', 'Never']);

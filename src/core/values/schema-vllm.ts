@@ -2,12 +2,12 @@
 import { z } from 'zod';
 import {
   count,
+  gigabytes,
   ignored,
   kubernetesObject,
   numberOrText,
   ours,
   positive,
-  quantity,
   text,
   upstream,
 } from './schema-keys.ts';
@@ -83,8 +83,11 @@ export const lmcacheConfig = z.strictObject({
     'LMCache log level.',
   ),
   hf_token: ignored(z.union([text, kubernetesObject]).optional(), 'Use hf_token of the entry.'),
-  cpuOffloadingBufferSize: upstream(quantity.optional(), 'Host DRAM for KV cache, in GB; 0: none.'),
-  diskOffloadingBufferSize: upstream(quantity.optional(), 'Disk for KV cache, in GB.'),
+  cpuOffloadingBufferSize: upstream(
+    gigabytes.optional(),
+    'Host DRAM for KV cache, in GB; 0: none.',
+  ),
+  diskOffloadingBufferSize: upstream(gigabytes.optional(), 'Disk for KV cache, in GB.'),
   kvRole: upstream(
     z.enum(['kv_both', 'kv_producer', 'kv_consumer']).optional(),
     'Whether the engine stores KV cache, loads it, or both.',

@@ -192,6 +192,13 @@ test('what people write instead is answered with what to write', () => {
   assert.match(inEntry('env: {name: A, value: b}'), /begin each item with "- "\.$/);
   assert.match(inEntry('requestMemory: 16GB'), /not the text "16GB"; write 16G\.$/);
   assert.match(inEntry('requestMemory: 16 GiB'), /not the text "16 GiB"; write 16Gi\.$/);
+  for (const size of ['60GB', '60G', '60Gi', '60 GiB']) {
+    assert.match(
+      inEntry(`lmcacheConfig: {enabled: true, cpuOffloadingBufferSize: ${size}}`),
+      /must be a number of at least 0 or a text such as "60", not the text "60.*"; write 60\.$/,
+      size,
+    );
+  }
   assert.match(inEntry('requestCPU: 4 cores'), /not the text "4 cores"; write 4\.$/);
   assert.match(
     inEntry('vllmConfig: {maxLoraRank: 64}'),

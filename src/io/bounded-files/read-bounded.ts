@@ -1,4 +1,5 @@
 // Reads a file whose size is bounded, whatever the path leads to.
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 
 /** Bytes of one read of a file that reports no size, such as a pipe or a device. */
@@ -7,11 +8,17 @@ const stepBytes = 65_536;
 /**
  * No more than the bound and one byte is read, also of a file that grows meanwhile or has no end.
  *
+ * @param waits Whether a pipe is read to its end, however long its writer takes. A file that is followed does not: a pipe without a writer
+ *   is empty, and one with a writer that has nothing yet is an error (EAGAIN). @default true
  * @returns Undefined if it has more bytes.
  * @throws As `open` and `read` do.
  */
-export async function readBounded(path: string, bytesMax: number): Promise<Buffer | undefined> {
-  const file = await open(path);
+export async function readBounded(
+  path: string,
+  bytesMax: number,
+  waits = true,
+): Promise<Buffer | undefined> {
+  const file = await open(path, waits ? 'r' : constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stats = await file.stat();
     // A folder has a size, too; its error is that of the read.

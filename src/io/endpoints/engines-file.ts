@@ -56,7 +56,7 @@ export function enginesFile(options: EnginesFileOptions): EndpointSource {
     look: async () => {
       // Imported here because only routers with such a file need the YAML parser and the schema.
       const { readInputText } = await import('../values/index.ts');
-      const { text } = await readInputText(path);
+      const { text } = await readInputText(path, last === undefined);
       const isSettled = last === undefined || text === lastRead;
       lastRead = text;
       if (!isSettled) return undefined;

@@ -18,7 +18,12 @@ function runtimeFolder(t: TestContext): string {
   return folder;
 }
 
-const addresses = { router: 'http://h:1/v1', page: 'http://h:1/', prometheus: undefined };
+const addresses = {
+  router: 'http://h:1/v1',
+  page: 'http://h:1/',
+  prometheus: undefined,
+  certificate: undefined,
+};
 
 test('a stack is found from its announcement to its end', (t) => {
   runtimeFolder(t);

@@ -11,6 +11,8 @@ export interface LocalStack {
   readonly router: string | undefined;
   readonly page: string | undefined;
   readonly prometheus: string | undefined;
+  /** File of the router's certificate, if it serves https at the address that has the views. */
+  readonly certificate: string | undefined;
 }
 
 const fileName = /^up-(\d+)\.json$/;
@@ -79,8 +81,11 @@ function stackIn(path: string, pid: number): LocalStack | undefined {
   try {
     const read = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
     const url = (value: unknown) => (typeof value === 'string' ? value : undefined);
-    const { router, page, prometheus } = read;
-    return { pid, router: url(router), page: url(page), prometheus: url(prometheus) };
+    const { router, page, prometheus, certificate } = read;
+    return {
+      ...{ pid, router: url(router), page: url(page), prometheus: url(prometheus) },
+      certificate: url(certificate),
+    };
   } catch {
     return undefined;
   }

@@ -80,7 +80,7 @@ export class KeyFile {
   async #look(): Promise<void> {
     const { name, log } = this.#options;
     try {
-      const text = await read(this.#options);
+      const text = await read(this.#options, false);
       const isSettled = text === this.#lastRead;
       this.#lastRead = text;
       if (!isSettled) return;
@@ -105,9 +105,9 @@ export class KeyFile {
 }
 
 /** @throws {InputError} */
-async function read({ path, name }: KeyFileOptions): Promise<string> {
+async function read({ path, name }: KeyFileOptions, waits = true): Promise<string> {
   try {
-    const bytes = await readBounded(path, fileBytesMax);
+    const bytes = await readBounded(path, fileBytesMax, waits);
     if (bytes === undefined) throw new InputError(`it is larger than ${fileBytesMax} bytes`);
     return bytes.toString();
   } catch (cause) {

@@ -92,7 +92,7 @@ export class TlsIdentity {
   async #look(onChange: (material: TlsMaterial) => void): Promise<void> {
     const { files, name, log } = this.#options;
     try {
-      const material = await readAll(files);
+      const material = await readAll(files, false);
       const isSettled = isEqual(material, this.#lastRead);
       this.#lastRead = material;
       if (!isSettled) return;
@@ -125,16 +125,17 @@ export class TlsIdentity {
   }
 }
 
-async function readAll(files: TlsFiles): Promise<TlsMaterial> {
-  const [cert, key, ca] = await Promise.all([files.cert, files.key, files.ca].map(read));
+async function readAll(files: TlsFiles, waits = true): Promise<TlsMaterial> {
+  const paths = [files.cert, files.key, files.ca];
+  const [cert, key, ca] = await Promise.all(paths.map((path) => read(path, waits)));
   return { cert, key, ca };
 }
 
 /** @throws {InputError} */
-async function read(path: string | undefined): Promise<string | undefined> {
+async function read(path: string | undefined, waits: boolean): Promise<string | undefined> {
   if (path === undefined) return undefined;
   try {
-    const bytes = await readBounded(path, fileBytesMax);
+    const bytes = await readBounded(path, fileBytesMax, waits);
     if (bytes === undefined) {
       throw new InputError(`${path} is larger than ${fileBytesMax} bytes.`);
     }

@@ -14,18 +14,19 @@ const fileBytesMax = 1024 * 1024;
 
 /**
  * @param path `-` is standard input.
+ * @param waits See `readBounded`.
  * @throws {InputError} One sentence: which file, and what is wrong with it.
  */
-export async function readInputText(path: string): Promise<InputText> {
+export async function readInputText(path: string, waits = true): Promise<InputText> {
   return path === '-'
     ? { name: 'stdin', text: await readStdin() }
-    : { name: path, text: await readNamed(path) };
+    : { name: path, text: await readNamed(path, waits) };
 }
 
-async function readNamed(path: string): Promise<string> {
+async function readNamed(path: string, waits: boolean): Promise<string> {
   let bytes: Uint8Array | undefined;
   try {
-    bytes = await readBounded(path, fileBytesMax);
+    bytes = await readBounded(path, fileBytesMax, waits);
   } catch (error) {
     throw new InputError(`${path}: ${fileProblem(error)}.`, { cause: error });
   }

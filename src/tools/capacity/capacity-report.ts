@@ -19,14 +19,18 @@ export function sweepTable(outcome: SweepOutcome): string {
   else {
     const figures = `${rate(knee.throughput)} requests/s, ${count(knee.tokenThroughput)} output tokens/s at ${milliseconds(knee.latencySeconds * 1000)} end to end`;
     lines.push(
-      knee.load === highest && points.length > 1
+      knee.load === highest
         ? `knee        not below ${loadText(axis, highest)}, the highest load: ${figures}`
         : `knee        ${loadText(axis, knee.load)}: ${figures}; more load brings more waiting than throughput`,
       `saturation  ${rate(enough.throughput)} requests/s, ${count(enough.tokenThroughput)} output tokens/s at ${loadText(axis, enough.load)}, within 5 % of the highest throughput`,
     );
   }
-  if (enough !== undefined && enough.load === highest && points.length > 1) {
-    lines.push('WARNING     throughput still grows at the highest load: the server can take more.');
+  if (enough !== undefined && enough.load === highest) {
+    lines.push(
+      points.length > 1
+        ? 'WARNING     throughput still grows at the highest load: the server can take more.'
+        : 'WARNING     there is only one load: measure others to find what the server can take.',
+    );
   }
   return `${lines.join('\n')}\n`;
 }

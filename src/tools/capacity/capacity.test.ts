@@ -146,6 +146,14 @@ describe('a sweep', () => {
     assert.equal((json['points'] as unknown[]).length, 7);
   });
 
+  it('of one load concludes nothing about others', async () => {
+    const outcome = await runSaturation({ usersMin: 3, usersMax: 3 }, fromUsers, { signal });
+    const text = sweepTable(outcome);
+    assert.match(text, /^knee {8}not below 3 users, the highest load: /m);
+    assert.match(text, /WARNING +there is only one load/);
+    assert.doesNotMatch(text, /more waiting than throughput|still grows/);
+  });
+
   it('ends at the highest number of users, and says that the server can take more', async () => {
     const outcome = await runSaturation({ usersMin: 1, usersMax: 3 }, fromUsers, { signal });
     assert.deepEqual(

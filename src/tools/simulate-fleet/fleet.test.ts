@@ -33,6 +33,8 @@ test('a level queue is STABLE; a growing one is OVERLOADED, with a warning', asy
   const flooded = await simulateFleetRun({ ...options, engines: 1, speed: 4 });
   assert.equal(flooded.verdict, 'OVERLOADED');
   assert.match(fleetRunTable(flooded), /OVERLOADED.*\n.*depend on the length of the run/);
+  const few = await simulateFleetRun({ ...options, engines: 1, speed: 4, requests: 20 });
+  assert.match(fleetRunTable(few), /OVERLOADED.*\nOnly 20 requests arrived: .* too short to tell/);
 });
 
 test('a run whose admission rejects requests is not STABLE, however short its queue', async () => {

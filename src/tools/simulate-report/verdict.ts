@@ -16,6 +16,8 @@ export interface Stability {
   readonly growth: number;
   /** Share of the arrivals that admission rejected. */
   readonly rejectedShare: number;
+  /** Number of requests that arrived. */
+  readonly arrivals: number;
   /** Time from the first arrival to the last. */
   readonly arrivalsLastSeconds: number;
   /** Number of clients of a closed loop. */
@@ -41,6 +43,7 @@ export function stabilityOf(options: {
     verdict: clients === undefined ? open : 'CLOSED LOOP',
     ...{ utilization, growth, clients },
     rejectedShare: arrivalSeconds.length === 0 ? 0 : rejected / arrivalSeconds.length,
+    arrivals: arrivalSeconds.length,
     arrivalsLastSeconds: last - (arrivalSeconds[0] ?? 0),
   };
 }
@@ -59,14 +62,22 @@ export function verdictLine(stability: Stability): string {
 /** Arrivals must last this many times as long as a response to show whether the queue grows. */
 const responsesToObserve = 5;
 
+/** Fewer arrivals than this may wait for each other by chance. */
+const arrivalsToObserve = 30;
+
 /** Returns reasons to distrust the latencies; empty if there are none. */
 export function verdictWarnings(
-  { verdict, growth, rejectedShare, arrivalsLastSeconds }: Stability,
+  { verdict, growth, rejectedShare, arrivals, arrivalsLastSeconds }: Stability,
   { fromSent }: ServeReport,
 ): string[] {
   if (verdict === 'OVERLOADED' && rejectedShare > 0 && growth <= overloadedGrowth) {
     return [
       'More arrives than the engines can serve: latencies are those of the admitted requests.',
+    ];
+  }
+  if (verdict === 'OVERLOADED' && arrivals < arrivalsToObserve) {
+    return [
+      `Only ${counted(arrivals, 'request')} arrived: the run is too short to tell whether the queue would go on growing.`,
     ];
   }
   if (verdict === 'OVERLOADED') {

@@ -57,6 +57,18 @@ export class EngineModels {
     if (!this.#areListed) core.addEndpoint({ url, models });
   }
 
+  /** Says once if the engine lacks a model that it was given. */
+  #noteOthers(cards: readonly ModelCard[]): void {
+    const { log, label } = this.#options;
+    const listed = cards.map(({ id }) => id);
+    const missing = this.#assumed.filter((model) => !listed.includes(model));
+    if (missing.length === 0) return;
+    const shown = listed.slice(0, 5).join(', ');
+    log.warning(
+      `engine ${label()} serves ${shown}, not ${missing.join(', ')} as the router was told: requests for it are not sent there`,
+    );
+  }
+
   /** Adopts the models that the engine lists; its static ones stay if it lists none. */
   async learn(): Promise<void> {
     const { core, url, request, isLeaving } = this.#options;
@@ -69,6 +81,7 @@ export class EngineModels {
       }
       const cards = modelCards(JSON.parse(body.toString()));
       if (cards.length === 0) return this.#listsNone('/v1/models lists none');
+      if (!this.#areListed) this.#noteOthers(cards);
       this.#areListed = true;
       this.#silence = undefined;
       this.#cards = cards;

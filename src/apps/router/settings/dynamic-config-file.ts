@@ -81,7 +81,7 @@ export class DynamicConfigFile {
   async #look(apply: (settings: LiveSettings) => void): Promise<void> {
     const { path, log } = this.#options;
     try {
-      const text = await read(path);
+      const text = await read(path, false);
       const isSettled = text === this.#lastRead;
       this.#lastRead = text;
       if (!isSettled || (text === this.#text && this.#problem === undefined)) return;
@@ -110,9 +110,9 @@ export class DynamicConfigFile {
 
 // The YAML reader and its checks are loaded only by routers that have such a file.
 
-async function read(path: string): Promise<string> {
+async function read(path: string, waits = true): Promise<string> {
   const { readInputText } = await import('../../../io/values/index.ts');
-  return (await readInputText(path)).text;
+  return (await readInputText(path, waits)).text;
 }
 
 async function parse(text: string, options: DynamicConfigFileOptions): Promise<DynamicConfig> {
