@@ -1,8 +1,11 @@
 // The bodies of requests to LMCache's controller.
 import { z } from 'zod';
+import { listOf, tokenIds } from '../../io/json-server/index.ts';
 
 const text = z.string().max(512);
-const tokens = z.array(z.number().int().min(0).max(0xffffffff));
+/** Those of a prompt. */
+const tokensMax = 1_000_000;
+const tokens = tokenIds(tokensMax);
 const optionalTokens = tokens.nullish().transform((given) => given ?? []);
 const position = z.tuple([text, text]);
 export const controllerRequests = {
@@ -18,5 +21,5 @@ export const controllerRequests = {
     should_copy: z.boolean().nullish(),
   }),
   health: z.object({ instance_id: text }),
-  workers: z.object({ instance_id: text, worker_ids: z.array(z.number().int()).nullish() }),
+  workers: z.object({ instance_id: text, worker_ids: listOf(z.number().int(), 4_096).nullish() }),
 };

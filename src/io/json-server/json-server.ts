@@ -4,8 +4,10 @@ import { z } from 'zod';
 import { pageProblem } from '../browser-guard/index.ts';
 import { createServer } from '../node-http/index.ts';
 
-/** Largest body: an event of a server has some hundred bytes for each chunk. */
-const bodyBytesMax = 32 << 20;
+/** Largest body: an event of a server has some hundred bytes for each chunk, and a token up to eleven. */
+const bodyBytesMax = 16 << 20;
+/** Faults of a body that an error names. */
+const issuesShownMax = 3;
 const requestTimeoutMs = 10_000;
 const connectionsMax = 1024;
 
@@ -47,7 +49,7 @@ async function respond(
     const isOurs = error instanceof z.ZodError || error instanceof SyntaxError;
     const detail =
       error instanceof z.ZodError
-        ? z.prettifyError(error)
+        ? shortError(error)
         : error instanceof Error
           ? error.message
           : String(error);
@@ -59,6 +61,12 @@ async function respond(
     text === undefined ? {} : { 'content-type': 'application/json' },
   );
   response.end(text);
+}
+
+function shortError(error: z.ZodError): string {
+  const shown = new z.ZodError(error.issues.slice(0, issuesShownMax));
+  const rest = error.issues.length - shown.issues.length;
+  return z.prettifyError(shown) + (rest > 0 ? `\nand ${rest} more` : '');
 }
 
 /** Undefined for one that is too large. */

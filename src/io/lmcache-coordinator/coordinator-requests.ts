@@ -1,5 +1,6 @@
 // The bodies that LMCache's servers send to the coordinator.
 import { z } from 'zod';
+import { listOf, tokenIds } from '../json-server/index.ts';
 
 const key = z.object({
   chunk_hash_hex: z.string().max(128),
@@ -11,11 +12,15 @@ const key = z.object({
 const count = z.number().int().min(0);
 /** LMCache's own limit. */
 const tokensMax = 1_000_000;
+/** Keys of one lookup: a prompt of a million tokens on eight GPUs. */
+const keysMax = 32_768;
+/** Reports in one body, and chunks in one of them. */
+const [batchesMax, entriesMax] = [4_096, 65_536];
 /** A prompt of a model on so many GPUs. */
 const tokens = z.object({
   model_name: z.string().max(512),
   world_size: z.number().int().min(1).max(255),
-  token_ids: z.array(z.number().int().min(0).max(0xffffffff)).max(tokensMax).default([]),
+  token_ids: tokenIds(tokensMax).default([]),
   cache_salt: z.string().max(128).default(''),
 });
 const instanceId = z.string().min(1).max(256);
@@ -46,7 +51,7 @@ export const coordinatorRequests = {
     mq_port: count.default(0),
   }),
   events: z.object({
-    batches: z.array(
+    batches: listOf(
       z.object({
         instance_id: instanceId,
         incarnation: count,
@@ -56,14 +61,15 @@ export const coordinatorRequests = {
         backend: z.string().max(128).default(''),
         shared: z.boolean().default(false),
         capacity_bytes: count.default(0),
-        entries: z.array(z.object({ key, size_bytes: count.default(0) })).default([]),
+        entries: listOf(z.object({ key, size_bytes: count.default(0) }), entriesMax).default([]),
       }),
+      batchesMax,
     ),
   }),
   lookup: z.object({
-    keys: z.array(key).optional(),
-    token_ids: z.array(z.number().int().min(0).max(0xffffffff)).optional(),
-    model_name: z.string().default(''),
+    keys: listOf(key, keysMax).optional(),
+    token_ids: tokenIds(tokensMax).optional(),
+    model_name: z.string().max(512).default(''),
     world_size: z.number().int().min(1).max(255).default(1),
     cache_salt: z.string().max(128).default(''),
   }),

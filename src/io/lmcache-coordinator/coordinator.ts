@@ -5,7 +5,6 @@ import type { Clock } from '../../core/base/index.ts';
 import {
   ChunkDirectory,
   type ChunkKey,
-  chunkHashes,
   kvRank,
   PinTable,
   Quotas,
@@ -13,6 +12,7 @@ import {
 import { type Answer, createJsonServer } from '../json-server/index.ts';
 import { coordinatorRequests, type Lookup } from './coordinator-requests.ts';
 import { type FleetState, fleetRoute } from './fleet-routes.ts';
+import { PromptHashes } from './prompt-hashes.ts';
 import { QuotaSweep } from './quota-sweep.ts';
 
 /** How often silent servers are forgotten. */
@@ -30,7 +30,12 @@ export interface Coordinator {
 /** @param wallClock Seconds since 1970. */
 export function createCoordinator(wallClock: Clock): Coordinator {
   const directory = new ChunkDirectory();
-  const state: FleetState = { directory, pins: new PinTable(), quotas: new Quotas() };
+  const state: FleetState = {
+    directory,
+    pins: new PinTable(),
+    quotas: new Quotas(),
+    hashes: new PromptHashes(),
+  };
   const server = createJsonServer((request, body) =>
     route(state, wallClock.nowSeconds(), request, body),
   );
@@ -47,10 +52,11 @@ export function createCoordinator(wallClock: Clock): Coordinator {
 async function route(
   state: FleetState,
   nowSeconds: number,
-  { method = '', url: path = '' }: IncomingMessage,
+  { method = '', url: path = '', socket }: IncomingMessage,
   body: string,
 ): Promise<Answer> {
   const { directory } = state;
+  const isGone = () => socket.destroyed;
   const url = new URL(path, 'http://coordinator');
   const { pathname, searchParams } = url;
   const ok = (value: unknown): Answer => ({ status: 200, body: value });
@@ -77,7 +83,7 @@ async function route(
         directory.apply(coordinatorRequests.events.parse(JSON.parse(body)).batches, nowSeconds),
       );
     case 'POST /directory/lookup':
-      return ok(lookup(directory, coordinatorRequests.lookup.parse(JSON.parse(body))));
+      return ok(await lookup(state, coordinatorRequests.lookup.parse(JSON.parse(body)), isGone));
     case 'GET /directory/keys': {
       const limit = Math.min(keysMax, Number(searchParams.get('limit') ?? 100) || 0);
       const keys = directory.keys(limit).map(({ key: found, placements, accesses }) => ({
@@ -99,17 +105,17 @@ async function route(
       return { status: 404, body: { detail: `There is no instance ${id}.` } };
     }
   }
-  const answer = await fleetRoute(state, { method, url, body });
+  const answer = await fleetRoute(state, { method, url, body, isGone });
   return answer ?? { status: 404, body: { detail: 'Not Found' } };
 }
 
 /** By keys, or by the tokens of a prompt: the keys of rank 0 of each chunk. */
-function lookup(directory: ChunkDirectory, asked: Lookup) {
+async function lookup({ directory, hashes }: FleetState, asked: Lookup, isGone: () => boolean) {
   const { keys, token_ids = [], model_name, world_size, cache_salt } = asked;
   const kv_rank = kvRank(world_size, 0);
   const wanted: readonly ChunkKey[] =
     keys ??
-    chunkHashes(token_ids).map((chunk_hash_hex) => ({
+    (await hashes.of(token_ids, isGone)).map((chunk_hash_hex) => ({
       ...{ chunk_hash_hex, model_name, kv_rank, object_group_id: 0, cache_salt },
     }));
   const results = wanted.map((one) => {

@@ -3,18 +3,20 @@ import type { SpillwayError } from '../../core/base/index.ts';
 import {
   type ChunkDirectory,
   type ChunkKey,
-  chunkHashes,
   kvRank,
   type PinTable,
   type Quotas,
 } from '../../core/lmcache/index.ts';
 import type { Answer } from '../json-server/index.ts';
 import { coordinatorRequests, type KeysOfTokens } from './coordinator-requests.ts';
+import type { PromptHashes } from './prompt-hashes.ts';
 import { deleteObjects, ServerOrderError, serverRequest } from './server-orders.ts';
 
 const gibibyte = 2 ** 30;
 /** In paths, the tenant without a salt. */
 const noSalt = '_default';
+/** Of keys in all requests, too. */
+const saltCharactersMax = 128;
 const pinsPerPage = 1000;
 const pinsPerPageMax = 10_000;
 
@@ -22,6 +24,15 @@ export interface FleetState {
   readonly directory: ChunkDirectory;
   readonly pins: PinTable;
   readonly quotas: Quotas;
+  readonly hashes: PromptHashes;
+}
+
+/** A request to a route, and whether its client has left. */
+interface FleetRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly body: string;
+  readonly isGone: () => boolean;
 }
 
 const ok = (body: unknown): Answer => ({ status: 200, body });
@@ -33,14 +44,15 @@ const refused = (status: number, detail: string): Answer => ({ status, body: { d
  */
 export async function fleetRoute(
   state: FleetState,
-  request: { readonly method: string; readonly url: URL; readonly body: string },
+  request: FleetRequest,
 ): Promise<Answer | undefined> {
-  const { method, url, body } = request;
+  const { method, url, body, isGone } = request;
   const { pathname, searchParams } = url;
   switch (`${method} ${pathname}`) {
     case 'POST /cache/pins':
     case 'DELETE /cache/pins': {
-      const { keys, chunks } = keysOf(coordinatorRequests.tokens.parse(JSON.parse(body)));
+      const asked = coordinatorRequests.tokens.parse(JSON.parse(body));
+      const { keys, chunks } = await keysOf(state, asked, isGone);
       if (method === 'POST') state.pins.pin(keys);
       else state.pins.unpin(keys);
       const status = method === 'POST' ? 'pinned' : 'unpinned';
@@ -49,7 +61,7 @@ export async function fleetRoute(
     case 'GET /cache/pins':
       return pinsPage(state.pins, searchParams);
     case 'POST /cache/delete':
-      return await deleteTokens(state, body);
+      return await deleteTokens(state, body, isGone);
     case 'POST /cache/prefetches': {
       const { instance_id, ...tokens } = coordinatorRequests.prefetch.parse(JSON.parse(body));
       return await ordered(state, instance_id, async (server) => {
@@ -110,6 +122,9 @@ function quotaRoute(
     return ok({ default_limit_gb });
   }
   const salt = path === noSalt ? '' : decodeURIComponent(path);
+  if (salt.length > saltCharactersMax) {
+    return refused(400, `a cache_salt has at most ${saltCharactersMax} characters`);
+  }
   switch (method) {
     case 'GET':
       return ok(rowOf(salt));
@@ -151,11 +166,15 @@ function pinsPage(pins: PinTable, query: URLSearchParams): Answer {
 }
 
 /** Deletes the chunks of a prompt on one server; what is pinned in the shared store stays, unless it is forced. */
-async function deleteTokens(state: FleetState, body: string): Promise<Answer> {
+async function deleteTokens(
+  state: FleetState,
+  body: string,
+  isGone: () => boolean,
+): Promise<Answer> {
   const asked = coordinatorRequests.delete.parse(JSON.parse(body));
   const { instance_id, tier, force } = asked;
   return await ordered(state, instance_id, async (server) => {
-    const { keys: first, chunks } = keysOf(asked);
+    const { keys: first, chunks } = await keysOf(state, asked, isGone);
     const none = { instance_id, requested: 0, affected: 0, skipped: 0, status: 'noop' };
     if (chunks === 0) return ok(none);
     const keys = first.flatMap((key) => state.directory.inAllGroups(key));
@@ -192,9 +211,28 @@ function reasonOf(error: SpillwayError, instanceId: string): string {
   return `the order to '${instanceId}' failed: ${error.message}`;
 }
 
-/** The keys of a prompt's whole chunks, one for each rank. */
-function keysOf({ model_name, world_size, token_ids, cache_salt }: KeysOfTokens) {
-  const hashes = chunkHashes(token_ids);
+/** Keys of one order: a prompt of a million tokens on sixteen GPUs. */
+const keysMax = 65_536;
+/** Tokens of a chunk. */
+const chunkTokens = 256;
+
+/**
+ * The keys of a prompt's whole chunks, one for each rank.
+ *
+ * @throws {SyntaxError} If there are too many.
+ */
+async function keysOf(
+  { hashes: prompts }: FleetState,
+  { model_name, world_size, token_ids, cache_salt }: KeysOfTokens,
+  isGone: () => boolean,
+) {
+  const count = Math.floor(token_ids.length / chunkTokens) * world_size;
+  if (count > keysMax) {
+    throw new SyntaxError(
+      `${token_ids.length} tokens on ${world_size} GPUs are ${count} chunks; at most ${keysMax} in one request`,
+    );
+  }
+  const hashes = await prompts.of(token_ids, isGone);
   const ranks = Array.from({ length: world_size }, (_, rank) => kvRank(world_size, rank));
   const keys = hashes.flatMap((chunk_hash_hex) =>
     ranks.map((kv_rank) => ({

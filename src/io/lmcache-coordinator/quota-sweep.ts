@@ -8,12 +8,14 @@ const evictedShare = 0.2;
 /** Chunks that one sweep deletes; the next one goes on. */
 const chunksPerSweep = 10_000;
 
+type SweptState = Omit<FleetState, 'hashes'>;
+
 export class QuotaSweep {
-  readonly #state: FleetState;
+  readonly #state: SweptState;
   readonly #timer: NodeJS.Timeout;
   #isRunning = false;
 
-  constructor(state: FleetState) {
+  constructor(state: SweptState) {
     this.#state = state;
     this.#timer = setInterval(() => void this.sweep(), sweepMs).unref();
   }

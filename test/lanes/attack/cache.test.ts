@@ -201,6 +201,33 @@ test('a transaction of thousands of commands that look through all keys', async 
   await checkPauses(cache);
 });
 
+test('bodies for LMCache’s coordinator and controller that are wrong a million times, or right', async (t) => {
+  const [coordinator = 0, workers = 0, controller = 0] = await freePorts(3);
+  const cache = await startCache(t, [
+    ...['--coordinator-port', `${coordinator}`],
+    ...['--controller-port', `${workers}`, '--controller-http-port', `${controller}`],
+  ]);
+  const million = (element: string) => `[${`${element},`.repeat(999_999)}${element}]`;
+  const tokens = `"model_name":"m","token_ids":${million('1')}`;
+  await cache.measure();
+  for (const [port, path, body, expected] of [
+    [coordinator, '/events', `{"batches":${million('{}')}}`, 422],
+    [coordinator, '/directory/lookup', `{"keys":${million('{}')}}`, 422],
+    [coordinator, '/directory/lookup', `{${tokens.replace('1]', '""]')}}`, 422],
+    [coordinator, '/directory/lookup', `{${tokens}}`, 200],
+    [coordinator, '/cache/pins', `{${tokens},"world_size":255}`, 422],
+    [coordinator, `/quota/${'q'.repeat(7_000)}`, '{"limit_gb":1}', 400],
+    [controller, '/lookup', `{"tokens":${million('{}')}}`, 422],
+    [controller, '/lookup', `{"tokens":${million('1')}}`, 200],
+  ] as const) {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', body });
+    assert.equal(response.status, expected, path.slice(0, 20));
+    const { length } = await response.text();
+    assert.ok(length < (expected === 200 ? 2 * MiB : 1_000), `${length} bytes`);
+  }
+  await checkPauses(cache);
+});
+
 test(`${clients} clients that never read, and as many that never end a value of the largest size`, async (t) => {
   const memoryMiB = 256;
   const cache = await startCache(t, ['--memory', `${memoryMiB}MiB`]);
