@@ -264,6 +264,11 @@ async function run(flags: Flags, command: UpstreamCommand): Promise<void> {
   for (const parameter of unusedParameters(picking, policyParameters)) {
     log.warning(unusedFlagText(parameter, '--routing-logic', flags.routingLogic));
   }
+  if (flags.routingLogic === 'session' && flags.sessionKey === undefined) {
+    log.warning(
+      '--routing-logic session without --session-key: no request has a session, and each goes to the engine with the fewest; name the header or body key that clients send, such as x-user-id',
+    );
+  }
   const access = accessFrom(flags);
   const note = tenantNote(access);
   if (note !== undefined) log.warning(note);

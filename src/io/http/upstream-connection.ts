@@ -5,6 +5,7 @@ import { connect as connectTls, type SecureContext } from 'node:tls';
 import { ChunkedReader } from './chunked-reader.ts';
 import { hostLookups } from './host-lookups.ts';
 import { readBuffers as buffers } from './read-buffers.ts';
+import { type PausedReader, ReadTurns } from './read-turns.ts';
 import { parseResponseHead, type ResponseHead } from './response-head.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
 import type { UpstreamExchange, UpstreamFailureKind } from './upstream-exchange.ts';
@@ -44,7 +45,10 @@ export interface ConnectionOwner {
 /** Ends a chunked body without trailers, after its last chunk. */
 const finalLine = Buffer.from('\r\n');
 
-export class UpstreamConnection {
+/** Of all connections to engines of this process. */
+const reads = new ReadTurns(setImmediate);
+
+export class UpstreamConnection implements PausedReader {
   readonly #owner: ConnectionOwner;
   readonly #socket: Socket;
   /** While it receives a response whose bytes may be kept; otherwise it reads into the shared one. */
@@ -190,7 +194,12 @@ export class UpstreamConnection {
       if (!(error instanceof HttpSyntaxError)) throw error;
       this.fail('syntax', `The engine's response is not valid HTTP: ${error.message}`);
     }
-    return true;
+    return reads.spend(length, this);
+  }
+
+  /** For `ReadTurns`. */
+  readOn(): void {
+    if (!this.#socket.destroyed && !this.#socket.isPaused()) this.#socket.resume();
   }
 
   #readHead(exchange: UpstreamExchange, buffer: Buffer, length: number): void {

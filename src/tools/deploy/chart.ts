@@ -1,6 +1,6 @@
 // The chart to install: this program's own, or another one.
 import { existsSync } from 'node:fs';
-import { cp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { InputError } from '../../core/base/index.ts';
@@ -55,7 +55,7 @@ export async function prepareChart({
   });
   const description: unknown = parse(text);
   const dependencies = listAt(description, 'dependencies');
-  if (dependencies.length === 0 || existsSync(join(chart, 'charts'))) return chart;
+  if (await hasAll(join(chart, 'charts'), dependencies)) return chart;
   const copy = join(scratch, textAt(description, 'name') || basename(chart));
   await cp(chart, copy, { recursive: true });
   const wanted = dependencies.filter((dependency) => {
@@ -63,8 +63,18 @@ export async function prepareChart({
     return condition === '' || at(values, ...condition.split('.')) === true;
   });
   await rm(join(copy, 'Chart.lock'), { force: true });
+  await rm(join(copy, 'charts'), { recursive: true, force: true });
   const kept = { ...(description as object), dependencies: wanted };
   await writeFile(join(copy, 'Chart.yaml'), stringify(kept));
   if (wanted.length > 0) await helm.run(['dependency', 'update', copy], 300_000);
   return copy;
+}
+
+/** Whether a folder has all dependencies: "helm dependency build" leaves an empty one if it fails. */
+async function hasAll(folder: string, dependencies: readonly unknown[]): Promise<boolean> {
+  const there = await readdir(folder).catch((): string[] => []);
+  return dependencies.every((dependency) => {
+    const name = textAt(dependency, 'name');
+    return there.some((entry) => entry === name || entry.startsWith(`${name}-`));
+  });
 }
