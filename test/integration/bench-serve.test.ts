@@ -1,8 +1,10 @@
 // `spillway bench serve` as a user runs it, against a scripted server.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -340,6 +342,20 @@ test('what contradicts itself is refused in one sentence with status 2', async (
     assert.match(stderr, sentence);
     assert.doesNotMatch(stderr, /\n\s+at /);
   }
+});
+
+test('a server whose certificate is not trusted is told from one that is down', async (t) => {
+  const file = (name: string) =>
+    readFileSync(join(import.meta.dirname, '../support/tls', `${name}.pem`));
+  const tls = { cert: file('localhost-cert'), key: file('localhost-key') };
+  const server = createTlsServer(tls, (_, response) => response.end());
+  server.listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { status, stderr } = await run('--url', url, '--num-prompts', '1');
+  assert.match(stderr, /its certificate is not trusted\. .*NODE_EXTRA_CA_CERTS=FILE.*--insecure/);
+  assert.equal(status, 4);
 });
 
 test('a server that cannot be reached is one sentence with status 4', async () => {

@@ -40,6 +40,10 @@ export async function findModel(options: {
   );
 }
 
+/** What Node says of a certificate whose authority it does not know. */
+const distrusted =
+  /self-signed certificate|unable to (verify the first|get local issuer) certificate/;
+
 async function listModels(options: {
   readonly url: URL;
   readonly apiKey: string | undefined;
@@ -58,12 +62,15 @@ async function listModels(options: {
   } catch (error) {
     if (signal.aborted) throw error;
     const reason = error instanceof Error ? error.message || error.name : String(error);
-    throw new NoResponseError(
-      `Cannot reach ${withoutCredentials(url.href)}: ${reason}. Is the server up?`,
-      {
-        cause: error,
-      },
-    );
+    const [what, next] = distrusted.test(reason)
+      ? [
+          'its certificate is not trusted',
+          'Name its authority, or itself, with NODE_EXTRA_CA_CERTS=FILE; "spillway bench" also has --insecure.',
+        ]
+      : [reason, 'Is the server up?'];
+    throw new NoResponseError(`Cannot reach ${withoutCredentials(url.href)}: ${what}. ${next}`, {
+      cause: error,
+    });
   }
   if (response.status === 401 || response.status === 403) {
     throw new InputError(
