@@ -47,15 +47,6 @@ test('reads sizes of LMCache in GiB, as numbers or text', () => {
   });
 });
 
-test('refuses a size of LMCache that is not a number, with its key and entry', () => {
-  const entry = entryOf('lmcacheConfig: {enabled: true, diskOffloadingBufferSize: 10Gi}');
-  assert.throws(() => lmcacheSizes(entry), {
-    name: 'InputError',
-    message:
-      'lmcacheConfig.diskOffloadingBufferSize of m is 10Gi; a simulation needs a number of GB.',
-  });
-});
-
 test('reads the roles of a KV transfer from lmcacheConfig', () => {
   const entry = entryOf('lmcacheConfig: {kvRole: kv_producer, nixlRole: sender}');
   assert.deepEqual(lmcacheRoles(entry), { kvRole: 'kv_producer', nixlRole: 'sender' });

@@ -80,7 +80,6 @@ export function emulatedLmcache(
  *
  * @returns Undefined if LMCache is disabled or only transfers KV cache: then the chart gives it no
  * memory.
- * @throws {InputError} If a size is not a number.
  */
 export function lmcacheSizes(entry: ModelEntry): LmcacheSizes | undefined {
   const { enabled, enablePD } = entry.lmcacheConfig ?? {};
@@ -114,15 +113,10 @@ export function lmcacheRoles({ lmcacheConfig: { kvRole, nixlRole } = {} }: Model
 }
 
 function bytesOf(
-  { name, lmcacheConfig }: ModelEntry,
+  { lmcacheConfig }: ModelEntry,
   key: 'cpuOffloadingBufferSize' | 'diskOffloadingBufferSize',
 ): number {
-  const given = lmcacheConfig?.[key] ?? 0;
-  const gigabytes = Number(given);
-  if (!Number.isNaN(gigabytes)) return gigabytes * gibibyte;
-  throw new InputError(
-    `lmcacheConfig.${key} of ${name} is ${given}; a simulation needs a number of GB.`,
-  );
+  return Number(lmcacheConfig?.[key] ?? 0) * gibibyte;
 }
 
 function bytesPerSecond(gigabytesPerSecond: number | undefined): number | undefined {
