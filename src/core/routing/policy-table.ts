@@ -1,9 +1,10 @@
 // The policies of the router as one table: their names, their parameters, and how one is created.
-import { InputError } from '../base/index.ts';
+import { InputError, nearest } from '../base/index.ts';
 import type { Policy } from './contract.ts';
 import type { PolicyDefinition, PolicyOptions } from './define-policy.ts';
 import * as definitions from './policies/index.ts';
 import type { DeclaredParameter, ParameterValues } from './policy-parameter.ts';
+import { rolePolicyNames } from './role-policy.ts';
 
 /** A name that `--routing-logic` accepts. */
 export type PolicyName = (typeof definitions)[keyof typeof definitions]['name'];
@@ -36,8 +37,10 @@ export function requiresKvEvents(name: string): boolean {
 export function createPolicy(name: string, options: PolicyOptions): Policy {
   const policy = findPolicy(name);
   if (policy) return policy.create(options);
+  const known = [...policyNames, ...rolePolicyNames];
+  const near = nearest(name, known);
   throw new InputError(
-    `There is no routing policy "${name}"; --routing-logic takes ${policyNames.join(', ')}.`,
+    `There is no routing policy "${name}"; ${near === undefined ? '' : `did you mean ${near}? `}--routing-logic takes ${known.join(', ')}.`,
   );
 }
 
