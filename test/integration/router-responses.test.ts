@@ -7,7 +7,7 @@ import { createLogger } from '../../src/io/log/index.ts';
 import { freePorts } from '../../src/io/processes/index.ts';
 import { jsonHeaders, model, startFaulty } from '../support/faulty-stack.ts';
 import { cut, type Data, eventsOf, responsesPath } from '../support/named-streams.ts';
-import { stack } from '../support/router-stack.ts';
+import { exchangeBytes, stack } from '../support/router-stack.ts';
 import { type ReceivedRequest, respond, type Script } from '../support/scripted-engine.ts';
 import { until } from '../support/until.ts';
 
@@ -168,6 +168,22 @@ test('an id that no engine can have is not found, and the router goes on', async
     const { error } = (await response.json()) as Answered['body'];
     assert.deepEqual([response.status, error.code], [404, 'previous_response_not_found']);
     assert.match(error.message, /not found\. No engine gives such an id\.$/);
+  }
+  for (const id of [
+    '%2e%2e%2f%2e%2e%2fsleep',
+    '..',
+    '%2E',
+    'a%20b',
+    'a%0d%0ab',
+    '%E0%A4%A',
+    'a%00',
+  ]) {
+    const path = `/v1/responses/${id}/cancel`;
+    const answer = await exchangeBytes(
+      router,
+      `POST ${path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+    );
+    assert.match(answer, /^HTTP\/1\.1 40[04] /, id);
   }
   assert.equal((await create(router, { input: 'x' })).status, 200);
 });

@@ -31,7 +31,8 @@ export class StoredRequests {
     const { head, target } = exchange;
     const id = idInPath(target);
     if (id === undefined) {
-      const message = 'The id of the response is not valid percent-encoding.';
+      const message =
+        'There is no response with such an id: they have letters, digits, "-", "_", "." and ":" only.';
       this.#arrivals.refuse(arrival, { status: 404, message, param: 'response_id' });
     } else if (arrival.pinnedUrl !== undefined) this.#send(arrival, arrival.pinnedUrl);
     else {
@@ -77,12 +78,16 @@ export class StoredRequests {
   }
 }
 
+/** Anything else, such as an encoded slash, might lead elsewhere behind a proxy in front of the engine. */
+const idCharacters = /^(?!\.+$)[\w.:~@=+-]+$/;
+
 /** The id in the path of a stored response; undefined if it cannot be decoded. */
 function idInPath(target: string): string | undefined {
   const [path = ''] = target.split('?', 1);
   const [id = ''] = path.slice(storedResponsesPath.length).split('/', 1);
   try {
-    return decodeURIComponent(id);
+    const decoded = decodeURIComponent(id);
+    return idCharacters.test(decoded) ? decoded : undefined;
   } catch {
     return undefined;
   }
