@@ -1,6 +1,6 @@
 // Looks through a long JSON body before it is parsed, in slices, so that no body keeps the engine's other requests waiting.
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { badRequest } from '../../../core/api/index.ts';
+import { nextSlice } from '../base/slices.ts';
 
 /** A shorter body cannot reach the bounds below by much, and is parsed at once. */
 const longBytes = 128 * 1024;
@@ -41,7 +41,7 @@ export async function scanBody(bytes: Uint8Array): Promise<BodyScan | undefined>
   const scanner = new Scanner();
   for (let at = 0; at < bytes.length; at += sliceBytes) {
     scanner.read(bytes, at, Math.min(bytes.length, at + sliceBytes));
-    await nextTurn();
+    await nextSlice();
   }
   return scanner;
 }

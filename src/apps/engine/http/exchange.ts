@@ -1,9 +1,9 @@
 // One HTTP request and its response, with what every route needs: the body, JSON responses, streams,
 // and client disconnects.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ApiError, schemaError, sseContentType } from '../../../core/api/index.ts';
 import { parsePythonJson } from '../base/python-json.ts';
+import { nextSlice } from '../base/slices.ts';
 import { type BodyScan, scanBody } from './body-scan.ts';
 import { FrameworkError } from './framework-error.ts';
 import { parseBody, parseOwnBody } from './parse-body.ts';
@@ -222,7 +222,7 @@ export class Exchange {
 /** A long body is decoded in a turn of its own. */
 async function longText(bytes: Buffer, scan: BodyScan | undefined): Promise<string> {
   const text = decodeUtf8(bytes);
-  if (scan !== undefined) await nextTurn();
+  if (scan !== undefined) await nextSlice();
   return text;
 }
 

@@ -1,5 +1,5 @@
 // Work in slices: lets the engine's other requests have their turn.
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { nextSlice } from '../base/slices.ts';
 
 /** Time that work may take between two breaks, in milliseconds. */
 const sliceMs = 10;
@@ -11,7 +11,7 @@ class Breaks {
   /** Resolves at once unless the last break is long ago. */
   async pause(): Promise<void> {
     if (performance.now() - this.#startMs < sliceMs) return;
-    await nextTurn();
+    await nextSlice();
     this.#startMs = performance.now();
   }
 }

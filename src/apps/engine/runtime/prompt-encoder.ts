@@ -1,12 +1,12 @@
 // Encodes texts without keeping the engine's other requests waiting: a long one is encoded in turns.
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Tokenizer } from '../../../core/tokenizer/index.ts';
+import { nextSlice } from '../base/slices.ts';
 
 /** A text of at most this length is encoded at once, which takes 10 ms at most. */
 const shortCharacters = 8192;
 
-/** Time that one turn of the event loop may take for texts, in milliseconds. */
-const turnMs = 10;
+/** Time after which a slice of texts ends with the part that is being encoded, in milliseconds. */
+const sliceMs = 10;
 
 export interface EncodeOptions {
   /** Adds begin-of-text and similar tokens, if the model has them. @default true */
@@ -50,8 +50,8 @@ export class PromptEncoder {
   async #run(): Promise<void> {
     this.#isRunning = true;
     while (this.#open.length > 0) {
-      await nextTurn();
-      const endMs = performance.now() + turnMs;
+      await nextSlice();
+      const endMs = performance.now() + sliceMs;
       do this.#round();
       while (this.#open.length > 0 && performance.now() < endMs);
     }
