@@ -23,3 +23,23 @@ test('60 clients that have 250 kB tokenized', { timeout: 120_000 }, async (t) =>
   assert.ok(pauseMs < pauseMsMax, `a pause of ${pauseMs.toFixed(0)} ms`);
   assert.ok(await target.isServing());
 });
+
+test('130 clients that ask for 16,384 responses each', { timeout: 120_000 }, async (t) => {
+  const target = await startEngineTarget(t, ['--time-scale', '1']);
+  const body = { model: 'm', prompt: 'hi', n: 16_384, max_tokens: 2048, ignore_eos: true };
+  const many = { path: '/v1/completions', body: JSON.stringify(body) };
+  const patienceMs = 20_000;
+  const answers = await Promise.all(
+    Array.from({ length: 130 }, () => target.send(many, patienceMs)),
+  );
+  assert.ok(target.isAlive(), target.log().slice(-500));
+  const refused = answers.filter(({ status }) => status === 503);
+  assert.equal(refused.length, 130 - 14);
+  assert.match(refused[0]?.text ?? '', /"error":.*Try again later, or with a smaller n/);
+  const { peakRssMiB } = await target.measure();
+  t.diagnostic(`peak ${peakRssMiB.toFixed(0)} MiB`);
+  assert.ok(peakRssMiB < 1536, `${peakRssMiB.toFixed(0)} MiB`);
+  // Their clients have left.
+  const one = { path: '/v1/completions', body: JSON.stringify({ ...body, n: 1, max_tokens: 1 }) };
+  assert.equal((await target.send(one)).status, 200);
+});

@@ -3,6 +3,7 @@ import { badRequest, inEngine, type SamplingRead, stopStrings } from '../../../c
 import type { Exchange } from '../http/exchange.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 import { kvTransferOf } from '../sequences/kv-transfer.ts';
+import { sequenceRoom } from '../sequences/sequence-room.ts';
 import type { Script } from '../sequences/token-source.ts';
 import { batchDeltas } from './delta-batch.ts';
 import { checkMultiplied, checkReadTokens } from './request-bounds.ts';
@@ -59,6 +60,7 @@ export function startGeneration(options: {
       : 1;
   const adapter = engine.adapters.find(options.request.model);
   const arrivalSeconds = engine.nowSeconds();
+  const room = roomFor(exchange, choices * prompts.length, options.background !== undefined);
   const sequences = prompts.flatMap((prompt, promptIndex) => {
     const family = { choices, finished: 0, longestTokens: 0 };
     // Only the completions route numbers prompts for clients.
@@ -88,8 +90,15 @@ export function startGeneration(options: {
         isPooled: prompt.isPooled === true,
         logitBias: request.logit_bias ?? undefined,
         allowedTokens: request.allowed_token_ids ?? undefined,
-        onDelta: batchDeltas(interval, (delta) => writer.onDelta(index, delta)),
-        onFail: options.background?.onFail ?? (() => failResponse(exchange)),
+        onDelta: batchDeltas(interval, (delta) => {
+          if (delta.finishReason !== null) room.ended();
+          writer.onDelta(index, delta);
+        }),
+        onFail: () => {
+          room.ended();
+          if (options.background) options.background.onFail();
+          else failResponse(exchange);
+        },
       });
     });
   });
@@ -97,9 +106,31 @@ export function startGeneration(options: {
   writer.start(sequences);
   const cancel = () => {
     for (const sequence of sequences) engine.cancel(sequence);
+    room.cancelled();
   };
   if (!options.background) exchange.onDisconnect(cancel);
   return cancel;
+}
+
+/**
+ * Takes room for the sequences of a request until its response is complete, or its client has left; in the background, until they have ended.
+ *
+ * @throws {ApiError} 503 if there is none.
+ */
+function roomFor(
+  exchange: Exchange,
+  count: number,
+  isBackground: boolean,
+): { readonly ended: () => void; readonly cancelled: () => void } {
+  const giveBack = sequenceRoom.take(count);
+  let open = count;
+  if (!isBackground) exchange.onClose(giveBack);
+  return {
+    ended: () => {
+      if (--open === 0 && isBackground) giveBack();
+    },
+    cancelled: giveBack,
+  };
 }
 
 /** Beam search supports no other parameters; a beam has its full length unless the model ends it. */

@@ -133,6 +133,12 @@ export class Exchange {
     });
   }
 
+  /** Calls back once when the response is complete or its client has disconnected, at once if that is so. */
+  onClose(callback: () => void): void {
+    if (this.response.destroyed) callback();
+    else this.response.once('close', callback);
+  }
+
   sendJson(status: number, json: string): void {
     this.send(status, 'application/json', json);
   }
