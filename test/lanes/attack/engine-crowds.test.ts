@@ -1,5 +1,7 @@
 // Many clients of an embedded engine at once, each with a request that is allowed: none ends it, none keeps it from its other clients.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { startEngineTarget } from './engine-target.ts';
 
@@ -42,4 +44,32 @@ test('130 clients that ask for 16,384 responses each', { timeout: 120_000 }, asy
   // Their clients have left.
   const one = { path: '/v1/completions', body: JSON.stringify({ ...body, n: 1, max_tokens: 1 }) };
   assert.equal((await target.send(one)).status, 200);
+});
+
+test('80 clients that send most of a body of 64 MiB and then stop', {
+  timeout: 120_000,
+}, async (t) => {
+  const target = await startEngineTarget(t);
+  const port = Number(/http:\/\/\S+?:(\d+)/.exec(target.log())?.[1]);
+  const head = `POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${64 << 20}\r\n\r\n`;
+  const part = Buffer.alloc(60 << 20, 'a');
+  const ends: Promise<string>[] = [];
+  for (let i = 0; i < 80; i++) {
+    const socket = connect(port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    socket.on('error', () => undefined);
+    socket.write(head);
+    let text = '';
+    socket.setEncoding('latin1').on('data', (data) => {
+      text += data;
+    });
+    ends.push(once(socket, 'close').then(() => text));
+    await new Promise((resolve) => socket.write(part, resolve));
+  }
+  const { peakRssMiB } = await target.measure();
+  t.diagnostic(`peak ${peakRssMiB.toFixed(0)} MiB`);
+  assert.ok(peakRssMiB < 1536, `${peakRssMiB.toFixed(0)} MiB`);
+  assert.ok(await target.isServing());
+  const statuses = (await Promise.all(ends)).map((text) => text.slice(9, 12));
+  assert.deepEqual([...new Set(statuses)].sort(), ['408', '503']);
 });

@@ -4,13 +4,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError, schemaError, sseContentType } from '../../../core/api/index.ts';
 import { parsePythonJson } from '../base/python-json.ts';
 import { nextSlice } from '../base/slices.ts';
+import { bodyRoom } from './body-room.ts';
 import { type BodyScan, scanBody } from './body-scan.ts';
 import { FrameworkError } from './framework-error.ts';
 import { parseBody, parseOwnBody } from './parse-body.ts';
 import { requestTarget } from './request-target.ts';
-
-/** Maximum size of a body in bytes; a longer one is refused while it arrives. */
-const bodyBytesMax = 64 * 1024 * 1024;
 
 /** vLLM 0.32, entrypoints/serve/utils/sse_keep_alive.py; no client reads it as an event. */
 const keepAliveComment = ': keep-alive\n\n';
@@ -88,13 +86,14 @@ export class Exchange {
 
   /** Like `json`, for routes that ignore the content type. */
   async anyJson(): Promise<unknown> {
-    const bytes = await this.#read();
-    if (bytes.length === 0) {
-      const issue = { type: 'missing', loc: 'body', msg: 'Field required', input: null };
-      throw schemaError([issue]);
-    }
-    const scan = await scanBody(bytes);
-    return parseBody(await longText(bytes, scan), scan);
+    return this.#withBody(async (bytes) => {
+      if (bytes.length === 0) {
+        const issue = { type: 'missing', loc: 'body', msg: 'Field required', input: null };
+        throw schemaError([issue]);
+      }
+      const scan = await scanBody(bytes);
+      return parseBody(await longText(bytes, scan), scan);
+    });
   }
 
   /**
@@ -112,14 +111,12 @@ export class Exchange {
 
   /** For routes that read their body without FastAPI in vLLM. @throws {ApiError} Like `parseOwnBody`. */
   async ownJson(): Promise<unknown> {
-    const bytes = await this.#read();
-    return parseOwnBody(bytes, await scanBody(bytes));
+    return this.#withBody(async (bytes) => parseOwnBody(bytes, await scanBody(bytes)));
   }
 
   /** Returns the raw body, for routes that parse it themselves. */
   async text(): Promise<string> {
-    const bytes = await this.#read();
-    return longText(bytes, await scanBody(bytes));
+    return this.#withBody(async (bytes) => longText(bytes, await scanBody(bytes)));
   }
 
   /** Calls back once if the client disconnects before the response is complete, at once if it has done so. */
@@ -201,27 +198,14 @@ export class Exchange {
     this.#unsent = '';
   }
 
-  /** Reads by events: the stream's iterator costs a tenth of a short request. */
-  #read(): Promise<Buffer> {
-    const { request } = this;
-    const parts: Buffer[] = [];
-    let length = 0;
-    return new Promise((resolve, reject) => {
-      const take = (part: Buffer): void => {
-        length += part.length;
-        if (length <= bodyBytesMax) {
-          parts.push(part);
-          return;
-        }
-        // The server discards the remaining bytes once the response is sent.
-        request.off('data', take);
-        parts.length = 0;
-        reject(new ApiError(413, 'Request Entity Too Large', 'The request body is too large.'));
-      };
-      request.on('data', take);
-      request.on('end', () => resolve(Buffer.concat(parts)));
-      request.on('error', reject);
-    });
+  /** The body has its room until it is parsed. */
+  async #withBody<T>(parse: (bytes: Buffer) => Promise<T>): Promise<T> {
+    const { bytes, giveBack } = await bodyRoom.read(this.request);
+    try {
+      return await parse(bytes);
+    } finally {
+      giveBack();
+    }
   }
 }
 
