@@ -46,7 +46,7 @@ test('130 clients that ask for 16,384 responses each', { timeout: 120_000 }, asy
   assert.equal((await target.send(one)).status, 200);
 });
 
-test('80 clients that send most of a body of 64 MiB and then stop', {
+test('24 clients that send most of a body of 64 MiB and then stop', {
   timeout: 120_000,
 }, async (t) => {
   const target = await startEngineTarget(t);
@@ -54,7 +54,7 @@ test('80 clients that send most of a body of 64 MiB and then stop', {
   const head = `POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: ${64 << 20}\r\n\r\n`;
   const part = Buffer.alloc(60 << 20, 'a');
   const ends: Promise<string>[] = [];
-  for (let i = 0; i < 80; i++) {
+  for (let i = 0; i < 24; i++) {
     const socket = connect(port, '127.0.0.1');
     t.after(() => socket.destroy());
     socket.on('error', () => undefined);
@@ -64,7 +64,7 @@ test('80 clients that send most of a body of 64 MiB and then stop', {
       text += data;
     });
     ends.push(once(socket, 'close').then(() => text));
-    await new Promise((resolve) => socket.write(part, resolve));
+    await new Promise<void>((resolve) => socket.write(part, () => resolve()));
   }
   const { peakRssMiB } = await target.measure();
   t.diagnostic(`peak ${peakRssMiB.toFixed(0)} MiB`);
