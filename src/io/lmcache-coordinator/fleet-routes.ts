@@ -1,5 +1,5 @@
 // The coordinator's routes for operators: pins and quotas of the shared store, and orders to single servers.
-import type { SpillwayError } from '../../core/base/index.ts';
+import { InputError, type SpillwayError } from '../../core/base/index.ts';
 import {
   type ChunkDirectory,
   type ChunkKey,
@@ -43,6 +43,19 @@ const refused = (status: number, detail: string): Answer => ({ status, body: { d
  * @throws {z.ZodError | SyntaxError} If the body is not what the route takes.
  */
 export async function fleetRoute(
+  state: FleetState,
+  request: FleetRequest,
+): Promise<Answer | undefined> {
+  try {
+    return await operatorRoute(state, request);
+  } catch (error) {
+    // More quotas or pins than there may be.
+    if (error instanceof InputError) return refused(400, error.message);
+    throw error;
+  }
+}
+
+async function operatorRoute(
   state: FleetState,
   request: FleetRequest,
 ): Promise<Answer | undefined> {

@@ -12,23 +12,25 @@ export class PromptHashes {
   /**
    * The hash of each whole chunk.
    *
-   * @param isGone Whether the client has left: the rest is left out.
+   * @param isGone Whether the client has left.
+   * @throws {Error} If it has: nothing is done for half of a prompt.
    */
   of(tokens: readonly number[], isGone: () => boolean): Promise<readonly string[]> {
     const hashes = this.#last.then(() => inTurns(tokens, isGone));
-    this.#last = hashes;
+    this.#last = hashes.catch(() => undefined);
     return hashes;
   }
 }
 
 async function inTurns(tokens: readonly number[], isGone: () => boolean): Promise<string[]> {
   const hashes: string[] = [];
+  if (isGone()) throw new Error('the client has gone');
   let beganMs = performance.now();
   for (const hash of eachChunkHash(tokens)) {
     hashes.push(hash);
     if (performance.now() - beganMs < turnMs) continue;
     await nextTurn();
-    if (isGone()) return hashes;
+    if (isGone()) throw new Error('the client has gone');
     beganMs = performance.now();
   }
   return hashes;
