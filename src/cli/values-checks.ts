@@ -151,6 +151,16 @@ function keysWithoutEffect(
   }));
 }
 
+/** Returns the arguments of engines on Kubernetes that vLLM would not understand, one sentence each. */
+export function unclearArguments({ values, written }: ResolvedValues): readonly Problem[] {
+  return vainKeys(values, writtenValues(written), kindInChart, 'kubernetes')
+    .filter(({ isUnclear }) => isUnclear)
+    .map(({ path, reason }) => ({
+      place: placeAt(written, path, 'key'),
+      sentence: `${pathText(path)}: ${reason}`,
+    }));
+}
+
 /** As in the chart, which runs vLLM where `spillway up` runs an embedded engine. */
 function kindInChart({ kind, urls }: ModelEntry): EngineKind {
   return kind ?? (urls === undefined ? 'vllm' : 'url');
@@ -266,8 +276,8 @@ export function upNotes({ values, written }: ResolvedValues): readonly string[] 
   return [
     ...missing.map(({ path, reason }) =>
       isArgument(path)
-        ? `${pathText(path)}: ${reason}.`
-        : `${pathText(path)} has no effect here: ${reason}.`,
+        ? `${pathText(path)}: ${ended(reason)}`
+        : `${pathText(path)} has no effect here: ${ended(reason)}`,
     ),
     ...(rest === 0
       ? []
@@ -275,6 +285,11 @@ export function upNotes({ values, written }: ResolvedValues): readonly string[] 
           `${counted(rest, 'key has', 'keys have')} no effect here; "spillway config validate" gives the reasons.`,
         ]),
   ];
+}
+
+/** A sentence with its full stop, unless it is a question. */
+function ended(sentence: string): string {
+  return sentence.endsWith('?') ? sentence : `${sentence}.`;
 }
 
 /** Whether the key is extraArgs, whose flags are named in the reason. */

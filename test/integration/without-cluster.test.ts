@@ -73,6 +73,15 @@ test('deploy --dry-run lists the objects of a preset, and deploy wants a cluster
     ...{ release: 'a', namespace: 'default', kubernetes: null },
     changes: [{ object: 'Service vllm-router', change: 'create' }],
   });
+  const resources = ['requestCPU=4', 'requestMemory=16Gi', 'requestGPU=1'];
+  const wanted = ['kind=vllm', 'repository=vllm/vllm-openai', 'tag=v0.32.0', ...resources];
+  const sets = [...wanted, 'vllmConfig.extraArgs={--max-num-sequences,4}']
+    .map((one) => `--set servingEngineSpec.modelSpec[0].${one}`)
+    .join(' ');
+  const warned = await spillway(`deploy --preset laptop ${sets} --dry-run --helm ${helm}`, {
+    PATH: '/bin',
+  });
+  assert.match(warned.error, /^warning: .*--max-num-sequences is not a known flag of vLLM/m);
   const real = await spillway(`deploy --preset laptop --helm ${helm}`);
   assert.deepEqual([real.status, real.out], [2, '']);
   assert.match(real.error, /^spillway: There is no cluster: /);

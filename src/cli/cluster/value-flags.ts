@@ -8,7 +8,7 @@ import { temporaryFolder } from '../../io/temporary/index.ts';
 import { readSubchart, readValues } from '../../io/values/index.ts';
 import { collect, subchartFlag } from '../arguments/lists.ts';
 import { checkRouterArguments, routerNotes } from '../router-arguments.ts';
-import { checkRelease, imageNotes, valuesChecks } from '../values-checks.ts';
+import { checkRelease, imageNotes, unclearArguments, valuesChecks } from '../values-checks.ts';
 
 export interface ValueFlags {
   readonly file?: readonly string[];
@@ -93,7 +93,11 @@ export async function checkedValues(flags: ValueFlags, release: string): Promise
   await checkRelease(read, release);
   await checkRouterArguments(read, 'kubernetes');
   const { written, warnings } = read;
-  const notes = [...(await routerNotes(read, 'kubernetes')), ...(await imageNotes(read))];
+  const notes = [
+    ...unclearArguments(read),
+    ...(await routerNotes(read, 'kubernetes')),
+    ...(await imageNotes(read)),
+  ];
   for (const line of problemLines([...warnings, ...notes]))
     process.stderr.write(`warning: ${line}\n`);
   return writtenValues(written);

@@ -59,7 +59,11 @@ export async function startEngineTarget(
   const send = ({ path, body }: HostileRequest, patienceMs = responseMsMax) =>
     new Promise<Answer>((resolve) => {
       const bytes = Buffer.from(body);
-      const headers = { 'content-type': 'application/json', 'content-length': bytes.length };
+      // As clients do: a server that refuses a body before its end would reset the connection of one that does not keep it.
+      const headers = {
+        ...{ 'content-type': 'application/json', 'content-length': bytes.length },
+        connection: 'keep-alive',
+      };
       const signal = AbortSignal.timeout(patienceMs);
       const broken = () => resolve({ status: 0, text: '' });
       request(`${url}${path}`, { method: 'POST', agent: false, headers, signal }, (response) => {
@@ -67,7 +71,10 @@ export async function startEngineTarget(
         response.on('error', broken).on('data', (piece: Buffer) => {
           if (text.length < 500) text += piece.toString('latin1', 0, 500);
         });
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+        response.on('end', () => {
+          resolve({ status: response.statusCode ?? 0, text });
+          response.socket.destroy();
+        });
       })
         .on('error', broken)
         .end(bytes);
