@@ -68,12 +68,13 @@ export async function startEngineTarget(
       const broken = () => resolve({ status: 0, text: '' });
       request(`${url}${path}`, { method: 'POST', agent: false, headers, signal }, (response) => {
         let text = '';
+        const { socket } = response;
         response.on('error', broken).on('data', (piece: Buffer) => {
           if (text.length < 500) text += piece.toString('latin1', 0, 500);
         });
         response.on('end', () => {
           resolve({ status: response.statusCode ?? 0, text });
-          response.socket.destroy();
+          socket.destroy();
         });
       })
         .on('error', broken)
