@@ -38,7 +38,6 @@ class Fleet(unittest.IsolatedAsyncioTestCase):
     def assert_even(self, engines: list[str]) -> None:
         """Each engine has its share, within a quarter of it."""
         shares = Counter(engines)
-        # With a key, clients see names.
         names = {f"fleet-{number + 1}" for number in range(len(ENGINE_URLS))}
         self.assertEqual(set(shares), names, shares)
         fair = AT_ONCE / len(ENGINE_URLS)
@@ -60,7 +59,7 @@ class Fleet(unittest.IsolatedAsyncioTestCase):
             )
             answer = response.parse()
             self.assertEqual(answer.usage.completion_tokens, 24)
-            return answer.choices[0].message.content, response.headers.get("x-spillway-engine")
+            return answer.choices[0].message.content, response.headers.get("x-spillway-engine-name")
 
         answers = await self.at_once(ask)
         self.assert_even([engine for _, engine in answers])
@@ -81,7 +80,7 @@ class Fleet(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(chunks[-1].usage.completion_tokens, 24)
             self.assertEqual(len({chunk.id for chunk in chunks}), 1)
             text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-            return text, response.headers.get("x-spillway-engine")
+            return text, response.headers.get("x-spillway-engine-name")
 
         answers = await self.at_once(ask)
         self.assert_even([engine for _, engine in answers])
@@ -93,7 +92,7 @@ class Fleet(unittest.IsolatedAsyncioTestCase):
             response = await client.completions.with_raw_response.create(
                 model=MODEL, prompt=words_of(number), max_tokens=24
             )
-            return response.parse().choices[0].text, response.headers.get("x-spillway-engine")
+            return response.parse().choices[0].text, response.headers.get("x-spillway-engine-name")
 
         answers = await self.at_once(ask)
         self.assert_even([engine for _, engine in answers])
@@ -120,7 +119,7 @@ class Fleet(unittest.IsolatedAsyncioTestCase):
                     answer = [event async for event in raw.parse()][-1].response
                 self.assertIn(answer.status, ("completed", "incomplete"))
                 self.assertEqual(answer.previous_response_id, previous)
-                engines.add(raw.headers.get("x-spillway-engine"))
+                engines.add(raw.headers.get("x-spillway-engine-name"))
                 texts.append(answer.output_text)
                 previous = answer.id
             again = await client.responses.retrieve(previous)
