@@ -9,6 +9,7 @@ import {
   string,
   type TokenizeRequest,
 } from '../../../core/api/index.ts';
+import { nextSlice } from '../base/slices.ts';
 import { chatPrompt, checkUntrusted } from '../chat/chat-prompt.ts';
 import { checkPromptText } from '../generation/limits.ts';
 import { checkModel, checkUntrustedKwargs } from '../generation/server-checks.ts';
@@ -21,6 +22,9 @@ const tokenIdMax = 2 ** 32 - 1;
 
 /** Most tokens of a response: a context of a million. Writing as many takes 100 ms, in one piece. */
 const tokensMax = 2 ** 20;
+
+/** Decoding and writing more than this are slices of their own. */
+const shortTokens = 65_536;
 
 export function tokenizeRoute(engine: EmbeddedEngine): Handler {
   return async (exchange) => {
@@ -79,7 +83,11 @@ export function detokenizeRoute(engine: EmbeddedEngine): Handler {
     if (request.tokens?.some((token) => token > tokenIdMax)) {
       throw badRequest('number too large to fit in target type');
     }
-    const prompt = engine.tokenizer.decode(request.tokens ?? []);
+    const tokens = request.tokens ?? [];
+    const isLong = tokens.length > shortTokens;
+    if (isLong) await nextSlice();
+    const prompt = engine.tokenizer.decode(tokens);
+    if (isLong) await nextSlice();
     exchange.sendJson(200, JSON.stringify({ prompt }));
   };
 }
