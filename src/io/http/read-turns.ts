@@ -7,6 +7,9 @@
  */
 const bytesPerTurnMax = 256 << 10;
 
+/** Reads that take longer to reach these bytes are no flood, and cost no turn of their own. */
+const floodMs = 20;
+
 /** A connection that has stopped to read. */
 export interface PausedReader {
   /** Reads on, unless somebody else has stopped it meanwhile. */
@@ -16,27 +19,43 @@ export interface PausedReader {
 export class ReadTurns {
   readonly #bytesMax: number;
   readonly #inNextTurn: (callback: () => void) => void;
+  readonly #nowMs: () => number;
   /** First come, first served. */
   #waiting: PausedReader[] = [];
   #spent = 0;
+  #sinceMs = 0;
   #isBegun = false;
 
   /**
    * @param inNextTurn Calls back in the next turn of the event loop: `setImmediate`.
    * @param bytesMax Bytes of one turn; the last read may go beyond it.
    */
-  constructor(inNextTurn: (callback: () => void) => void, bytesMax = bytesPerTurnMax) {
+  constructor(
+    inNextTurn: (callback: () => void) => void,
+    bytesMax = bytesPerTurnMax,
+    nowMs = () => performance.now(),
+  ) {
     this.#inNextTurn = inNextTurn;
+    this.#nowMs = nowMs;
     this.#bytesMax = bytesMax;
   }
 
   /** Counts a read. @returns Whether the reader may read on; else it is told when it may. */
   spend(bytes: number, reader: PausedReader): boolean {
-    this.#begin();
     this.#spent += bytes;
     if (this.#spent < this.#bytesMax) return true;
+    if (!this.#isBegun && this.#isSlow()) return true;
+    this.#begin();
     this.#waiting.push(reader);
     return false;
+  }
+
+  #isSlow(): boolean {
+    const nowMs = this.#nowMs();
+    if (nowMs - this.#sinceMs < floodMs) return false;
+    this.#sinceMs = nowMs;
+    this.#spent = 0;
+    return true;
   }
 
   #begin(): void {
@@ -48,6 +67,7 @@ export class ReadTurns {
   #turn(): void {
     this.#isBegun = false;
     this.#spent = 0;
+    this.#sinceMs = this.#nowMs();
     if (this.#waiting.length === 0) return;
     // Each of them reads once at least.
     const readers = this.#waiting.splice(0, Math.max(1, this.#bytesMax >>> 16));
