@@ -188,12 +188,12 @@ export async function notesForBoth(read: ResolvedValues): Promise<{
     ...pods.filter(({ isUnclear }) => isUnclear),
     ...up.filter(({ kind, isUnclear }) => kind === 'missing' && !isUnclear),
   ];
-  const problems = shown
-    .map(({ path, reason }) => ({
-      place: placeAt(written, path, 'key'),
-      sentence: isArgument(path)
-        ? `${pathText(path)}: ${reason}`
-        : `${pathText(path)} has no effect under "spillway up": ${reason}`,
+  const problems = groupsOf(shown)
+    .map(({ first, text, several }) => ({
+      place: placeAt(written, first.path, 'key'),
+      sentence: isArgument(first.path)
+        ? `${pathText(first.path)}: ${first.reason}`
+        : `${text} ${several ? 'have' : 'has'} no effect under "spillway up": ${first.reason}`,
     }))
     .toSorted(({ place: a }, { place: b }) =>
       a.source === b.source ? (a.line ?? 0) - (b.line ?? 0) : 0,
@@ -274,10 +274,10 @@ export function upNotes({ values, written }: ResolvedValues): readonly string[] 
   const missing = vain.filter(({ kind }) => kind === 'missing');
   const rest = vain.length - missing.length;
   return [
-    ...missing.map(({ path, reason }) =>
-      isArgument(path)
-        ? `${pathText(path)}: ${ended(reason)}`
-        : `${pathText(path)} has no effect here: ${ended(reason)}`,
+    ...groupsOf(missing).map(({ first, text, several }) =>
+      isArgument(first.path)
+        ? `${pathText(first.path)}: ${ended(first.reason)}`
+        : `${text} ${several ? 'have' : 'has'} no effect here: ${ended(first.reason)}`,
     ),
     ...(rest === 0
       ? []
@@ -285,6 +285,31 @@ export function upNotes({ values, written }: ResolvedValues): readonly string[] 
           `${counted(rest, 'key has', 'keys have')} no effect here; "spillway config validate" gives the reasons.`,
         ]),
   ];
+}
+
+/** Returns keys side by side in the file that have no effect for one reason together, with their names as one text. */
+function groupsOf(keys: readonly VainKey[]): readonly {
+  readonly first: VainKey;
+  readonly text: string;
+  readonly several: boolean;
+}[] {
+  const alike = Map.groupBy(keys, ({ path, reason, kind }) =>
+    // The reason of an argument has its name.
+    JSON.stringify([path.slice(0, isArgument(path) ? undefined : -1), reason, kind]),
+  );
+  return [...alike.values()].flatMap((group) => {
+    const [first, ...others] = group;
+    if (first === undefined) return [];
+    const names = [pathText(first.path), ...others.map(({ path }) => path.at(-1))];
+    const more = names.length > keysShownMax ? `, … (${names.length} keys)` : '';
+    return [
+      {
+        first,
+        text: `${names.slice(0, keysShownMax).join(', ')}${more}`,
+        several: names.length > 1,
+      },
+    ];
+  });
 }
 
 /** A sentence with its full stop, unless it is a question. */

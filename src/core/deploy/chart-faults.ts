@@ -9,6 +9,11 @@ export interface ChartFault {
   readonly sentence: string;
 }
 
+/** Parts that others check: charts below this one, and objects that go to Kubernetes as they are. */
+export const foreignKeys: ReadonlySet<string> = new Set([
+  ...['kube-prometheus-stack', 'prometheus-adapter', 'global', 'extraObjects'],
+]);
+
 /** @param rest Of the sentence, behind the name of the key. */
 export function valueFault(path: ChartFault['path'], rest: string): ChartFault {
   return { path, sentence: `${pathText(path)} ${rest}` };

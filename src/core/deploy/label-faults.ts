@@ -1,5 +1,5 @@
 // Finds labels, selectors and annotations that Kubernetes would refuse, wherever the values have some.
-import { type ChartFault, valueFault } from './chart-faults.ts';
+import { type ChartFault, foreignKeys, valueFault } from './chart-faults.ts';
 
 type Path = ChartFault['path'];
 
@@ -11,10 +11,6 @@ const labelMaps = new Set([
 /** Keys whose maps have any texts, below keys like those of labels. */
 const annotationMaps = new Set([
   ...['annotations', 'podAnnotations', 'serviceAnnotations', 'pvcAnnotations'],
-]);
-/** Parts that others check: charts below this one, and objects that go to Kubernetes as they are. */
-const foreignKeys = new Set([
-  ...['kube-prometheus-stack', 'prometheus-adapter', 'global', 'extraObjects'],
 ]);
 
 const charactersMax = 63;

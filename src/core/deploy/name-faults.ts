@@ -3,6 +3,7 @@ import type { EngineKind, ModelEntry, Values } from '../values/index.ts';
 import { type ChartFault, valueFault } from './chart-faults.ts';
 import { imageFaults } from './image-faults.ts';
 import { labelFaults } from './label-faults.ts';
+import { objectFaults } from './object-faults.ts';
 
 /** The release that `spillway deploy` makes unless it is told another name. */
 const defaultRelease = 'vllm';
@@ -58,6 +59,7 @@ export function nameFaults(
           ],
     ),
     ...labelFaults(withoutIdle(values, kindOf)),
+    ...objectFaults(withoutIdle(values, kindOf)),
     ...imageFaults(values, kindOf),
   ];
 }

@@ -85,7 +85,11 @@ function checkParallelism(entry: ModelEntry, add: Add): void {
     ],
     ray
       ? `${product}, but head and workers together request ${available}`
-      : `${product} per engine, but ${entry.resources ? 'resources request' : 'requestGPU is'} ${available}`,
+      : `${product} per engine, but ${entry.resources ? 'resources request' : 'requestGPU is'} ${available}${
+          entry.raySpec?.headNode === undefined
+            ? ''
+            : '; raySpec.enabled: true makes one engine of head and workers, as this raySpec seems to mean'
+        }`,
   );
 }
 

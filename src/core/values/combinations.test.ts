@@ -84,6 +84,13 @@ test('refuses values that cannot work together, at the key to change', () => {
     ],
     [
       model(
+        'requestGPU: 1, raySpec: {headNode: {requestGPU: 1}}, vllmConfig: {tensorParallelSize: 2}',
+      ),
+      undefined,
+      /needs 2 GPUs per engine, but requestGPU is 1; raySpec\.enabled: true makes one engine/,
+    ],
+    [
+      model(
         'replicaCount: 1, requestGPU: 1, raySpec: {enabled: true, headNode: {requestGPU: 1}}, vllmConfig: {tensorParallelSize: 2, pipelineParallelSize: 2}',
       ),
       undefined,

@@ -102,7 +102,7 @@ function latencyLines(report: ServeReport, percentiles: readonly number[]): stri
   return textTable(table, { gap: 1, widthsMin: [24, 10] }).split('\n');
 }
 
-function rateLines({ timeScale }: LoadOptions, outcome: LoadOutcome): string[] {
+function rateLines({ timeScale, concurrencyMax }: LoadOptions, outcome: LoadOutcome): string[] {
   const { report } = outcome;
   const wallSeconds = report.durationSeconds / timeScale;
   const perSecond = (count: number) => rate(count / report.durationSeconds);
@@ -118,7 +118,9 @@ function rateLines({ timeScale }: LoadOptions, outcome: LoadOutcome): string[] {
     ...engineLagLines(report),
     ...(isLate
       ? [
-          `WARNING     requests were sent ${lag.mean.toFixed(1)} ms late on average (at most ${lag.max.toFixed(0)}): the client delayed them; use the rows "since due".`,
+          concurrencyMax !== undefined && report.peakConcurrency >= concurrencyMax
+            ? `waits       requests were sent ${lag.mean.toFixed(1)} ms after they were due on average (at most ${lag.max.toFixed(0)}): ${concurrencyMax} were under way at once, as --max-concurrency allows; the rows "since due" have the waits.`
+            : `WARNING     requests were sent ${lag.mean.toFixed(1)} ms late on average (at most ${lag.max.toFixed(0)}): the client delayed them; use the rows "since due".`,
         ]
       : []),
   ];
@@ -195,7 +197,7 @@ function engineLines(report: ServeReport): string[] {
   if (report.engines.size === 0) return [];
   const spread = (by: 'requests' | 'tokens') => loadSpread(report, by)?.toFixed(2) ?? '-';
   return [
-    `engines     ${report.engines.size}; busiest over mean: ${spread('requests')} of requests, ${spread('tokens')} of prompt tokens`,
+    `engines     ${report.engines.size} responded; busiest over mean: ${spread('requests')} of requests, ${spread('tokens')} of prompt tokens`,
     ...[...report.engines].map(
       ([url, { name, requests, tokens }]) =>
         `            ${engineLabel(url, name)}: ${counted(requests, 'request')}, ${counted(tokens, 'token')}`,

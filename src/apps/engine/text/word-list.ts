@@ -16,6 +16,13 @@ export interface WordList {
 /** Vocabularies are ordered by frequency: the first ids are the common words. */
 const idsScanned = 10_000;
 
+/** Common in what tokenizers are made from, and unwelcome in a demonstration. */
+const unwelcome = new Set([
+  ...['anal', 'ass', 'dead', 'die', 'died', 'dies', 'erot', 'escort', 'fuck', 'gay', 'kill'],
+  ...['killed', 'murder', 'nude', 'porn', 'porno', 'rape', 'sex', 'sexual', 'shit', 'terror'],
+  ...['tit', 'tits'],
+]);
+
 const lists = new WeakMap<Tokenizer, WordList>();
 
 /** The words of a tokenizer, picked at the first call; engines that share the tokenizer share them. */
@@ -41,7 +48,10 @@ function wordList(tokenizer: Tokenizer): WordList {
     const bytes = tokenizer.tokenBytes(id);
     if (bytes.length < 3 || bytes.length > 13) continue;
     const list = listOf(bytes, words, openers, capitals);
-    if (list && isStable(tokenizer, id)) list.push(id);
+    if (!list || !isStable(tokenizer, id)) continue;
+    // The word before it takes its place, so that others keep theirs.
+    const isWelcome = !unwelcome.has(tokenizer.tokenText(id)?.trim().toLowerCase() ?? '');
+    list.push(isWelcome ? id : (list.at(-1) ?? id));
   }
   // A vocabulary without English words still needs some text.
   const any = words.length > 0 ? words : textTokens(tokenizer);
