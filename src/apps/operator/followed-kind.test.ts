@@ -89,3 +89,36 @@ test('objects say what they are, keep the part that is asked for, and differ as 
   await next;
   assert.deepEqual(names(), [[], []]);
 });
+
+test('annotations are not kept, and an object too large to work with is left out', async (context) => {
+  const { cluster, kind, follow, put, changed, names } = await following(context);
+  cluster.put('services', {
+    kind: 'Service',
+    metadata: { name: 'a', annotations: { note: 'x'.repeat(200_000) } },
+    spec: {},
+  });
+  put('b', { ports: 'x'.repeat(200_000) });
+  put('c', {});
+  follow();
+  await until(() => kind.isSynced);
+  assert.deepEqual(names(), [['a', 'c'], []]);
+  assert.equal(kind.objects.get('default/a')?.metadata.annotations, undefined);
+  const grown = changed();
+  put('c', { ports: 'x'.repeat(200_000) });
+  await grown;
+  assert.deepEqual(names(), [[], ['c']]);
+  const shrunk = changed();
+  put('b', { ports: 1 });
+  await shrunk;
+  assert.deepEqual(names(), [['b'], []]);
+});
+
+test('a list of objects whose pages would be too large is read in smaller pages', async (context) => {
+  const { kind, follow, put } = await following(context, {
+    keep: ({ apiVersion, kind: name, metadata }) => ({ apiVersion, kind: name, metadata }),
+  });
+  for (let i = 0; i < 40; i++) put(`a${i}`, { ports: 'x'.repeat(1_000_000) });
+  follow();
+  await until(() => kind.isSynced);
+  assert.equal(kind.objects.size, 40);
+});

@@ -6,12 +6,21 @@ import { type KubernetesObject, listPath } from '../../core/operator/index.ts';
 import { ApiStatusError, type ClusterAccess, followList } from '../../io/kubernetes/index.ts';
 import type { Logger } from '../../io/log/index.ts';
 
+/**
+ * Characters of an object that the operator works with, its annotations left out: those of a VLLMRuntime with 1,000 environment variables.
+ * Without it, one user's resources, of 1.5 MiB each, would take the operator's memory from those of all others.
+ */
+const charactersMax = 131_072;
+
+/** Names of such objects that are remembered, so that each is reported once. */
+const largeMax = 1_000;
+
 export interface FollowedKindOptions {
   readonly kind: string;
   readonly apiVersion: string;
   /** Empty for all objects. */
   readonly labelSelector: string;
-  /** The part of an object that is kept. @default all of it but `managedFields` */
+  /** The part of an object that is kept. @default all of it but `managedFields` and annotations */
   readonly keep?: ((object: KubernetesObject) => KubernetesObject) | undefined;
   /** Whether two versions of an object are the same to the operator. @default by `resourceVersion` */
   readonly isSame?: ((before: KubernetesObject, now: KubernetesObject) => boolean) | undefined;
@@ -69,12 +78,26 @@ export class FollowedKind {
   follow({ access, namespace, log, signal, onChange }: FollowOptions): Promise<void> {
     const { kind, apiVersion, labelSelector, keep } = this.#options;
     let said = '';
+    const large = new Set<string>();
     return followList<KubernetesObject>({
       ...{ access, labelSelector, signal, onChange, list: this.#list },
       path: listPath(kind, apiVersion, namespace),
       read: (object) => {
         const read = readObject(object, kind, apiVersion);
-        return keep?.(read) ?? read;
+        const kept = keep?.(read) ?? read;
+        const characters = JSON.stringify(kept).length;
+        const name = `${read.metadata.namespace ?? ''}/${read.metadata.name}`;
+        if (characters <= charactersMax) {
+          large.delete(name);
+          return kept;
+        }
+        if (!large.has(name) && large.size < largeMax) {
+          large.add(name);
+          log.warning(
+            `${kind} ${name} has ${characters} characters without its annotations, of at most ${charactersMax}: it is left as it is`,
+          );
+        }
+        return undefined;
       },
       onServed: () => {
         this.#isAbsent = false;
@@ -111,11 +134,14 @@ function hasSameVersion(before: KubernetesObject, now: KubernetesObject): boolea
   return before.metadata.resourceVersion === now.metadata.resourceVersion;
 }
 
-/** Items of a list do not say what they are; who set which field is of no interest, and most of an object. */
+/**
+ * Items of a list do not say what they are. Who set which field, and annotations, are of no interest, and most of an object: `kubectl apply`
+ * annotates it with all of itself, and an object may have 256 KiB of them.
+ */
 function readObject(object: unknown, kind: string, apiVersion: string): KubernetesObject {
   const read = object as KubernetesObject & {
     readonly metadata: { readonly managedFields?: unknown };
   };
-  const { managedFields: _, ...metadata } = read.metadata;
+  const { managedFields: _, annotations: __, ...metadata } = read.metadata;
   return { ...read, apiVersion, kind, metadata };
 }

@@ -2,8 +2,8 @@
 import { SpillwayError } from '../base/index.ts';
 import { at, listAt, textAt } from './json-fields.ts';
 
-/** Keeps what is needed of an object, so that a thousand pods take kilobytes instead of megabytes. */
-export type ReadObject<T> = (object: unknown) => T;
+/** Keeps what is needed of an object, so that a thousand pods take kilobytes instead of megabytes; nothing of one that is left out. */
+export type ReadObject<T> = (object: unknown) => T | undefined;
 
 export interface ListPage<T> {
   readonly objects: readonly (readonly [key: string, object: T])[];
@@ -40,7 +40,10 @@ export function parseListPage<T>(text: string, read: ReadObject<T>): ListPage<T>
     throw new ClusterProtocolError('the API server sent a list without items or version');
   }
   return {
-    objects: listAt(page, 'items').map((item) => [keyOf(item), read(item)] as const),
+    objects: listAt(page, 'items').flatMap((item) => {
+      const object = read(item);
+      return object === undefined ? [] : [[keyOf(item), object] as const];
+    }),
     resourceVersion,
     continueToken: textAt(page, 'metadata', 'continue') || undefined,
   };
@@ -60,8 +63,13 @@ export function parseWatchEvent<T>(line: string, read: ReadObject<T>): WatchEven
   }
   switch (kind) {
     case 'ADDED':
-    case 'MODIFIED':
-      return { kind: 'applied', key: keyOf(object), object: read(object), resourceVersion };
+    case 'MODIFIED': {
+      const key = keyOf(object);
+      const kept = read(object);
+      return kept === undefined
+        ? { kind: 'deleted', key, resourceVersion }
+        : { kind: 'applied', key, object: kept, resourceVersion };
+    }
     case 'DELETED':
       return { kind: 'deleted', key: keyOf(object), resourceVersion };
     case 'BOOKMARK':

@@ -1,5 +1,4 @@
 // The engines among pods: one per pod that is ready and not terminating, at its IP address.
-import type { ReadObject } from './api-objects.ts';
 import { at, listAt, textAt } from './json-fields.ts';
 
 /** What is kept of a pod. */
@@ -28,7 +27,7 @@ export interface ClusterEngine {
  *
  * @see https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-conditions
  */
-export const readEnginePod: ReadObject<EnginePod> = (pod) => {
+export const readEnginePod = (pod: unknown): EnginePod => {
   const phase = textAt(pod, 'status', 'phase');
   const isReady = listAt(pod, 'status', 'conditions').some(
     (condition) => textAt(condition, 'type') === 'Ready' && textAt(condition, 'status') === 'True',

@@ -1,5 +1,4 @@
 // The engines among Services: one per Service with a ready endpoint, at its name.
-import type { ReadObject } from './api-objects.ts';
 import { type ClusterEngine, inOrder } from './engine-pods.ts';
 import { at, listAt, textAt } from './json-fields.ts';
 
@@ -25,7 +24,7 @@ export interface ServiceSlice {
   readonly hasReady: boolean;
 }
 
-export const readEngineService: ReadObject<EngineService> = (service) => ({
+export const readEngineService = (service: unknown): EngineService => ({
   namespace: textAt(service, 'metadata', 'namespace'),
   name: textAt(service, 'metadata', 'name'),
   label: textAt(service, 'metadata', 'labels', 'model'),
@@ -39,7 +38,7 @@ export const readEngineService: ReadObject<EngineService> = (service) => ({
 });
 
 /** An endpoint that says nothing about its readiness is ready; one that terminates is not. */
-export const readServiceSlice: ReadObject<ServiceSlice> = (slice) => {
+export const readServiceSlice = (slice: unknown): ServiceSlice => {
   const name = textAt(slice, 'metadata', 'labels', 'kubernetes.io/service-name');
   return {
     service: name === '' ? undefined : `${textAt(slice, 'metadata', 'namespace')}/${name}`,

@@ -18,6 +18,13 @@ export class ApiStatusError extends Error {
   }
 }
 
+/** A response has more bytes than its reader takes. */
+export class TooLargeError extends Error {
+  constructor(bytesMax: number) {
+    super(`the response is larger than ${bytesMax} bytes`);
+  }
+}
+
 export interface ApiRequest {
   /** With the query. */
   readonly path: string;
@@ -94,7 +101,8 @@ async function respond(access: ClusterAccess, asked: Asked): Promise<IncomingMes
 /**
  * Reads the body.
  *
- * @throws {Error} If it is larger than `bytesMax`, is not complete in time, or the signal is aborted.
+ * @throws {TooLargeError} If it is larger than `bytesMax`.
+ * @throws {Error} If it is not complete in time, or the signal is aborted.
  */
 export async function readText(
   response: IncomingMessage,
@@ -109,7 +117,7 @@ export async function readText(
     let bytes = 0;
     for await (const chunk of response as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes > bytesMax) throw new Error(`the response is larger than ${bytesMax} bytes`);
+      if (bytes > bytesMax) throw new TooLargeError(bytesMax);
       chunks.push(chunk);
     }
     return Buffer.concat(chunks).toString();

@@ -2,15 +2,14 @@
 import type { IncomingMessage } from 'node:http';
 import {
   ClusterProtocolError,
-  PageTokens,
-  parseListPage,
   parseWatchEvent,
   type ReadObject,
   type StepEnd,
   type WatchedList,
 } from '../../core/kubernetes/index.ts';
-import { ApiStatusError, apiGet, readText } from './api-request.ts';
+import { ApiStatusError, apiGet } from './api-request.ts';
 import type { ClusterAccess } from './cluster-access.ts';
+import { listPages } from './list-pages.ts';
 
 export interface FollowedListOptions<T> {
   readonly access: ClusterAccess;
@@ -34,8 +33,6 @@ export interface FollowedListOptions<T> {
 
 /** Objects of a page: 100 pods are about a megabyte of JSON, which takes 10 ms to parse. */
 const pageObjects = 100;
-const pageBytesMax = 64 * 1_048_576;
-const pageTimeoutMs = 30_000;
 /** Objects are at most 1.5 MiB in etcd; JSON for people is longer. */
 const eventBytesMax = 4 * 1_048_576;
 /** Time past its end after which a watch counts as broken, because nobody has ended it. */
@@ -86,21 +83,13 @@ class BrokenWatchError extends Error {
 }
 
 async function readList<T>(options: FollowedListOptions<T>): Promise<void> {
-  const { access, path, labelSelector = '', read, list, signal, onServed } = options;
+  const { access, path, labelSelector, read, list, signal, onServed } = options;
   const { headTimeoutMs = 10_000 } = options;
-  const pages = new PageTokens();
-  let continueToken: string | undefined;
-  do {
-    const query = new URLSearchParams({ limit: String(pageObjects) });
-    if (labelSelector !== '') query.set('labelSelector', labelSelector);
-    if (continueToken !== undefined) query.set('continue', continueToken);
-    const response = await apiGet(access, { path: `${path}?${query}`, signal, headTimeoutMs });
-    const limits = { signal, timeoutMs: pageTimeoutMs, bytesMax: pageBytesMax };
-    const page = parseListPage(await readText(response, limits), read);
+  const wanted = { access, path, labelSelector, read, pageObjects, signal, headTimeoutMs };
+  for await (const page of listPages(wanted)) {
     list.served();
     list.addPage(page);
-    continueToken = pages.next(page.continueToken);
-  } while (continueToken !== undefined);
+  }
   onServed();
 }
 

@@ -1,7 +1,8 @@
 // One whole list of an API server, page by page.
-import { objectsMax, PageTokens, parseListPage } from '../../core/kubernetes/index.ts';
-import { ApiStatusError, apiSend } from './api-request.ts';
+import { objectsMax } from '../../core/kubernetes/index.ts';
+import { ApiStatusError } from './api-request.ts';
 import type { ClusterAccess } from './cluster-access.ts';
+import { listPages } from './list-pages.ts';
 
 export interface WantedList {
   /** `/api/v1/namespaces/default/pods` */
@@ -13,6 +14,7 @@ export interface WantedList {
 const pageObjects = 500;
 /** A `continue` lives as long as etcd keeps versions, 5 minutes; a list that expires this often changes too fast to be read. */
 const attemptsMax = 3;
+const headTimeoutMs = 30_000;
 
 /**
  * @throws {ApiStatusError} If the status is not one of success.
@@ -34,21 +36,16 @@ async function readPages<T>(
   access: ClusterAccess,
   { path, labelSelector }: WantedList,
 ): Promise<readonly T[]> {
-  const pages = new PageTokens();
   const all: T[] = [];
-  let token: string | undefined;
-  do {
-    const query = new URLSearchParams({
-      limit: String(pageObjects),
-      ...(labelSelector !== undefined && { labelSelector }),
-      ...(token !== undefined && { continue: token }),
-    });
-    const text = await apiSend(access, { method: 'GET', path: `${path}?${query}` });
-    const { objects, continueToken } = parseListPage(text, (object) => object as T);
+  const pages = listPages({
+    ...{ access, path, labelSelector, pageObjects, headTimeoutMs },
+    read: (object) => object as T,
+    signal: new AbortController().signal,
+  });
+  for await (const { objects } of pages) {
     for (const [, object] of objects) all.push(object);
     if (all.length > objectsMax)
       throw new RangeError(`${path} lists more than ${objectsMax} objects`);
-    token = pages.next(continueToken);
-  } while (token !== undefined);
+  }
   return all;
 }
