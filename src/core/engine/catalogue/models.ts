@@ -1,6 +1,6 @@
 // The catalogue of models. Shapes come from each model's config.json.
 import { InputError } from '../../base/index.ts';
-import type { LatentAttention, ModelSpec } from './model-spec.ts';
+import { type LatentAttention, type ModelSpec, modelParameters } from './model-spec.ts';
 import { listed, type NearestModels, nearestModels } from './nearest-models.ts';
 import { bareCheckpointName, precisionNamed } from './precision.ts';
 
@@ -102,6 +102,10 @@ export const models: readonly ModelSpec[] = [
     spec(name, [64, 5120, 40, 8, 128, 27_648, 152_064, 32_768]),
   ),
   spec('Qwen/Qwen2.5-72B', [80, 8192, 64, 8, 128, 29_568, 152_064, 32_768]),
+  spec('Qwen/Qwen2-0.5B', [24, 896, 14, 2, 64, 4864, 151_936, 32_768], { tied: true }),
+  spec('Qwen/Qwen2-1.5B', [28, 1536, 12, 2, 128, 8960, 151_936, 32_768], { tied: true }),
+  spec('Qwen/Qwen2-7B', [28, 3584, 28, 4, 128, 18_944, 152_064, 32_768]),
+  spec('Qwen/Qwen2-72B', [80, 8192, 64, 8, 128, 29_568, 152_064, 32_768]),
   spec('openai/gpt-oss-20b', [24, 2880, 64, 8, 64, 2880, 201_088, 131_072], {
     ...{ experts: { count: 32, perToken: 4 }, weightPrecision: 'fp4' },
     slidingWindow: { tokens: 128, layersShare: 1 / 2 },
@@ -279,14 +283,22 @@ export function findModel(name: string): ModelSpec {
   throw new UnknownModelError(`Model "${name}" is not in the catalogue`, name);
 }
 
+/** Words in the names of models that make vectors or scores, not text. */
+const poolingNames =
+  /embed|rerank|reward|cross-encoder|(?:^|[/_-])(?:bge|e5|gte|minilm|sbert|mpnet|colbert|splade)(?:[_-]|$)/i;
+
 /** The shape of a model is not known; the message says which models have similar names. */
 export class UnknownModelError extends InputError {
   readonly #reason: string;
   readonly #nearest: NearestModels;
 
   constructor(reason: string, name: string) {
-    const names = models.map((model) => model.name);
-    const nearest = nearestModels(name, names);
+    const isPooling = poolingNames.test(name);
+    const alike = models.filter(({ pooling }) => (pooling !== undefined) === isPooling);
+    const nearest = nearestModels(
+      name,
+      alike.map((model) => ({ name: model.name, billions: modelParameters(model) / 1e9 })),
+    );
     super(
       `${reason}; did you mean ${listed(nearest.names, 'or')}?${nearest.areSimilar ? '' : ` ${others}`} For another model give its config.json`,
     );

@@ -3,6 +3,10 @@ import { bareCheckpointName } from './precision.ts';
 
 /** Share of common pairs of letters from which two names are similar. */
 const similarityMin = 0.5;
+/** Share from which one is the other, misspelt. */
+const misspeltMin = 0.85;
+/** Models of a family that are smaller or larger by more say little of each other. */
+const kinDistanceMax = Math.log(4);
 /** Words of names that say nothing of a family. */
 const plainWords = new Set(
   'org instruct chat base large small medium mini nano tiny model models data cross encoder decoder coder embedding reranker thinking preview text code turbo latest test hub cache snapshots weights huggingface'.split(
@@ -19,36 +23,53 @@ export interface NearestModels {
   readonly areSimilar: boolean;
 }
 
+/** A model that is known. */
+export interface KnownModel {
+  /** Hugging Face id. */
+  readonly name: string;
+  /** Billions of parameters. @default as its name says */
+  readonly billions?: number | undefined;
+}
+
 /**
- * Returns the names that share most pairs of letters with the last part of a name, those with the word of its family
- * first; if there is none of either kind, those that are nearest to the size in the name.
+ * Returns the names that most likely were misspelt, then those of the same family, nearest to the size in the name first; if no name is similar
+ * and of a similar size, those that are nearest to the size.
  *
- * @param known Hugging Face ids.
- * @example nearestModels('gpt-4o', ['openai/gpt-oss-20b', 'microsoft/phi-4'], 1); // { names: ['openai/gpt-oss-20b'], areSimilar: true }
+ * @example nearestModels('gpt-4o', [{ name: 'openai/gpt-oss-20b' }, { name: 'microsoft/phi-4' }], 1);
+ * // { names: ['openai/gpt-oss-20b'], areSimilar: true }
  */
-export function nearestModels(name: string, known: readonly string[], count = 3): NearestModels {
+export function nearestModels(
+  name: string,
+  known: readonly KnownModel[],
+  count = 3,
+): NearestModels {
   const wanted = [pairsOf(lastPart(bareCheckpointName(name))), pairsOf(name)] as const;
-  const similarity = (other: string): number =>
-    Math.max(shared(wanted[0], pairsOf(lastPart(other))), shared(wanted[1], pairsOf(other)));
   const words = new Set(wordsOf(name));
-  const isNear = (other: string): boolean =>
-    similarity(other) >= similarityMin || wordsOf(other).some((word) => words.has(word));
-  const areSimilar = known.some(isNear);
-  const size = areSimilar ? undefined : sizeIn(name);
-  const names = known
-    .map((other) => ({
-      ...{ other, isNear: isNear(other), similarity: similarity(other) },
-      distance: size === undefined ? 0 : sizeDistance(size, sizeIn(other)),
-    }))
+  const size = sizeIn(name);
+  const ranked = known.map(({ name: other, billions }) => {
+    const similarity = Math.max(
+      shared(wanted[0], pairsOf(lastPart(other))),
+      shared(wanted[1], pairsOf(other)),
+    );
+    const distance = size === undefined ? 0 : sizeDistance(size, sizeIn(other) ?? billions);
+    const isMisspelt = similarity >= misspeltMin && distance <= kinDistanceMax;
+    const isKin = similarity >= similarityMin || wordsOf(other).some((word) => words.has(word));
+    return {
+      ...{ other, similarity, distance },
+      rank: isMisspelt ? 2 : Number(isKin && distance <= kinDistanceMax),
+    };
+  });
+  const names = ranked
     .toSorted(
       (a, b) =>
-        Number(b.isNear) - Number(a.isNear) ||
+        b.rank - a.rank ||
+        (b.rank === 2 ? b.similarity - a.similarity : 0) ||
         a.distance - b.distance ||
         b.similarity - a.similarity,
     )
     .slice(0, count)
     .map(({ other }) => other);
-  return { names, areSimilar };
+  return { names, areSimilar: ranked.some(({ rank }) => rank > 0) };
 }
 
 /** Billions of parameters, as names state them. @example sizeIn('Foo-1.5B-chat'); // 1.5 */
