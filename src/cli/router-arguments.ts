@@ -1,4 +1,5 @@
 // routerSpec.extraArgs as the router's own command line reads them, before any router starts.
+import { existsSync } from 'node:fs';
 import { InputError } from '../core/base/index.ts';
 import {
   type Backend,
@@ -91,12 +92,33 @@ async function startFault(values: Values): Promise<string | undefined> {
   const { routerSpec } = values;
   const listener = listenerFault(routerSpec.extraArgs);
   if (listener !== undefined) return listener;
+  const elsewhere =
+    otherEnginesFault(routerSpec.extraArgs) ?? absentFileFault(routerSpec.extraArgs);
+  if (elsewhere !== undefined) return elsewhere;
   const before = stackFlags(values);
   if (before === undefined) return undefined;
   const { readRouterArguments } = await import('./router/argument-fault.ts');
   // What "up" itself gives the router is no fault of the arguments.
   if (readRouterArguments([], before).fault !== undefined) return undefined;
   return readRouterArguments(withoutClusterArguments(routerSpec.extraArgs), before).fault;
+}
+
+/** The router would have other engines than the stack. */
+function otherEnginesFault(words: readonly string[]): string | undefined {
+  const word = words.find((one) => /^--static-(backends|models|engine-names)(=|$)/.test(one));
+  return word === undefined
+    ? undefined
+    : `${word.split('=')[0]} would replace the engines of this stack; name other engines with urls at an entry of modelSpec`;
+}
+
+function absentFileFault(words: readonly string[]): string | undefined {
+  return words.flatMap((word, index) => {
+    const [, flag, inline] =
+      /^(--(?:dynamic-config-(?:json|yaml)|engines-file))(?:=(.*))?$/.exec(word) ?? [];
+    const file = inline ?? words[index + 1];
+    if (flag === undefined || file === undefined || existsSync(file)) return [];
+    return [`${flag} ${file}: there is no such file on this machine`];
+  })[0];
 }
 
 /** Nothing would ask a router at a port that only its arguments name. */

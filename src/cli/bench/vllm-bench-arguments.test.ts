@@ -242,6 +242,7 @@ test('a tokenizer by its name on the hub is the built-in one, that of the cache,
   assert.equal(missing.tokenizer, undefined);
   assert.match(missing.note ?? '', /is not on this machine.*Qwen3's tokenizer/);
   assert.match((await tokenizerFor('Qwen/Qwen3.6-27B', none)).note ?? '', /not on this machine/);
+  assert.match((await tokenizerFor('gpt2', none)).note ?? '', /gpt2 is not on this machine/);
   // A path that does not exist is an error of the loader.
   assert.deepEqual(await tokenizerFor('./no/where', none), { tokenizer: './no/where' });
   assert.deepEqual(await tokenizerFor('none', none), { tokenizer: 'none' });

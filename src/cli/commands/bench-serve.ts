@@ -1,5 +1,5 @@
 // `spillway bench serve`: generated load, with the flags and the result of `vllm bench serve`.
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError, withoutCredentials } from '../../core/base/index.ts';
 import {
@@ -188,7 +188,9 @@ function savedPath(flags: ServeFlags, startedAt: Date): string | undefined {
   const at = startedAt.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
   const rate = Number.isFinite(requestRate) ? requestRate : 'inf';
   const limit = maxConcurrency === undefined ? '' : `-concurrency${maxConcurrency}`;
-  return join(resultDir, resultFilename ?? `${label ?? backend}-${rate}qps${limit}-${at}.json`);
+  const name = resultFilename ?? `${label ?? backend}-${rate}qps${limit}-${at}.json`;
+  // As Python's os.path.join, with which vLLM makes the path.
+  return isAbsolute(name) ? name : join(resultDir, name);
 }
 
 /** The result as JSON, with the machine of the client and the version of the server. */

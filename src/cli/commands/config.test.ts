@@ -510,6 +510,50 @@ test('reports a file that cannot be read in one sentence', async () => {
   await assert.rejects(run('show', '-f', large), /larger than 1048576 bytes/);
 });
 
+test('a model that does not fit, and a folder that is not here, are found at their lines', async () => {
+  const validated = async (keys: string, target: readonly string[]) =>
+    run(
+      ...['validate', ...target],
+      ...['-f', file('entry.yaml', `servingEngineSpec:\n  modelSpec:\n    - {name: m, ${keys}}\n`)],
+    );
+  const forUp = ['--for', 'up'];
+  const large = 'modelURL: meta-llama/Llama-3.1-70B';
+  const refused = await validated(large, forUp);
+  assert.equal(refused.status, 2);
+  assert.match(
+    refused.err,
+    /entry\.yaml:3:27: .*modelURL: meta-llama\/Llama-3\.1-70B leaves no space for KV cache on 1 × H100-80GB/,
+  );
+  const noted = await validated(large, []);
+  assert.deepEqual([noted.out, noted.status], ['valid\n', 0]);
+  assert.match(noted.err, /leaves no space .*; "spillway up" does not start with it\.$/m);
+  const other = await validated('vllmConfig: {extraArgs: [--model, foo/bar]}', forUp);
+  assert.match(other.err, /extraArgs: Model "foo\/bar" is not in the catalogue/);
+  const words = 'modelURL: Qwen/Qwen3-8B, vllmConfig: {extraArgs: [--tokenizer, /no/where]}';
+  const elsewhere = await validated(words, forUp);
+  assert.match(elsewhere.err, /There is no --tokenizer \/no\/where on this machine/);
+});
+
+test('what the router of a stack would refuse in its arguments is found before it starts', async () => {
+  for (const [words, fault] of [
+    ['--routing-logic, bogus', /There is no routing policy "bogus"/],
+    ['--dynamic-config-json, /no/where.json', /there is no such file on this machine/],
+    ['"--static-backends=http://127.0.0.1:1"', /--static-backends would replace the engines/],
+  ] as const) {
+    const path = file('router.yaml', `routerSpec: {extraArgs: [${words}]}\n`);
+    const entry = file(
+      'one.yaml',
+      'servingEngineSpec: {modelSpec: [{name: m, modelURL: Qwen/Qwen3-8B}]}\n',
+    );
+    const refused = await run('validate', '--for', 'up', '-f', entry, '-f', path);
+    assert.equal(refused.status, 2, words);
+    assert.match(refused.err, fault);
+    const noted = await run('validate', '-f', entry, '-f', path);
+    assert.equal(noted.status, 0, words);
+    assert.match(noted.err, /the router does not start under "spillway up": /);
+  }
+});
+
 test('prints the schema and the presets', async () => {
   const schema = JSON.parse((await run('schema')).out);
   assert.equal(schema.additionalProperties, false);

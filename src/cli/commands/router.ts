@@ -5,6 +5,7 @@ import { readPlanFile, startRouter } from '../../apps/router/index.ts';
 import { routerTimeouts, timeoutSecondsMax } from '../../core/attempts/index.ts';
 import { InputError, version } from '../../core/base/index.ts';
 import {
+  checkPolicyName,
   defaultPolicyName,
   policyNames,
   rolePolicyNames,
@@ -235,6 +236,7 @@ async function webpage(log: Logger): Promise<ReadonlyMap<string, WebpageFile>> {
 
 /** @throws {InputError} If flags contradict each other, or one lacks another. Reads nothing outside. */
 export function checkTogether(flags: Flags): void {
+  checkPolicyName(flags.routingLogic);
   listenersFrom(flags);
   checkDiscovery(flags);
   knowledgeFrom(flags);

@@ -33,6 +33,30 @@ test('words, names and missing keys that Kubernetes would refuse', () => {
   ]);
 });
 
+test('names that Kubernetes would refuse, and those that occur twice', () => {
+  assert.deepEqual(
+    sentences({
+      hf_token: { secretName: 'My_Secret', secretKey: 'k' },
+      storageClass: 'My_SC',
+      nodeName: '',
+      env: [{ name: 'A=B' }, { name: 'vllm.opt-1' }],
+      extraVolumes: [{ name: 'v' }, { name: 'v' }, { name: 'My_Vol' }],
+      extraVolumeMounts: [
+        { name: 'v', mountPath: '/a' },
+        { name: 'v', mountPath: '/a' },
+      ],
+    }),
+    [
+      'hf_token.secretName is "My_Secret"; such a name has at most 253 lower-case letters, digits, "-" and "." in Kubernetes: "my-secret" would do',
+      'storageClass is "My_SC"; such a name has at most 253 lower-case letters, digits, "-" and "." in Kubernetes: "my-sc" would do',
+      'env[0].name is "A=B"; such a name has printable characters of ASCII without "=" in Kubernetes',
+      'extraVolumes[2].name is "My_Vol"; such a name has at most 63 lower-case letters, digits and "-" in Kubernetes: "my-vol" would do',
+      'extraVolumes[1].name is "v", as in an item before it; give it another',
+      'extraVolumeMounts[1].mountPath is "/a", as in an item before it; give it another',
+    ],
+  );
+});
+
 test('parts of pods as people write them have no fault', () => {
   assert.deepEqual(
     sentences({

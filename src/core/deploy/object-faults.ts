@@ -1,207 +1,9 @@
-// Finds parts of pods that Kubernetes would refuse: names that it has not, words that it does not know.
+// Finds parts of pods that Kubernetes would refuse: fields and words that it does not know, and names that it does not allow.
 import { nearest } from '../base/index.ts';
 import { type ChartFault, foreignKeys, valueFault } from './chart-faults.ts';
+import { type NameKind, nameRules, type Shape, shapes } from './object-shapes.ts';
 
 type Path = ChartFault['path'];
-
-/** What Kubernetes takes at one place. */
-type Shape =
-  /** One of these words. */
-  | { readonly words: readonly string[] }
-  /** A list, each item of one shape. */
-  | { readonly items: Shape }
-  /** An object; `undefined` stands for any value. */
-  | {
-      readonly keys: Readonly<Record<string, Shape | undefined>>;
-      readonly required?: readonly string[];
-    };
-
-const text = undefined;
-const accessModes: Shape = {
-  items: { words: ['ReadWriteOnce', 'ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOncePod'] },
-};
-const keyOf: Shape = { keys: { name: text, key: text, optional: text }, required: ['name', 'key'] };
-const environment: Shape = {
-  items: {
-    keys: {
-      name: text,
-      value: text,
-      valueFrom: {
-        keys: {
-          secretKeyRef: keyOf,
-          configMapKeyRef: keyOf,
-          fieldRef: { keys: { apiVersion: text, fieldPath: text }, required: ['fieldPath'] },
-          resourceFieldRef: {
-            keys: { containerName: text, resource: text, divisor: text },
-            required: ['resource'],
-          },
-          fileKeyRef: text,
-        },
-      },
-    },
-    required: ['name'],
-  },
-};
-const tolerations: Shape = {
-  items: {
-    keys: {
-      key: text,
-      operator: { words: ['Exists', 'Equal', 'Lt', 'Gt'] },
-      value: text,
-      effect: { words: ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] },
-      tolerationSeconds: text,
-    },
-  },
-};
-const selectorWords = { words: ['In', 'NotIn', 'Exists', 'DoesNotExist'] };
-const labelSelector: Shape = {
-  keys: {
-    matchLabels: text,
-    matchExpressions: {
-      items: {
-        keys: { key: text, operator: selectorWords, values: text },
-        required: ['key', 'operator'],
-      },
-    },
-  },
-};
-const nodeExpressions: Shape = {
-  items: {
-    keys: { key: text, operator: { words: [...selectorWords.words, 'Gt', 'Lt'] }, values: text },
-    required: ['key', 'operator'],
-  },
-};
-const nodeTerm: Shape = {
-  keys: { matchExpressions: nodeExpressions, matchFields: nodeExpressions },
-};
-const podTerm: Shape = {
-  keys: {
-    labelSelector,
-    namespaceSelector: labelSelector,
-    namespaces: text,
-    topologyKey: text,
-    matchLabelKeys: text,
-    mismatchLabelKeys: text,
-  },
-  required: ['topologyKey'],
-};
-const podAffinity: Shape = {
-  keys: {
-    requiredDuringSchedulingIgnoredDuringExecution: { items: podTerm },
-    preferredDuringSchedulingIgnoredDuringExecution: {
-      items: {
-        keys: { weight: text, podAffinityTerm: podTerm },
-        required: ['weight', 'podAffinityTerm'],
-      },
-    },
-  },
-};
-const affinity: Shape = {
-  keys: {
-    nodeAffinity: {
-      keys: {
-        requiredDuringSchedulingIgnoredDuringExecution: {
-          keys: { nodeSelectorTerms: { items: nodeTerm } },
-          required: ['nodeSelectorTerms'],
-        },
-        preferredDuringSchedulingIgnoredDuringExecution: {
-          items: {
-            keys: { weight: text, preference: nodeTerm },
-            required: ['weight', 'preference'],
-          },
-        },
-      },
-    },
-    podAffinity,
-    podAntiAffinity: podAffinity,
-  },
-};
-const spread: Shape = {
-  items: {
-    keys: {
-      maxSkew: text,
-      minDomains: text,
-      topologyKey: text,
-      whenUnsatisfiable: { words: ['DoNotSchedule', 'ScheduleAnyway'] },
-      labelSelector,
-      matchLabelKeys: text,
-      nodeAffinityPolicy: { words: ['Honor', 'Ignore'] },
-      nodeTaintsPolicy: { words: ['Honor', 'Ignore'] },
-    },
-    required: ['maxSkew', 'topologyKey', 'whenUnsatisfiable'],
-  },
-};
-const mounts: Shape = {
-  items: {
-    keys: {
-      name: text,
-      mountPath: text,
-      subPath: text,
-      subPathExpr: text,
-      readOnly: text,
-      recursiveReadOnly: { words: ['Disabled', 'IfPossible', 'Enabled'] },
-      mountPropagation: { words: ['None', 'HostToContainer', 'Bidirectional'] },
-    },
-    required: ['name', 'mountPath'],
-  },
-};
-const keyItems: Shape = {
-  items: { keys: { key: text, path: text, mode: text }, required: ['key', 'path'] },
-};
-const volumes: Shape = {
-  items: {
-    keys: {
-      name: text,
-      configMap: { keys: { name: text, items: keyItems, defaultMode: text, optional: text } },
-      secret: { keys: { secretName: text, items: keyItems, defaultMode: text, optional: text } },
-      emptyDir: { keys: { medium: text, sizeLimit: text } },
-      persistentVolumeClaim: {
-        keys: { claimName: text, readOnly: text },
-        required: ['claimName'],
-      },
-      hostPath: {
-        keys: {
-          path: text,
-          type: {
-            words: [
-              ...['', 'DirectoryOrCreate', 'Directory', 'FileOrCreate', 'File', 'Socket'],
-              ...['CharDevice', 'BlockDevice'],
-            ],
-          },
-        },
-        required: ['path'],
-      },
-      nfs: { keys: { server: text, path: text, readOnly: text }, required: ['server', 'path'] },
-      // Rarer sources, whose fields Kubernetes checks.
-      ...Object.fromEntries(
-        [
-          ...['projected', 'downwardAPI', 'csi', 'ephemeral', 'image', 'iscsi', 'fc', 'cephfs'],
-          ...['rbd', 'glusterfs', 'azureDisk', 'azureFile', 'gcePersistentDisk', 'portworxVolume'],
-          ...['awsElasticBlockStore', 'vsphereVolume', 'flexVolume', 'flocker', 'gitRepo'],
-          ...['cinder', 'photonPersistentDisk', 'quobyte', 'scaleIO', 'storageos'],
-        ].map((key) => [key, text]),
-      ),
-    },
-    required: ['name'],
-  },
-};
-
-/**
- * By the key of a values file, wherever it stands.
- * @see https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
- */
-const shapes: ReadonlyMap<string, Shape> = new Map<string, Shape>([
-  ['env', environment],
-  ['extraEnv', environment],
-  ['tolerations', tolerations],
-  ['affinity', affinity],
-  ['topologySpreadConstraints', spread],
-  ['extraVolumes', volumes],
-  ['extraVolumeMounts', mounts],
-  ['nodeSelectorTerms', { items: nodeTerm }],
-  ['pvcAccessMode', accessModes],
-  ['accessModes', accessModes],
-]);
 
 /**
  * Returns a fault for each of them.
@@ -226,9 +28,13 @@ export function objectFaults(values: unknown, path: Path = []): readonly ChartFa
 function faultsOf(value: unknown, shape: Shape | undefined, path: Path): readonly ChartFault[] {
   if (shape === undefined || value === undefined || value === null) return [];
   if ('words' in shape) return wordFaults(value, shape.words, path);
+  if ('name' in shape) return referenceFaults(value, shape.name, path);
   if ('items' in shape) {
     if (!Array.isArray(value)) return [valueFault(path, 'must be a list in Kubernetes')];
-    return value.flatMap((item, index) => faultsOf(item, shape.items, [...path, index]));
+    return [
+      ...value.flatMap((item, index) => faultsOf(item, shape.items, [...path, index])),
+      ...(shape.unique === undefined ? [] : twiceFaults(value, shape.unique, path)),
+    ];
   }
   if (typeof value !== 'object' || Array.isArray(value)) {
     return [
@@ -245,6 +51,48 @@ function faultsOf(value: unknown, shape: Shape | undefined, path: Path): readonl
         : [keyFault(path, key, Object.keys(shape.keys))],
     ),
   ];
+}
+
+/** An empty text is as no key. */
+function referenceFaults(value: unknown, kind: NameKind, path: Path): ChartFault[] {
+  const { pattern, charactersMax, rule } = nameRules[kind];
+  if (value === '' || (typeof value === 'string' && value.includes('{{'))) return [];
+  if (typeof value === 'string' && pattern.test(value) && value.length <= charactersMax) return [];
+  const near = kind === 'variable' ? '' : nameOf(String(value), charactersMax);
+  const instead = near === '' ? '' : `: "${near}" would do`;
+  return [
+    valueFault(
+      path,
+      `is ${JSON.stringify(value)}; such a name has ${rule} in Kubernetes${instead}`,
+    ),
+  ];
+}
+
+/** The nearest name that is allowed; empty if there is none. */
+function nameOf(text: string, charactersMax: number): string {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, charactersMax)
+    .replace(/^-+|-+$/g, '');
+}
+
+function twiceFaults(items: readonly unknown[], field: string, path: Path): ChartFault[] {
+  const seen = new Set<unknown>();
+  return items.flatMap((item, index) => {
+    const value = (item as Readonly<Record<string, unknown>> | null)?.[field];
+    if (typeof value !== 'string' || value === '') return [];
+    if (!seen.has(value)) {
+      seen.add(value);
+      return [];
+    }
+    return [
+      valueFault(
+        [...path, index, field],
+        `is "${value}", as in an item before it; give it another`,
+      ),
+    ];
+  });
 }
 
 function wordFaults(value: unknown, words: readonly string[], path: Path): ChartFault[] {

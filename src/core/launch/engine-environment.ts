@@ -76,7 +76,7 @@ function lmcacheEnvironment(spec: ModelEntry): Record<string, string> {
     ...(Number(cpuOffloadingBufferSize) > 0
       ? { LMCACHE_LOCAL_CPU: 'True', LMCACHE_MAX_LOCAL_CPU_SIZE: String(cpuOffloadingBufferSize) }
       : noLocalMemory(spec)),
-    ...(diskOffloadingBufferSize === undefined
+    ...(diskOffloadingBufferSize === undefined || diskOffloadingBufferSize === ''
       ? {}
       : { LMCACHE_MAX_LOCAL_DISK_SIZE: String(diskOffloadingBufferSize) }),
   };

@@ -239,3 +239,13 @@ test('an embedded engine keeps the connector of its extraArgs', () => {
   assert.equal(words.filter((word) => word === '--kv-transfer-config').length, 1);
   assert.ok(words.includes(connector));
 });
+
+test('an address among the arguments of an entry, that of its pods, gives way to the one of the engine', () => {
+  const spec = modelOf('vllmConfig: {extraArgs: ["--port", "8000", "--host=0.0.0.0"]}');
+  for (const words of [
+    embeddedEngineFlags(spec, ports, store),
+    vllmFlags(spec, ports, ['vllm', 'serve']),
+  ]) {
+    assert.deepEqual(words.slice(-4), listen);
+  }
+});

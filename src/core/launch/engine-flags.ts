@@ -41,7 +41,7 @@ export function embeddedEngineFlags(
     ...(spec.modelURL === undefined ? [] : ['--model', spec.modelURL]),
     ...addressFlags(ports, host),
     ...(count > 1 ? ['--count', String(count)] : []),
-    ...entryWords(spec, 'engine', kvEventAddresses(ports, host)),
+    ...atAddress(entryWords(spec, 'engine', kvEventAddresses(ports, host)), ports, host),
     ...(hasLmcache(spec) ? ['--kv-transfer-config', emulatedLmcache(spec, store)] : []),
   ];
 }
@@ -70,12 +70,23 @@ export function vllmFlags(
     ...(takesArgument ? [model] : ['--model', model]),
     ...addressFlags(ports, host),
     // vLLM binds an address with `*` and connects to any other, so loopback cannot be named.
-    ...entryWords(spec, 'serve', kvEventAddresses(ports, '*'), 'machine', cacheNodes),
+    ...atAddress(
+      entryWords(spec, 'serve', kvEventAddresses(ports, '*'), 'machine', cacheNodes),
+      ports,
+      host,
+    ),
   ];
 }
 
 function addressFlags({ http }: EnginePorts, host: string): readonly string[] {
   return ['--host', host, '--port', String(http)];
+}
+
+/** Words of an entry that name another address, that of its pods, are followed by the one where the router looks: the last one counts. */
+function atAddress(words: readonly string[], ports: EnginePorts, host: string): readonly string[] {
+  return words.some((word) => /^--(host|port)(=|$)/.test(word))
+    ? [...words, ...addressFlags(ports, host)]
+    : words;
 }
 
 /** @param host Where KV events are published: they hold the token ids of prompts. */

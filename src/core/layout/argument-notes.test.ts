@@ -96,3 +96,23 @@ test('an embedded engine gets the arguments that it has', () => {
     ...['--no-enable-prefix-caching', '--kv-events-config.publisher', 'zmq', '--seed', '3'],
   ]);
 });
+
+test('a port that is not that of the probes is told where to go', () => {
+  assert.match(
+    notes(['--port', '9000']).join(),
+    /^--port 9000 has no effect under .*containerPort \(8000\)/,
+  );
+  assert.match(notes(['--port=9000'], 'kind: embedded').join(), /^--port 9000 has no effect/);
+  assert.deepEqual(notes(['--port', '8000', '--host', '0.0.0.0']), []);
+});
+
+test('a switch with a value, as in old releases, is read, and told how vLLM has it today', () => {
+  assert.deepEqual(notes(['--enable_chunked_prefill=False', '--enable-prefix-caching=true']), [
+    '--enable_chunked_prefill=False has a value, which vLLM refuses after 0.8; write --no-enable-chunked-prefill',
+    '--enable-prefix-caching=true has a value, which vLLM refuses after 0.8; write --enable-prefix-caching',
+  ]);
+  assert.deepEqual(notes(['--enable-chunked-prefill', 'False']), [
+    '--enable-chunked-prefill False has a value, which vLLM refuses after 0.8; write --no-enable-chunked-prefill',
+  ]);
+  assert.deepEqual(notes(['--max-model-len=1024']), []);
+});

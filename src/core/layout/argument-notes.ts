@@ -23,8 +23,25 @@ export function argumentNotes(
     const kind = kindOf(entry);
     if (!entry.enabled || kind === 'url') return [];
     const path = ['servingEngineSpec', 'modelSpec', index, 'vllmConfig', 'extraArgs'];
-    return reasonsOf(entry, kind).map((reason) => ({ path, reason }));
+    const reasons = [
+      ...reasonsOf(entry, kind),
+      ...portReasons(entry, values.servingEngineSpec.containerPort),
+    ];
+    return reasons.map((reason) => ({ path, reason }));
   });
+}
+
+/** An engine listens where its probes and its router look for it. */
+function portReasons(entry: ModelEntry, containerPort: number): readonly string[] {
+  const words = entryArguments(entry);
+  const at = words.findLastIndex((word) => /^--port(=|$)/.test(word));
+  if (at < 0) return [];
+  const port = words[at]?.split('=')[1] ?? words[at + 1] ?? '';
+  return port === String(containerPort)
+    ? []
+    : [
+        `--port ${shortened(port)} has no effect under "spillway up", which gives each engine its own address, and on Kubernetes probes and Service use servingEngineSpec.containerPort (${containerPort}); set that key instead`,
+      ];
 }
 
 /** Arguments that `spillway engine` refuses, which emulates vLLM 0.32: unknown flags and words that belong to no flag. */
@@ -41,6 +58,7 @@ function reasonsOf(entry: ModelEntry, kind: EngineKind): readonly string[] {
   return [
     ...[...unknown, ...removed].map((flag) => flagReason(flag, image)),
     ...entryArguments(entry).flatMap(shortReasons),
+    ...entryArguments(entry).flatMap(switchReasons),
     ...stray.map(strayReason),
     ...transferReasons(entry.vllmConfig?.extraArgs ?? [], kind, image),
   ];
@@ -58,6 +76,19 @@ function shortReasons(word: string): readonly string[] {
   return full === undefined
     ? []
     : [`${word.split('=')[0]?.replaceAll('_', '-')} is short for ${full}; write it out`];
+}
+
+/** Releases until 0.8 let some switches have a value, as one argument or two. */
+function switchReasons(word: string, index: number, words: readonly string[]): readonly string[] {
+  const [flag = '', inline] = word.split('=', 2);
+  const value = inline ?? words[index + 1] ?? '';
+  if (!flag.startsWith('--') || !/^(true|false)$/i.test(value)) return [];
+  const spelt = flag.replaceAll('_', '-');
+  const name = settingOfFlag(spelt);
+  if (name === undefined || settingsTable[name].value.arity !== 'switch') return [];
+  const plain = /^true$/i.test(value) ? spelt : spelt.replace(/^--/, '--no-');
+  const written = inline === undefined ? `${word} ${value}` : word;
+  return [`${written} has a value, which vLLM refuses after 0.8; write ${plain}`];
 }
 
 function flagReason(flag: string, image: VllmRelease | undefined): string {

@@ -2,7 +2,7 @@
 import { InputError } from '../base/index.ts';
 import type { ModelSpec } from '../engine/index.ts';
 import type { EngineKind, ModelEntry, Values } from '../values/index.ts';
-import { cacheUrlFaults } from './cache-url-faults.ts';
+import { cacheSizeFaults, cacheUrlFaults } from './cache-faults.ts';
 import type { EngineFault } from './engine-fault.ts';
 import { textsOf } from './entry-values.ts';
 import { allowsLongContext } from './long-context.ts';
@@ -42,8 +42,13 @@ export function engineFaults(
       const where = source.startsWith('-') ? `${base}.${extraArgs}: ${source}` : `${base}.${key}`;
       return { path: path(key), sentence: `${where} ${sentence}`, isByContext };
     });
-    if (kindOf(entry) !== 'embedded') return ofSettings;
-    return [...ofSettings, ...cacheUrlFaults(values, entry, index, settings.kvTransferConfig)];
+    const ofSizes = cacheSizeFaults(values, entry, index);
+    if (kindOf(entry) !== 'embedded') return [...ofSettings, ...ofSizes];
+    return [
+      ...ofSettings,
+      ...ofSizes,
+      ...cacheUrlFaults(values, entry, index, settings.kvTransferConfig),
+    ];
   });
 }
 

@@ -73,6 +73,11 @@ const formerFlags: Readonly<Record<string, FormerFlag>> = {
   ),
   ...flags(
     '0.11',
+    `use --eplb-config '{"num_redundant_experts": …, "window_size": …, "step_interval": …}'`,
+    '--num-redundant-experts --eplb-window-size --eplb-step-interval --eplb-log-balancedness',
+  ),
+  ...flags(
+    '0.11',
     'remove it',
     '--tokenizer-pool-size --tokenizer-pool-type --tokenizer-pool-extra-config --ray-workers-use-nsight',
   ),

@@ -63,7 +63,7 @@ test('reports flags without a row, and keeps their values and the flags after th
 
 test('refuses a flag without its value, and a switch with one', () => {
   assert.throws(() => readWords(['--dtype', '--seed', '1'], 'x: '), /x: --dtype needs a value/);
-  assert.throws(() => readWords(['--enforce-eager=true']), /--enforce-eager takes no value/);
+  assert.throws(() => readWords(['--enforce-eager=1']), /--enforce-eager takes no value/);
 });
 
 test('refuses values that vLLM does not know, and says what is allowed', () => {
@@ -125,3 +125,15 @@ function entryOf(vllmConfig: string | undefined): ModelEntry {
   const { values } = resolveValues({ files: [{ name: 'test.yaml', text }] });
   return values.servingEngineSpec.modelSpec[0] as ModelEntry;
 }
+
+test('a switch takes true and false, and no other value', () => {
+  assert.equal(readWords(['--enable-chunked-prefill=False']).settings.enableChunkedPrefill, false);
+  assert.equal(
+    readWords(['--no-enable-chunked-prefill=true']).settings.enableChunkedPrefill,
+    false,
+  );
+  assert.equal(readWords(['--enable-chunked-prefill=True']).settings.enableChunkedPrefill, true);
+  const { settings, stray } = readWords(['--enable-chunked-prefill', 'False', '--seed', '1']);
+  assert.deepEqual([settings.enableChunkedPrefill, settings.seed, stray], [false, 1, []]);
+  assert.throws(() => readWords(['--enable-chunked-prefill=1']), /takes no value/);
+});

@@ -81,8 +81,11 @@ export function readWords(words: readonly string[], owner = ''): ReadSettings {
     const { value } = settingsTable[opposite];
     const where = `${owner}${flag}`;
     if (value.arity === 'switch') {
-      if (inline.length > 0) throw new InputError(`${where} takes no value.`);
-      reading.set(opposite, [String(name !== undefined)], flag, where);
+      if (inline.length === 0 && /^(true|false)$/i.test(plain[i + 1] ?? '')) {
+        inline.push(plain[++i] as string);
+      }
+      const isOn = switchOf(inline[0], where) === (name !== undefined);
+      reading.set(opposite, [String(isOn)], flag, where);
       continue;
     }
     const texts = [...inline];
@@ -96,6 +99,17 @@ export function readWords(words: readonly string[], owner = ''): ReadSettings {
     reading.set(opposite, texts, flag, where);
   }
   return reading;
+}
+
+/**
+ * Old releases of vLLM had switches with a value, such as `--enable-chunked-prefill=False`, also as two arguments.
+ *
+ * @throws {InputError} If there is another value.
+ */
+function switchOf(value: string | undefined, where: string): boolean {
+  if (value === undefined || /^true$/i.test(value)) return true;
+  if (/^false$/i.test(value)) return false;
+  throw new InputError(`${where} takes no value.`);
 }
 
 /**

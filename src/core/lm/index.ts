@@ -11,3 +11,4 @@ export {
   readLmRequest,
 } from './lm-frames.ts';
 export { type LmLayout, type LmLayoutName, lmLayoutNames, lmLayouts } from './lm-layouts.ts';
+export { sizeFault } from './lmcache-sizes.ts';

@@ -41,6 +41,7 @@ export {
   type ParameterValues,
 } from './policy-parameter.ts';
 export {
+  checkPolicyName,
   createPolicy,
   defaultPolicyName,
   findPolicy,

@@ -4,7 +4,7 @@ import type { Policy } from './contract.ts';
 import type { PolicyDefinition, PolicyOptions } from './define-policy.ts';
 import * as definitions from './policies/index.ts';
 import type { DeclaredParameter, ParameterValues } from './policy-parameter.ts';
-import { rolePolicyNames } from './role-policy.ts';
+import { isDisaggregated, rolePolicyNames } from './role-policy.ts';
 
 /** A name that `--routing-logic` accepts. */
 export type PolicyName = (typeof definitions)[keyof typeof definitions]['name'];
@@ -35,8 +35,15 @@ export function requiresKvEvents(name: string): boolean {
 
 /** @throws {InputError} If there is no policy of this name, or a parameter is out of range. */
 export function createPolicy(name: string, options: PolicyOptions): Policy {
-  const policy = findPolicy(name);
-  if (policy) return policy.create(options);
+  return (findPolicy(name) ?? unknownPolicy(name)).create(options);
+}
+
+/** @throws {InputError} If the router has no policy of this name, neither for engines alike nor for those that prefill and decode. */
+export function checkPolicyName(name: string): void {
+  if (findPolicy(name) === undefined && !isDisaggregated(name)) unknownPolicy(name);
+}
+
+function unknownPolicy(name: string): never {
   const known = [...policyNames, ...rolePolicyNames];
   const near = nearest(name, known);
   throw new InputError(

@@ -56,18 +56,33 @@ export function checkModels(
     ...(common === undefined ? [] : unknown(standInPath, () => catalogue.findStandIn(common))),
     ...values.servingEngineSpec.modelSpec.flatMap((entry, index) => {
       if (!entry.enabled || !isEmulated(entry)) return [];
-      const { modelURL, standIn, vllmConfig } = entry;
+      const { modelURL, standIn } = entry;
       const at = (key: Step): Path => ['servingEngineSpec', 'modelSpec', index, key];
       if (standIn !== undefined)
         return unknown(at('standIn'), () => catalogue.findStandIn(standIn));
+      if (common !== undefined || argumentOf(entry, /^--stand[-_]in$/) !== undefined) return [];
       // Arguments come after the keys.
-      const isReplaced = vllmConfig?.extraArgs?.some((argument) =>
-        /^--(model|stand[-_]in)(=|$)/.test(argument),
-      );
-      if (modelURL === undefined || common !== undefined || isReplaced) return [];
+      const model = argumentOf(entry, /^--model$/);
+      if (model !== undefined) {
+        const path = [...at('vllmConfig'), 'extraArgs'];
+        return unknown(path, () => catalogue.findEngineModel(model, how));
+      }
+      if (modelURL === undefined) return [];
       return unknown(at('modelURL'), () => catalogue.findEngineModel(modelURL, how));
     }),
   ];
+}
+
+/** Returns the value of a flag in an entry's `extraArgs`, the last one; undefined without it. */
+export function argumentOf({ vllmConfig }: ModelEntry, flag: RegExp): string | undefined {
+  const words = vllmConfig?.extraArgs?.map(String) ?? [];
+  return words
+    .flatMap((word, index) => {
+      const [name = '', ...value] = word.split('=');
+      if (!flag.test(name)) return [];
+      return value.length > 0 ? [value.join('=')] : words.slice(index + 1, index + 2);
+    })
+    .at(-1);
 }
 
 /** Gives each entry whose model is unknown the stand-in of `spillway.standIn`. */

@@ -1,5 +1,6 @@
 // The values file: schema, defaults, presets, merging and checks. Pure: texts in, values out.
 export {
+  argumentOf,
   type Catalogue,
   checkModels,
   gpuText,

@@ -30,7 +30,8 @@ export const gigabytes = z.union([
   z.number().min(0),
   z
     .string()
-    .regex(/^[0-9]+(\.[0-9]+)?$/)
+    // An empty text is as no key, as in upstream's chart.
+    .regex(/^([0-9]+(\.[0-9]+)?)?$/)
     .meta({ examples: ['60'] }),
 ]);
 /** Whole numbers that the chart quotes, so either spelling works. */

@@ -46,6 +46,10 @@ test('reports an unknown key with its place and the key that was meant', () => {
       entry('maxNumSeqs: 8'),
       'my.yaml:4:7: servingEngineSpec.modelSpec[0].maxNumSeqs is not a known key; maxNumSeqs is known at servingEngineSpec.modelSpec[].vllmConfig.maxNumSeqs.',
     ],
+    [
+      entry('livenessProbe: {periodSeconds: 5}'),
+      'my.yaml:4:7: servingEngineSpec.modelSpec[0].livenessProbe is not a known key; servingEngineSpec.livenessProbe sets it for all entries.',
+    ],
     // Known in too many places to list them.
     [
       'spillway: {extraArgs: []}',

@@ -44,8 +44,15 @@ export function readModelSpec(name: string, beside?: string): ModelSpec {
  * @throws {InputError} If the text is neither.
  */
 export function readStandIn(text: string, name: string): ModelSpec {
-  const found = modelOfSize(text) ?? readModelSpec(text);
+  const found =
+    modelOfSize(text) ?? (/^[\d.]+[a-z]?$/i.test(text) ? noSize(text) : readModelSpec(text));
   return { ...found, name, source: `stands in for ${name}: ${found.source}` };
+}
+
+function noSize(text: string): never {
+  throw new InputError(
+    `"${text}" is no size of a model: write billions or millions of parameters, such as 8B, 0.5B or 500M, and 30B-A3B for a mixture of experts of which a token uses 3 billion.`,
+  );
 }
 
 /** What stands in for a model; see `readStandIn`. */

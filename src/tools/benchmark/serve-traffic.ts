@@ -409,6 +409,11 @@ const datasetFiles: Readonly<Record<ServeTraffic['dataset'], string>> = {
 
 async function poemLines(path: string): Promise<string[]> {
   const text = await readInputText(path).then((read) => read.text);
+  if (/^\s*[[{]/.test(text)) {
+    throw new InputError(
+      `${path} is JSON, and no poem: --dataset-name sonnet sends the lines of a text. For conversations give --dataset-name sharegpt or custom.`,
+    );
+  }
   const lines = text.split(/(?<=\n)/).filter((line) => line.trim() !== '');
   if (lines.length > 0) return lines;
   throw new InputError(`${path} has no lines.`);

@@ -96,6 +96,7 @@ test('a size in another unit than GB is refused with the number to write', async
       'max_local_cpu_size: 10737418240',
       /is in GB: 10,737,418,240 GB are more than a machine has\. For that many bytes, write 10\.$/,
     ],
+    ['max_local_cpu_size: 20480', /20,480 GB are more .* For MB, write 20\.$/],
     ['max_local_cpu_size: 102400', /102,400 GB are more .* For MB, write 100\.$/],
     ['max_local_cpu_size: 10GB', /is 10GB; it is a number in GB: write 10\.$/],
     ['max_local_disk_size: 512 MiB', /is 512 MiB; it is a number in GB: write 0\.5\.$/],

@@ -1,6 +1,7 @@
 // LMCache's own configuration, from its environment variables and its file, under its own names.
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../../../core/base/index.ts';
+import { sizeFault } from '../../../core/lm/index.ts';
 import { lmcacheFileNotes, lmcacheVariableNotes } from './lmcache-keys.ts';
 
 /** The settings of LMCache that the emulation uses; names and defaults are those of LMCache 0.5. */
@@ -52,13 +53,6 @@ export const defaultLmcache: LmcacheSettings = {
   ...{ remoteUrl: undefined, timeoutMs: 10_000 },
 };
 
-/** Sizes in GB that no machine has; LMCache would fail to allocate them. */
-const cpuGigabytesMax = 65_536;
-const diskGigabytesMax = 4_194_304;
-
-/** From this number on, a size was meant in bytes, else in MB. */
-const bytesMin = 2 ** 25;
-
 /**
  * Reads `LMCACHE_CONFIG_FILE`, and the variables `LMCACHE_…`, which win over it.
  *
@@ -86,7 +80,7 @@ export async function lmcacheSettings(
     if (Number.isFinite(read) && read >= 0) return read;
     throw new InputError(`${label(name)} is ${String(value)}; it must be a number, 0 or more.`);
   };
-  const gigabytes = (name: string, fallback: number, most: number) => {
+  const gigabytes = (name: string, fallback: number, kind: 'memory' | 'disk') => {
     const text = String(given(name) ?? '').trim();
     const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*(gi?b?|mi?b?|ti?b?)$/i.exec(text) ?? [];
     if (amount !== undefined && unit !== undefined) {
@@ -96,11 +90,9 @@ export async function lmcacheSettings(
       );
     }
     const size = number(name, fallback);
-    if (size <= most) return size;
-    const meant = size / (size >= bytesMin ? gibibyte : 1024);
-    throw new InputError(
-      `${label(name)} is ${size}, and it is in GB: ${size.toLocaleString('en')} GB are more than a machine has. For ${size >= bytesMin ? 'that many bytes' : 'MB'}, write ${rounded(meant)}.`,
-    );
+    const fault = sizeFault(size, kind);
+    if (fault === undefined) return size;
+    throw new InputError(`${label(name)} is ${size}, and ${fault}.`);
   };
   const flag = (name: string, fallback: boolean) => {
     const value = given(name);
@@ -129,9 +121,9 @@ export async function lmcacheSettings(
   return {
     chunkTokens: chunkTokensOf(number('chunk_size', defaultLmcache.chunkTokens)),
     hostBytes: flag('local_cpu', true)
-      ? gigabytes('max_local_cpu_size', 5, cpuGigabytesMax) * gibibyte
+      ? gigabytes('max_local_cpu_size', 5, 'memory') * gibibyte
       : 0,
-    diskBytes: gigabytes('max_local_disk_size', 0, diskGigabytesMax) * gibibyte,
+    diskBytes: gigabytes('max_local_disk_size', 0, 'disk') * gibibyte,
     diskFolder: diskFolderOf(word('local_disk')),
     remoteUrl: word('remote_url'),
     timeoutMs: 1000 * number('blocking_timeout_secs', 10),

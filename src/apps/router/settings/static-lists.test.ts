@@ -81,10 +81,19 @@ test('an alias that leads to another one is refused, and so is one with two mode
     [['a:m', 'a:n'], /has the alias "a" for "m" and for "n": give it one model\.$/],
     [['*-*:m'], /has "\*-\*": an alias may have one \*/],
     [['a:m*'], /has "m\*": a model cannot have a \*/],
+    [['{"a":1}'], /accepts alias:model pairs, or \{"alias": "model"\} as JSON/],
+    [['{"a"'], /accepts alias:model pairs/],
   ];
   for (const [pairs, message] of wrong) {
     assert.throws(() => listedAliases(pairs, names), { name: InputError.name, message });
   }
+  assert.deepEqual(
+    [...listedAliases('{"gpt-4":"m","a:b":"org/n"}'.split(','), names)],
+    [
+      ['gpt-4', 'm'],
+      ['a:b', 'org/n'],
+    ],
+  );
   assert.deepEqual(
     [...listedAliases(['claude-*:m', ' m : m ', 'a:m', 'a:m'], names)],
     [

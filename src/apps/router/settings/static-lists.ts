@@ -57,6 +57,7 @@ export function listedAliases(
   pairs: readonly string[],
   names: ListNames,
 ): ReadonlyMap<string, string> {
+  if (pairs[0]?.trimStart().startsWith('{')) return checkedAliases(jsonPairs(pairs, names), names);
   return checkedAliases(
     pairs.map((pair): [string, string] => {
       const colon = pair.indexOf(':');
@@ -68,6 +69,23 @@ export function listedAliases(
     }),
     names,
   );
+}
+
+/** A map as JSON, which other routers take, and whose commas have split it. */
+function jsonPairs(parts: readonly string[], names: ListNames): [string, string][] {
+  let map: unknown;
+  try {
+    map = JSON.parse(parts.join(','));
+  } catch {
+    // The sentence below.
+  }
+  const pairs = Object.entries(typeof map === 'object' && map !== null ? map : {});
+  if (pairs.length === 0 || pairs.some(([, model]) => typeof model !== 'string' || model === '')) {
+    throw new InputError(
+      `${names.aliases} accepts alias:model pairs, or {"alias": "model"} as JSON, not "${parts.join(',')}".`,
+    );
+  }
+  return pairs as [string, string][];
 }
 
 /**

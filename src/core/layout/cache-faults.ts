@@ -1,12 +1,17 @@
-// The URL of a cache server that the LMCache of an embedded engine gets from the values: a store that the engine does not speak
-// to keeps it from starting.
+// What the LMCache of an engine gets from the values and keeps it from starting: a store that an embedded engine does not speak to, and sizes
+// that no machine has.
 import { InputError } from '../base/index.ts';
-import { parseCacheUrl } from '../lm/index.ts';
+import { parseCacheUrl, sizeFault } from '../lm/index.ts';
 import type { ModelEntry, Values } from '../values/index.ts';
 import { type KvTransferConfig, lmcacheOverrides } from '../vllm-config/index.ts';
 import type { EngineFault } from './engine-fault.ts';
 
-const variable = 'LMCACHE_REMOTE_URL';
+const urlVariable = 'LMCACHE_REMOTE_URL';
+/** Keys and variables of sizes. */
+const sizes = [
+  ['cpuOffloadingBufferSize', 'LMCACHE_MAX_LOCAL_CPU_SIZE', 'memory'],
+  ['diskOffloadingBufferSize', 'LMCACHE_MAX_LOCAL_DISK_SIZE', 'disk'],
+] as const;
 
 /** @param index Of the entry in modelSpec. @param transfers Its connector below the KV cache; undefined without one in extraArgs. */
 export function cacheUrlFaults(
@@ -16,7 +21,7 @@ export function cacheUrlFaults(
   transfers: KvTransferConfig | undefined,
 ): readonly EngineFault[] {
   if (transfers === undefined && entry.lmcacheConfig?.enabled !== true) return [];
-  const given = overridingUrl(transfers, index) ?? givenUrl(values, entry, index);
+  const given = overridingUrl(transfers, index) ?? givenBy(urlVariable, values, entry, index);
   if (given === undefined || given.text === '') return [];
   const { path, text, where } = given;
   try {
@@ -28,7 +33,29 @@ export function cacheUrlFaults(
   }
 }
 
-interface GivenUrl {
+/** @param index Of the entry in modelSpec. */
+export function cacheSizeFaults(
+  values: Values,
+  entry: ModelEntry,
+  index: number,
+): readonly EngineFault[] {
+  if (entry.lmcacheConfig?.enabled !== true) return [];
+  const { lmcacheConfig } = entry;
+  return sizes.flatMap(([key, variable, kind]) => {
+    const own = `servingEngineSpec.modelSpec[${index}].lmcacheConfig.${key}`;
+    const byKey = { path: ['servingEngineSpec', 'modelSpec', index, 'lmcacheConfig', key] };
+    return [
+      { ...byKey, text: String(lmcacheConfig[key] ?? ''), where: own },
+      givenBy(variable, values, entry, index),
+    ].flatMap((given) => {
+      const fault = given && sizeFault(Number(given.text), kind);
+      if (given === undefined || fault === undefined) return [];
+      return [{ path: given.path, sentence: `${given.where} is ${given.text}, and ${fault}` }];
+    });
+  });
+}
+
+interface GivenText {
   readonly path: EngineFault['path'];
   readonly text: string;
   /** What names it. */
@@ -38,7 +65,7 @@ interface GivenUrl {
 function overridingUrl(
   transfers: KvTransferConfig | undefined,
   index: number,
-): GivenUrl | undefined {
+): GivenText | undefined {
   const overrides = lmcacheOverrides(transfers);
   if (!Object.hasOwn(overrides, 'remote_url')) return undefined;
   const path = ['servingEngineSpec', 'modelSpec', index, 'vllmConfig', 'extraArgs'];
@@ -47,11 +74,12 @@ function overridingUrl(
 }
 
 /** The last one wins, as in a pod: configs, env of all engines, env of the entry. */
-function givenUrl(
+function givenBy(
+  variable: string,
   { servingEngineSpec: { configs, env } }: Values,
   entry: ModelEntry,
   index: number,
-): GivenUrl | undefined {
+): GivenText | undefined {
   const spec = ['servingEngineSpec'] as const;
   const lists = [
     [entry.env ?? [], [...spec, 'modelSpec', index, 'env'], `modelSpec[${index}].env`],
