@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startWorkload } from '../../core/workload/index.ts';
-import { planTraffic } from './plan-traffic.ts';
+import { planTraffic, primedGroups } from './plan-traffic.ts';
 import type { PlanWorkload } from './resolve-input.ts';
 
 const workload: PlanWorkload = {
@@ -13,7 +13,13 @@ const workload: PlanWorkload = {
 
 /** First KV blocks of the prompts, by adapter. */
 function firstBlocks(kind: PlanWorkload): Map<number | undefined, Set<number | undefined>> {
-  const options = { requests: 60, clients: undefined, e2eSeconds: 2, wayInSeconds: 0 };
+  const options = {
+    requests: 60,
+    clients: undefined,
+    e2eSeconds: 2,
+    wayInSeconds: 0,
+    prefillTokensPerSecond: 10_000,
+  };
   const traffic = planTraffic({ workload: kind, ...options });
   const { source } = startWorkload(traffic, { blockTokens: 16, seed: 1 });
   const found = new Map<number | undefined, Set<number | undefined>>();
@@ -38,4 +44,36 @@ for (const prefixReuse of ['system-prompt', 'agents'] as const) {
 
 test('without adapters all requests are for the base model', () => {
   assert.deepEqual([...firstBlocks({ ...workload, loraAdapters: 0 }).keys()], [undefined]);
+});
+
+test('more prefixes than requests are all in a cache before the first question, up to a limit', () => {
+  const requests = 60;
+  const sourceOf = (prefixGroups: number) =>
+    startWorkload(
+      planTraffic({
+        workload: { ...workload, prefixGroups, loraAdapters: 0 },
+        ...{ requests, clients: undefined, e2eSeconds: 2, wayInSeconds: 0 },
+        prefillTokensPerSecond: 10_000,
+      }),
+      { blockTokens: 16, seed: 1 },
+    ).source;
+  const source = sourceOf(200);
+  const seen = new Set<number | undefined>();
+  let [filled, questions, lastFilled] = [0, 0, 0];
+  for (let index = 0; Number.isFinite(source.nextSeconds); index++) {
+    const request = source.take();
+    source.answered(index, request.arrivalSeconds);
+    const [prefix] = request.blockIds;
+    if (request.outputTokens === 1) {
+      [filled, lastFilled] = [filled + 1, request.arrivalSeconds];
+      seen.add(prefix);
+    } else {
+      questions += 1;
+      assert.ok(seen.has(prefix) && request.arrivalSeconds > lastFilled);
+    }
+  }
+  assert.deepEqual([filled, questions], [200, requests]);
+  // 200 prompts of 400 tokens at 10,000 tokens per second, with slack.
+  assert.ok(lastFilled > 8 && lastFilled < 12, `${lastFilled}`);
+  assert.equal(primedGroups({ ...workload, prefixGroups: 100_000 }), 4096);
 });

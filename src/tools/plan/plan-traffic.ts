@@ -13,7 +13,14 @@ export interface TrafficOptions {
   readonly e2eSeconds: number;
   /** Time from the client to the engine's queue, modelled as a pause before each request. */
   readonly wayInSeconds: number;
+  /** Prompt tokens per second that all engines together compute, for the time that it takes to fill their caches. */
+  readonly prefillTokensPerSecond: number;
 }
+
+/** Most prefixes with which caches are filled; with more of them, those that are used next are rarely in any cache. */
+const primedMax = 4096;
+/** Time to fill caches, as a multiple of what the engines need: prompts are spread unevenly. */
+const primingSlack = 1.3;
 
 /** Mean number of requests in a conversation, and in an agent's task. */
 const conversationTurns = 6;
@@ -47,31 +54,37 @@ export function planTraffic(options: TrafficOptions): Workload {
       settings: { prompt: drawnLengths(promptTokens, promptTokens.mean), answer },
     };
   }
-  const primed = primedGroups(workload, requests);
+  const primed = primedGroups(workload);
+  // Few prefixes are sent within the warm-up.
+  const primingSeconds =
+    primed > requests
+      ? (primingSlack * primed * sharedPrefixTokens) / options.prefillTokensPerSecond
+      : 0;
   return {
     ...common,
     requests: requests + primed,
     kind: 'shared-prefix',
     settings: {
-      // Each group is used before any repeats, so further groups would never be used.
-      groups: Math.min(prefixGroups, requests),
+      groups: prefixGroups,
       promptsPerGroup: Math.ceil(requests / prefixGroups),
       systemPrompt: sharedPrefixTokens,
       question: drawnLengths(promptTokens, promptTokens.mean - sharedPrefixTokens),
       answer,
       order: 'shuffled',
       // A fleet that has run for a while has seen all prefixes.
-      primed: primed > 0,
+      primed: primed === 0 ? false : primed,
+      primingSeconds,
       adapters,
     },
   };
 }
 
-/** Returns the number of initial requests that fill the caches: one per group, or none. */
-export function primedGroups(workload: PlanWorkload, requests: number): number {
+/** Returns the number of initial requests that fill the caches: one per group, up to a limit, or none. */
+export function primedGroups(workload: PlanWorkload): number {
   const { sharedPrefixTokens, prefixGroups } = workload;
-  const isPrimed = !isConversation(workload) && sharedPrefixTokens >= 1;
-  return isPrimed && prefixGroups <= requests ? prefixGroups : 0;
+  return !isConversation(workload) && sharedPrefixTokens >= 1
+    ? Math.min(prefixGroups, primedMax)
+    : 0;
 }
 
 /**

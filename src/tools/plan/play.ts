@@ -21,6 +21,7 @@ import { connectorsOf } from './plan-tiers.ts';
 import { planTraffic, primedGroups } from './plan-traffic.ts';
 import { type Played, playedOf, type Slo } from './played.ts';
 import type { PlanWorkload } from './resolve-input.ts';
+import { prefillTokensPerSecond as prefillRateOf } from './transfer.ts';
 
 export interface PlayOptions {
   readonly layout: EngineLayout;
@@ -72,7 +73,10 @@ export function playLayout(options: PlayOptions): Played {
   const createConnector = connectorsOf(tiers, config.blockSize);
   const { blockSize } = config;
   const wayInSeconds = wayInSecondsOf(workload, error);
-  const traffic = planTraffic({ workload, requests, clients, e2eSeconds, wayInSeconds });
+  const prefillTokensPerSecond = engines * prefillRateOf(layout);
+  const traffic = planTraffic({
+    ...{ workload, requests, clients, e2eSeconds, wayInSeconds, prefillTokensPerSecond },
+  });
   const outputs: number[] = [];
   const result = simulateFleet({
     requests: startWorkload(traffic, { blockTokens: blockSize, seed }).source,
@@ -86,8 +90,11 @@ export function playLayout(options: PlayOptions): Played {
     onSent: ({ outputTokens }) => outputs.push(outputTokens),
   });
   const { slo } = options;
-  const primed = primedGroups(workload, requests);
-  return playedOf(result, { outputs, slo, requests, clients, primed, wayInSeconds });
+  const primed = primedGroups(workload);
+  const primedTokens = primed * workload.sharedPrefixTokens;
+  return playedOf(result, {
+    ...{ outputs, slo, requests, clients, primed, primedTokens, wayInSeconds },
+  });
 }
 
 /** Returns the time from the client to the engine's queue, as fitted to the TTFT of serving points. */

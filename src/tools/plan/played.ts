@@ -37,6 +37,8 @@ export interface PlayedOptions {
   /** Number of requests without the initial ones that fill caches, and the number of those. */
   readonly requests: number;
   readonly primed: number;
+  /** Prompt tokens of those. */
+  readonly primedTokens: number;
   /** Number of clients of a closed loop. */
   readonly clients: number | undefined;
   /** Time from the client to the engine's queue, which the simulation leaves out. */
@@ -111,20 +113,20 @@ export function playedOf(result: FleetSimulationResult, options: PlayedOptions):
     hitRate: prompt.value,
     kvUseP99: kvUse.length > 0 ? percentile(kvUse, 99) : 0,
     preemptionsPerMinute: (result.preemptions / Math.max(result.seconds, 1e-9)) * 60,
-    redundantPrefill: redundantPrefill(result),
+    redundantPrefill: redundantPrefill(result, options.primedTokens),
     isOverloaded,
     concurrency: inFlight / seconds,
   };
 }
 
-function redundantPrefill({ engines }: FleetSimulationResult): number {
-  let [computed, again] = [0, 0];
+function redundantPrefill({ engines }: FleetSimulationResult, primedTokens: number): number {
+  let [computed, again] = [-primedTokens, 0];
   for (const engine of engines) {
     const { recomputedAfterPreemption, recomputedAfterEviction = 0 } = engine;
     computed += engine.computedTokens + recomputedAfterPreemption;
     again += recomputedAfterPreemption + recomputedAfterEviction;
   }
-  return computed === 0 ? 0 : again / computed;
+  return computed <= 0 ? 0 : again / computed;
 }
 
 function firstCounted(count: number, { requests, clients, primed }: PlayedOptions): number {

@@ -15,10 +15,15 @@ export interface Draft {
   readonly adapterId?: number | undefined;
 }
 
-/** Sends the requests of `draft` one by one, at the arrivals or by the clients. */
+/**
+ * Sends the requests of `draft` one by one, at the arrivals or by the clients.
+ *
+ * @param fromSeconds When the first may be sent. @default 0
+ */
 export function* scheduled(
   { arrivals, random }: KindContext,
   draft: (number: number) => Draft,
+  fromSeconds = 0,
 ): Generator<NewConversation> {
   if (arrivals === undefined) throw new Error('This kind needs arrivals');
   let count = 0;
@@ -34,7 +39,7 @@ export function* scheduled(
       }
     };
     for (let i = 0; i < clients; i++) {
-      const startSeconds = starts[i] as number;
+      const startSeconds = fromSeconds + (starts[i] as number);
       yield { startSeconds, session: `client-${i}`, turns: client(startSeconds) };
     }
     return;
@@ -43,7 +48,8 @@ export function* scheduled(
     const { prompt, answerTokens, adapterId } = drafted;
     yield { atSeconds, prompt, answerTokens, adapterId };
   };
-  for (const startSeconds of arrivalTimes(arrivals, random)) {
+  for (const arrivalSeconds of arrivalTimes(arrivals, random)) {
+    const startSeconds = fromSeconds + arrivalSeconds;
     const drafted = draft(count);
     const session = drafted.session ?? `request-${count}`;
     count++;

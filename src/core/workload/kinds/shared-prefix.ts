@@ -16,7 +16,8 @@ interface Settings {
   readonly question: Lengths;
   readonly answer: Lengths;
   readonly order: 'shuffled' | 'shuffled-once' | 'by-group';
-  readonly primed: boolean;
+  readonly primed: boolean | number;
+  readonly primingSeconds: number;
   readonly adapters: number;
 }
 
@@ -36,29 +37,35 @@ export const sharedPrefix: Kind<Settings> = {
       'Order of the questions: drawn again for each pass, drawn once as inference-perf does, or group after group.',
     ),
     primed: meaning(
-      z.boolean().default(false),
-      'Whether each system prompt is first sent by itself, for a response of one token, so that caches are warm from the start.',
+      z.union([z.boolean(), positive]).default(false),
+      'Whether each system prompt, or how many of them, is first sent by itself, for a response of one token, so that caches are warm from the start.',
+    ),
+    primingSeconds: meaning(
+      z.number().min(0).default(0),
+      'Time over which these are sent, before the first question. At 0 all are sent at the start, beside the first questions.',
     ),
     adapters: adaptersOrNone,
   },
   requests: ({ groups, promptsPerGroup, primed }) =>
-    groups * promptsPerGroup + (primed ? groups : 0),
+    groups * promptsPerGroup + primedOf(primed, groups),
   *conversations(settings, context) {
-    const { groups, promptsPerGroup, systemPrompt, question, answer, primed, adapters } = settings;
+    const { groups, promptsPerGroup, systemPrompt, question, answer, adapters } = settings;
+    const { primingSeconds } = settings;
+    const primed = primedOf(settings.primed, groups);
     const { tree, random } = context;
     const systemTokens = Array.from({ length: groups }, () => drawLength(systemPrompt, random));
     const questionTokens = new Map<number, number>();
     const passes = passesOf(groups * promptsPerGroup, settings.order, random);
     const systemOf = (group: number) =>
       tree.extend(tree.root, systemTokens[group] as number, `system ${group}`);
-    for (let group = 0; primed && group < groups; group++) {
+    for (let group = 0; group < primed; group++) {
+      const startSeconds = (group / primed) * primingSeconds;
       yield {
-        startSeconds: 0,
-        session: `system-${group}`,
-        turns: once(systemOf(group), adapterOf(group, adapters)),
+        ...{ startSeconds, session: `system-${group}` },
+        turns: once(startSeconds, systemOf(group), adapterOf(group, adapters)),
       };
     }
-    yield* scheduled(context, () => {
+    const draft = () => {
       const number = passes.next().value;
       const group = Math.floor(number / promptsPerGroup);
       const system = systemOf(group);
@@ -69,12 +76,18 @@ export const sharedPrefix: Kind<Settings> = {
         answerTokens: drawLength(answer, random),
         adapterId: adapterOf(group, adapters),
       };
-    });
+    };
+    yield* scheduled(context, draft, primed > 0 ? primingSeconds : 0);
   },
 };
 
-function* once(prompt: PromptNode, adapterId: number | undefined): Conversation {
-  yield { atSeconds: 0, prompt, answerTokens: 1, adapterId };
+/** The number of system prompts that are sent by themselves. */
+function primedOf(primed: Settings['primed'], groups: number): number {
+  return typeof primed === 'number' ? Math.min(primed, groups) : primed ? groups : 0;
+}
+
+function* once(atSeconds: number, prompt: PromptNode, adapterId: number | undefined): Conversation {
+  yield { atSeconds, prompt, answerTokens: 1, adapterId };
 }
 
 /** Yields the numbers below `count`, each once, then all again, without end. */
