@@ -94,6 +94,22 @@ test('an engine without events is reported, and one that cannot be reached is qu
   await engine.stop();
 });
 
+test('an engine that requires credentials is queried with those of the moment', async () => {
+  const engine = await startEngine();
+  engine.publisher.publish(storedBlocks(2), 1);
+  const index = new KvIndex();
+  const feed = new KvIndexFeed(index, { discoverMs: 10 });
+  engine.answer = (authorization) =>
+    authorization === 'Basic b2s=' ? undefined : { status: 401, body: '' };
+  let authorization: string | undefined;
+  feed.follow(engine.url, undefined, () => authorization);
+  await until(() => feed.state.get(engine.url)?.problem?.endsWith('returned 401') ?? false);
+  authorization = 'Basic b2s=';
+  await until(() => index.match(prompt, {}, [engine.url])[0] === 32);
+  await feed.close();
+  await engine.stop();
+});
+
 /** The relevant part of an engine: its events, and the route that says where they are. */
 async function startEngine() {
   const config = {
@@ -103,8 +119,8 @@ async function startEngine() {
     endpoint: 'tcp://*:0',
     replay_endpoint: 'tcp://*:0',
   };
-  const server = createServer((_request, response) => {
-    const { status, body } = engine.answer?.() ?? {
+  const server = createServer((request, response) => {
+    const { status, body } = engine.answer?.(request.headers.authorization) ?? {
       status: 200,
       body: JSON.stringify({ '0': engine.publisher.config }),
     };
@@ -116,7 +132,9 @@ async function startEngine() {
   const engine = {
     url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
     publisher: await KvEventPublisher.open(config),
-    answer: undefined as (() => { status: number; body: string }) | undefined,
+    answer: undefined as
+      | ((authorization?: string) => { status: number; body: string } | undefined)
+      | undefined,
     restart: async () => {
       const before = engine.publisher;
       engine.publisher = await KvEventPublisher.open(config);

@@ -39,6 +39,7 @@ interface Followed {
   hasNone: boolean;
   timer: NodeJS.Timeout | undefined;
   readonly stop: AbortController;
+  readonly authorization: () => string | undefined;
 }
 
 /**
@@ -66,8 +67,13 @@ export class KvIndexFeed {
    *
    * @param endpoints The endpoints of its events, if they are known; otherwise the engine is
    * queried. Engines older than /kv_event_sources cannot be queried.
+   * @param authorization Returns the value of `Authorization` for queries. @default none
    */
-  follow(engineUrl: string, endpoints?: readonly KvEventEndpoints[]): void {
+  follow(
+    engineUrl: string,
+    endpoints?: readonly KvEventEndpoints[],
+    authorization: () => string | undefined = () => undefined,
+  ): void {
     if (this.#followed.has(engineUrl)) return;
     const followed: Followed = {
       problem: 'not queried yet',
@@ -76,6 +82,7 @@ export class KvIndexFeed {
       hasNone: false,
       timer: undefined,
       stop: new AbortController(),
+      authorization,
     };
     this.#followed.set(engineUrl, followed);
     this.#index.setKnowledge(engineUrl, 'none');
@@ -132,7 +139,7 @@ export class KvIndexFeed {
     try {
       const timeout = AbortSignal.timeout(requestTimeoutMs);
       const signal = AbortSignal.any([timeout, followed.stop.signal]);
-      found = await askEndpoints(engineUrl, signal);
+      found = await askEndpoints(engineUrl, signal, followed.authorization());
     } catch (error) {
       followed.hasNone = error instanceof NoSuchRouteError;
       // Existing sources keep reconnecting by themselves.
@@ -194,9 +201,16 @@ async function closeSources(followed: Followed): Promise<void> {
   await Promise.all(sources.map(({ source }) => source.close()));
 }
 
-async function askEndpoints(engineUrl: string, signal: AbortSignal): Promise<KvEventEndpoints[]> {
+async function askEndpoints(
+  engineUrl: string,
+  signal: AbortSignal,
+  authorization: string | undefined,
+): Promise<KvEventEndpoints[]> {
   const url = new URL('kv_event_sources', engineUrl.endsWith('/') ? engineUrl : `${engineUrl}/`);
-  const response = await fetch(url, { signal, redirect: 'error' });
+  const response = await fetch(url, {
+    ...{ signal, redirect: 'error' },
+    ...(authorization !== undefined && { headers: { authorization } }),
+  });
   if (!response.ok) {
     await response.body?.cancel();
     const message = `GET ${url} returned ${response.status}`;

@@ -191,9 +191,14 @@ export class Engine implements ProxyTarget {
     return this.#rates.rates;
   }
 
+  /** `Authorization` of the router's own requests; undefined if they have none. */
+  get requestAuthorization(): string | undefined {
+    return this.authorization?.value ?? this.#options.authorization;
+  }
+
   /** Header lines for the router's own requests. */
   get authorizationLines(): readonly string[] {
-    const authorization = this.authorization?.value ?? this.#options.authorization;
+    const authorization = this.requestAuthorization;
     return authorization === undefined ? [] : [`Authorization: ${authorization}`];
   }
 

@@ -198,6 +198,7 @@ export class Fleet {
   #followEvents(url: string): void {
     const { feed, kvEventSources } = this.#options;
     const source = kvEventSources.get(url);
-    feed.follow(url, source && [{ rank: 0, topic: '', ...source }]);
+    const authorization = () => this.#engines.get(url)?.requestAuthorization;
+    feed.follow(url, source && [{ rank: 0, topic: '', ...source }], authorization);
   }
 }
