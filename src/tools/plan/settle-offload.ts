@@ -60,10 +60,12 @@ export const offloadNames = {
 
 /** Describes how far an offload is from paying. */
 export function breakEvenText(workingSet: number): string {
-  return (
-    `the working set is ${roundPercent(workingSet)} of HBM's KV cache, and offload begins to pay at about ` +
-    `${roundPercent(breakEvenSets.native)} (native) and ${roundPercent(breakEvenSets.lmcache)} (LMCache)`
-  );
+  const set = `the working set is ${roundPercent(workingSet)} of HBM's KV cache`;
+  const from = `about ${roundPercent(breakEvenSets.native)} (native) and ${roundPercent(breakEvenSets.lmcache)} (LMCache)`;
+  const isBeyond = workingSet > Math.max(breakEvenSets.native, breakEvenSets.lmcache);
+  return isBeyond
+    ? `${set}, more than the ${from} from which offload pays where prompts come back as in the measurements; the figures of this load decide`
+    : `${set}, and offload begins to pay at ${from}`;
 }
 
 /**
@@ -166,6 +168,13 @@ function comparison(
   { runs, gains, nativeOverLmcache, offloadGiB }: OffloadFigures,
 ): string {
   const [winner, other] = [runs[better], runs[byRules]];
+  if (better === 'none' && gains[byRules].throughput.mean > 0) {
+    return (
+      `${offloadNames[byRules]} gives ${number(other.throughput)} instead of ${number(winner.throughput)} output tokens/s, which is no certain gain ` +
+      `(${range(gains[byRules].throughput, roundChange)}), a TTFT of ${milliseconds(other.ttftMs)} instead of ${milliseconds(winner.ttftMs)}, and takes ` +
+      `${number(offloadGiB)} GiB of host memory per engine`
+    );
+  }
   const change = better === 'none' ? inverse(gains[byRules]) : nativeOverLmcache.throughput;
   const memory =
     better === 'none' ? `, and ${number(offloadGiB)} GiB of host memory per engine stay free` : '';

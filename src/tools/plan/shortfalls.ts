@@ -33,11 +33,13 @@ function budget({ layout, engines, input }: Parameters<typeof shortfalls>[0]): S
   return [{ of: 'budget', because }];
 }
 
-function load({ impact }: Parameters<typeof shortfalls>[0]): Shortfall[] {
+function load({ impact, input }: Parameters<typeof shortfalls>[0]): Shortfall[] {
   if (!impact.planned.isOverloaded) return [];
   const because =
     'OVERLOADED: requests arrive faster than this fleet serves them, and latencies keep growing; ' +
-    'add engines, or set engines: choose';
+    (input.fleet.engines === 'choose'
+      ? 'a larger budget, faster GPUs or less load are needed'
+      : 'add engines, or set engines: choose');
   return [{ of: 'load', because }];
 }
 
