@@ -126,9 +126,10 @@ export class TlsIdentity {
 }
 
 async function readAll(files: TlsFiles, waits = true): Promise<TlsMaterial> {
-  const paths = [files.cert, files.key, files.ca];
-  const [cert, key, ca] = await Promise.all(paths.map((path) => read(path, waits)));
-  return { cert, key, ca };
+  // One after the other: of several that are wrong, the first is always the one that is named.
+  const cert = await read(files.cert, waits);
+  const key = await read(files.key, waits);
+  return { cert, key, ca: await read(files.ca, waits) };
 }
 
 /** @throws {InputError} */

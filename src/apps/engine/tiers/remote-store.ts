@@ -12,9 +12,9 @@ import { ChunkAnswers } from './chunk-answers.ts';
 import type { ChunkValues } from './chunk-values.ts';
 import type { LmcacheRemoteStats, OutsideWork } from './outside-work.ts';
 
-/** Chunks that wait for the emulated link; later ones are not stored. */
+/** Chunks that wait for the emulated link or for the server; later ones are not stored, which the log says once. */
 const waitingMax = 4096;
-/** Bytes on their way to the server; chunks beyond are not stored, so that a slow server costs no memory. */
+/** Bytes on their way to the server; chunks beyond wait, as names without bytes, so that a slow server costs no memory. */
 const sendingBytesMax = 256 << 20;
 
 export interface RemoteStoreOptions {
@@ -47,6 +47,8 @@ export class RemoteStore implements LmcacheStore {
   readonly #answers: ChunkAnswers;
   /** In the order of their times. */
   #waiting: { readonly key: BlockKey; readonly dueSeconds: number }[] = [];
+  /** Behind the emulated link, in the order of their times. */
+  #due: BlockKey[] = [];
   #sendingBytes = 0;
   #stats = {
     ...{ readRequests: 0, readBytes: 0, writeRequests: 0, writeBytes: 0 },
@@ -75,7 +77,7 @@ export class RemoteStore implements LmcacheStore {
   }
 
   get stats(): LmcacheRemoteStats {
-    return { ...this.#stats, waiting: this.#waiting.length };
+    return { ...this.#stats, waiting: this.#waiting.length + this.#due.length };
   }
 
   get nextSeconds(): number {
@@ -102,8 +104,8 @@ export class RemoteStore implements LmcacheStore {
   write(keys: readonly BlockKey[], nowSeconds: number): number | undefined {
     let endSeconds: number | undefined;
     for (const key of keys) {
-      if (this.#waiting.length >= waitingMax) {
-        this.#stats.dropped++;
+      if (this.#waiting.length + this.#due.length >= waitingMax) {
+        this.#dropped();
         continue;
       }
       endSeconds = this.#write.transfer(this.#options.chunkBytes, nowSeconds);
@@ -117,14 +119,37 @@ export class RemoteStore implements LmcacheStore {
     for (const { key, dueSeconds } of this.#waiting) {
       if (dueSeconds > nowSeconds) break;
       sent++;
+      this.#due.push(key);
+    }
+    if (sent === 0) return;
+    this.#waiting = this.#waiting.slice(sent);
+    this.#sendDue();
+  }
+
+  /** Sends as many chunks as there is room for, and one at least. */
+  #sendDue(): void {
+    const { valueBytes } = this.#options.values;
+    let sent = 0;
+    for (const key of this.#due) {
+      if (this.#sendingBytes > 0 && this.#sendingBytes + valueBytes > sendingBytesMax) break;
+      sent++;
+      this.#sendingBytes += valueBytes;
       void this.#send(key);
     }
-    if (sent > 0) this.#waiting = this.#waiting.slice(sent);
+    this.#due = this.#due.slice(sent);
+  }
+
+  #dropped(): void {
+    if (this.#stats.dropped++ > 0) return;
+    this.#options.log?.(
+      `More than ${waitingMax} chunks wait for the cache server: later ones are not stored, as spillway_lmcache_dropped_chunks_total counts.`,
+    );
   }
 
   /** The server keeps what it has: other engines use it, and `lm://` cannot delete. */
   clear(): void {
     this.#waiting = [];
+    this.#due = [];
     this.#answers.clear();
   }
 
@@ -174,11 +199,6 @@ export class RemoteStore implements LmcacheStore {
       client,
       values: { valueBytes },
     } = this.#options;
-    if (this.#sendingBytes + valueBytes > sendingBytesMax) {
-      this.#stats.dropped++;
-      return;
-    }
-    this.#sendingBytes += valueBytes;
     const name = this.#nameOf(key);
     const value = new Uint8Array(valueBytes);
     syntheticKv(name).fill(value, 0);
@@ -192,6 +212,7 @@ export class RemoteStore implements LmcacheStore {
       this.#failed(error);
     } finally {
       this.#sendingBytes -= valueBytes;
+      this.#sendDue();
     }
   }
 
